@@ -1,0 +1,190 @@
+//! Functions of the crashed kernel, disassembled from the dump's own text: what alternatives and
+//! static calls made of them at run time is what the CPUs executed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, OpKind};
+use virtopsy_debuginfo::VirtAddr;
+
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+
+/// Longest function that is disassembled; the ones of interest have some 200 bytes.
+const MAX_FUNCTION: u64 = 64 << 10;
+
+/// A function, as instructions by address.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// First byte.
+    pub start: VirtAddr,
+    /// One past the last byte.
+    pub end: VirtAddr,
+    instructions: BTreeMap<u64, Instruction>,
+}
+
+/// A call in a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Address of the call instruction.
+    pub at: VirtAddr,
+    /// The address that it pushes.
+    pub returns_to: VirtAddr,
+    /// Where it goes; `None` through a register or memory.
+    pub target: Option<VirtAddr>,
+    /// Address of the pointer that it goes through (`call *variable(%rip)`).
+    pub through: Option<VirtAddr>,
+}
+
+impl Kernel {
+    /// Disassembles the kernel function of that name, as it stands in the dump.
+    ///
+    /// # Errors
+    /// Where there is no such symbol or its text can't be read.
+    pub fn function(&self, name: &str) -> Result<Function> {
+        let symbol = self.symbols()?.first_of(&[name])?;
+        let size = symbol.size.filter(|s| (1..=MAX_FUNCTION).contains(s)).ok_or_else(|| Error::Implausible {
+            what: format!("size of {name}"),
+            at: symbol.address,
+            found: format!("{:?}", symbol.size),
+        })?;
+        let text = self.space().bytes(symbol.address, size as usize)?;
+        Ok(Function::decode(name, symbol.address, &text))
+    }
+}
+
+impl Function {
+    /// Decodes `text` that stands at `start`.
+    pub fn decode(name: &str, start: VirtAddr, text: &[u8]) -> Function {
+        let mut decoder = Decoder::with_ip(64, text, start.0, DecoderOptions::NONE);
+        let mut instructions = BTreeMap::new();
+        while decoder.can_decode() {
+            let instruction = decoder.decode();
+            instructions.insert(instruction.ip(), instruction);
+        }
+        let end = VirtAddr(start.0.wrapping_add(text.len() as u64));
+        Function { name: name.into(), start, end, instructions }
+    }
+
+    /// All instructions, in order of address.
+    pub fn instructions(&self) -> impl Iterator<Item = &Instruction> {
+        self.instructions.values()
+    }
+
+    /// All calls, in order of address.
+    pub fn calls(&self) -> Vec<Call> {
+        self.instructions.values().filter_map(call_of).collect()
+    }
+
+    /// The call that pushes `address`, if one does.
+    pub fn call_returning_to(&self, address: VirtAddr) -> Option<Call> {
+        self.calls().into_iter().find(|c| c.returns_to == address)
+    }
+
+    /// Whether every way from the function's start to `place` goes through `gate` (the address of
+    /// an instruction): then whoever stands at `place` has executed it.
+    ///
+    /// Indirect jumps inside the function make the answer `false`, as their targets are unknown.
+    pub fn is_only_reached_through(&self, place: VirtAddr, gate: VirtAddr) -> bool {
+        if !self.instructions.contains_key(&place.0) {
+            return false;
+        }
+        match self.reachable(self.start.0, Some(gate.0)) {
+            Some(seen) => !seen.contains(&place.0),
+            None => false,
+        }
+    }
+
+    /// Whether `place` can be reached at all; `None` where an indirect jump hides that.
+    pub fn is_reachable(&self, place: VirtAddr) -> Option<bool> {
+        self.reachable(self.start.0, None).map(|seen| seen.contains(&place.0))
+    }
+
+    /// Whether `to` can be executed after `from`; `None` where an indirect jump hides that.
+    pub fn follows(&self, from: VirtAddr, to: VirtAddr) -> Option<bool> {
+        self.reachable(from.0, None).map(|seen| seen.contains(&to.0))
+    }
+
+    /// Addresses that can be executed from `from` on, without passing `barrier`.
+    fn reachable(&self, from: u64, barrier: Option<u64>) -> Option<BTreeSet<u64>> {
+        let mut seen = BTreeSet::new();
+        let mut todo = vec![from];
+        while let Some(ip) = todo.pop() {
+            if Some(ip) == barrier || !seen.insert(ip) {
+                continue;
+            }
+            let Some(instruction) = self.instructions.get(&ip) else { continue };
+            match instruction.flow_control() {
+                FlowControl::UnconditionalBranch => todo.push(instruction.near_branch_target()),
+                FlowControl::ConditionalBranch => {
+                    todo.push(instruction.near_branch_target());
+                    todo.push(instruction.next_ip());
+                }
+                FlowControl::IndirectBranch => return None,
+                FlowControl::Return | FlowControl::Exception => {}
+                _ => todo.push(instruction.next_ip()),
+            }
+        }
+        Some(seen)
+    }
+
+    /// Addresses of the instructions that refer to memory at `variable` (RIP-relative or absolute).
+    pub fn references_to(&self, variable: VirtAddr) -> Vec<VirtAddr> {
+        let touches = |i: &&Instruction| -> bool {
+            i.op_kinds().any(|k| k == OpKind::Memory)
+                && i.memory_index() == iced_x86::Register::None
+                && matches!(i.memory_base(), iced_x86::Register::RIP | iced_x86::Register::None)
+                && i.memory_displacement64() == variable.0
+        };
+        self.instructions.values().filter(touches).map(|i| VirtAddr(i.ip())).collect()
+    }
+}
+
+fn call_of(instruction: &Instruction) -> Option<Call> {
+    let (target, through) = match instruction.flow_control() {
+        FlowControl::Call => (Some(VirtAddr(instruction.near_branch_target())), None),
+        FlowControl::IndirectCall => {
+            let fixed = instruction.op0_kind() == OpKind::Memory && instruction.is_ip_rel_memory_operand();
+            (None, fixed.then(|| VirtAddr(instruction.ip_rel_memory_address())))
+        }
+        _ => return None,
+    };
+    Some(Call { at: VirtAddr(instruction.ip()), returns_to: VirtAddr(instruction.next_ip()), target, through })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `je +5; call 0x2000; call 0x3000; ret`: the first call can be jumped over.
+    const TEXT: [u8; 13] = [
+        0x74, 0x05, // 1000: je 1007
+        0xe8, 0xf9, 0x0f, 0x00, 0x00, // 1002: call 2000
+        0xe8, 0xf4, 0x1f, 0x00, 0x00, // 1007: call 3000
+        0xc3, // 100c: ret
+    ];
+
+    #[test]
+    fn calls_know_where_they_go_and_return_to() {
+        let function = Function::decode("f", VirtAddr(0x1000), &TEXT);
+        let calls = function.calls();
+        assert_eq!(calls.len(), 2);
+        assert_eq!(calls[0].target, Some(VirtAddr(0x2000)));
+        assert_eq!(calls[1].returns_to, VirtAddr(0x100c));
+    }
+
+    #[test]
+    fn a_call_that_can_be_jumped_over_proves_nothing() {
+        let function = Function::decode("f", VirtAddr(0x1000), &TEXT);
+        assert!(!function.is_only_reached_through(VirtAddr(0x100c), VirtAddr(0x1002)));
+        assert!(function.is_only_reached_through(VirtAddr(0x100c), VirtAddr(0x1007)));
+    }
+
+    #[test]
+    fn an_indirect_jump_hides_the_order() {
+        let function = Function::decode("f", VirtAddr(0x1000), &[0xff, 0xe0, 0x90, 0xc3]);
+        assert!(!function.is_only_reached_through(VirtAddr(0x1003), VirtAddr(0x1002)));
+        assert_eq!(function.is_reachable(VirtAddr(0x1003)), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! Why a fact about the crashed kernel could not be had.
+
+use virtopsy_debuginfo::VirtAddr;
+use virtopsy_vmcore::{PageError, PhysAddr};
+
+/// An error of this crate. Each variant says where, what was expected and what was found.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The dump has no VMCOREINFO, so no address of the kernel is known.
+    #[error(
+        "the dump has no VMCOREINFO, so the kernel's addresses are unknown; \
+         it was perhaps taken by a hypervisor without vmcoreinfo support (QEMU: -device vmcoreinfo)"
+    )]
+    NoVmcoreinfo,
+    /// VMCOREINFO lacks a key that is needed.
+    #[error("VMCOREINFO has no usable {key} (needed for {purpose})")]
+    VmcoreinfoKey {
+        /// The key as VMCOREINFO spells it.
+        key: String,
+        /// What it is needed for.
+        purpose: &'static str,
+    },
+    /// A virtual address is not mapped by the crashed kernel's page tables.
+    #[error("{at} is not mapped: the {level} entry at {entry} is {value:#x}")]
+    NotMapped {
+        /// The virtual address.
+        at: VirtAddr,
+        /// Which level of the page table ended the walk.
+        level: &'static str,
+        /// Physical address of the entry.
+        entry: PhysAddr,
+        /// The entry as read.
+        value: u64,
+    },
+    /// A page of a page table is not in the dump.
+    #[error("{at} can't be translated: the {level} page table: {source}")]
+    PageTable {
+        /// The virtual address.
+        at: VirtAddr,
+        /// Which level could not be read.
+        level: &'static str,
+        /// Why.
+        source: PageError,
+    },
+    /// A page that holds the data is not in the dump.
+    #[error("{at} can't be read: {source}")]
+    Page {
+        /// The virtual address.
+        at: VirtAddr,
+        /// Why.
+        source: PageError,
+    },
+    /// The address is not canonical, or the range wraps.
+    #[error("{at} is no kernel address")]
+    NotCanonical {
+        /// The virtual address.
+        at: VirtAddr,
+    },
+    /// No symbol of that name; `tried` lists the alternatives that were looked for.
+    #[error("the kernel has no symbol {tried}")]
+    NoSymbol {
+        /// Names tried, joined by ` or `.
+        tried: String,
+    },
+    /// No symbols at all.
+    #[error("no symbols: {why}")]
+    NoSymbols {
+        /// What was tried.
+        why: String,
+    },
+    /// No types at all.
+    #[error("no types: {why}")]
+    NoTypes {
+        /// What was tried.
+        why: String,
+    },
+    /// Types or symbols of the debug files.
+    #[error(transparent)]
+    DebugInfo(std::sync::Arc<virtopsy_debuginfo::Error>),
+    /// The vmlinux is of another build than the crashed kernel.
+    #[error(
+        "{path} is not the vmlinux of this dump: its build-id is {found}, the dump's is {expected} \
+         (--force-vmlinux uses it all the same)"
+    )]
+    WrongVmlinux {
+        /// The file.
+        path: String,
+        /// Build-id of the file.
+        found: String,
+        /// Build-id of the crashed kernel.
+        expected: String,
+    },
+    /// A debug file could not be read.
+    #[error("{path}: {why}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// A value that the kernel can't hold there.
+    #[error("{what} at {at} is implausible: {found}")]
+    Implausible {
+        /// What was read.
+        what: String,
+        /// Where.
+        at: VirtAddr,
+        /// What was found.
+        found: String,
+    },
+    /// A list ran over its bound or came back to where it was.
+    #[error("the list {what} at {at} does not end (stopped after {count} entries)")]
+    EndlessList {
+        /// Name of the list.
+        what: String,
+        /// Its head.
+        at: VirtAddr,
+        /// Entries seen.
+        count: usize,
+    },
+}
+
+impl From<virtopsy_debuginfo::Error> for Error {
+    fn from(e: virtopsy_debuginfo::Error) -> Self {
+        Error::DebugInfo(std::sync::Arc::new(e))
+    }
+}
+
+/// Results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A stable kebab-case word for the kind of error.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::NoVmcoreinfo => "no-vmcoreinfo",
+            Error::VmcoreinfoKey { .. } => "vmcoreinfo-key",
+            Error::NotMapped { .. } | Error::NotCanonical { .. } => "not-mapped",
+            Error::PageTable { .. } | Error::Page { .. } => "page-missing",
+            Error::NoSymbol { .. } | Error::NoSymbols { .. } => "no-symbol",
+            Error::NoTypes { .. } => "no-types",
+            Error::DebugInfo(_) => "debuginfo",
+            Error::WrongVmlinux { .. } => "wrong-vmlinux",
+            Error::File { .. } => "file",
+            Error::Implausible { .. } => "implausible",
+            Error::EndlessList { .. } => "endless-list",
+        }
+    }
+
+    /// True when the fact is absent from this kernel or layout (a name that does not exist), and
+    /// not merely unreadable in this dump.
+    pub fn is_absent(&self) -> bool {
+        match self {
+            Error::NoSymbol { .. } => true,
+            Error::DebugInfo(e) => matches!(
+                **e,
+                virtopsy_debuginfo::Error::NoSuchMember { .. } | virtopsy_debuginfo::Error::NoSuchType { .. }
+            ),
+            _ => false,
+        }
+    }
+}

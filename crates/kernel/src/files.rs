@@ -1,0 +1,86 @@
+//! The debug files of a kernel: the vmlinux that belongs to a dump, and its modules.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use virtopsy_debuginfo::{ElfFile, KernelFiles, ReadFiles, Search, TypeSource, find::open_elf};
+use virtopsy_vmcore::VmcoreInfo;
+
+use crate::build_id;
+use crate::error::{Error, Result};
+use crate::open::{KernelOptions, Parts, file_types};
+
+/// A vmlinux that belongs to the dump.
+pub(crate) struct Vmlinux {
+    pub(crate) elf: ElfFile,
+    pub(crate) files: KernelFiles,
+}
+
+fn load(path: &Path) -> Result<ElfFile> {
+    let wrong = |e: virtopsy_debuginfo::Error| Error::File { path: path.display().to_string(), why: e.to_string() };
+    open_elf(path, &ReadFiles).map_err(wrong)
+}
+
+/// Types in a module's file.
+pub(crate) fn module_types(path: &Path, parts: &Parts) -> Result<Arc<dyn TypeSource>> {
+    file_types(&load(path)?, parts)
+}
+
+fn search(info: &VmcoreInfo, options: &KernelOptions) -> Search {
+    Search {
+        vmlinux: options.vmlinux.clone(),
+        debug_dirs: options.debug_dirs.clone(),
+        dump: options.dump.clone(),
+        system_root: options.system_root.clone(),
+        build_id: build_id::expected(info),
+        release: info.os_release().map(str::to_owned),
+    }
+}
+
+/// The vmlinux that the user named. `Ok(None)`: none was.
+///
+/// # Errors
+/// Where it can't be read, or belongs to another build and is not forced.
+pub(crate) fn given(info: &VmcoreInfo, options: &KernelOptions, notes: &mut Vec<String>) -> Result<Option<Vmlinux>> {
+    let Some(path) = &options.vmlinux else { return Ok(None) };
+    // What was named is meant: nothing else is looked for in its place.
+    let mut search = Search { debug_dirs: Vec::new(), dump: None, system_root: None, ..search(info, options) };
+    let mut found = search.run(&ReadFiles);
+    if found.vmlinux.is_none() && options.force_vmlinux {
+        search.build_id = None;
+        found = search.run(&ReadFiles);
+    }
+    let Some(vmlinux) = found.vmlinux.clone() else { return Err(refusal(path, search.build_id, &found)) };
+    if !found.verified {
+        notes.push(format!("{} could not be held against the dump's build-id", vmlinux.display()));
+    }
+    Ok(Some(Vmlinux { elf: load(&vmlinux)?, files: found }))
+}
+
+/// Why a vmlinux that was named is not used: another build, or no vmlinux at all.
+fn refusal(path: &Path, expected: Option<String>, found: &KernelFiles) -> Error {
+    for candidate in found.rejected.iter().map(|r| r.path.as_path()).chain([path]) {
+        let id = load(candidate).ok().and_then(|elf| elf.build_id());
+        if let (Some(id), Some(expected)) = (id, &expected)
+            && id != *expected
+        {
+            return Error::WrongVmlinux { path: candidate.display().to_string(), found: id, expected: expected.clone() };
+        }
+    }
+    let reasons: Vec<String> = found.rejected.iter().map(|r| format!("{}: {}", r.path.display(), r.reason)).collect();
+    let why = if reasons.is_empty() { "no vmlinux there".into() } else { reasons.join("; ") };
+    Error::File { path: path.display().to_string(), why }
+}
+
+/// A vmlinux by build-id, in the debug folders, beside the dump and where distributions put it.
+pub(crate) fn find(info: &VmcoreInfo, options: &KernelOptions) -> Option<Vmlinux> {
+    let found = search(info, options).run(&ReadFiles);
+    let path = found.vmlinux.clone()?;
+    match load(&path) {
+        Ok(elf) => Some(Vmlinux { elf, files: found }),
+        Err(e) => {
+            tracing::debug!("{}: {e}", path.display());
+            None
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The kernel's own symbol table, read from the dump.
+//!
+//! VMCOREINFO names the tables since 6.0. Their order in memory has changed (until 6.1 the
+//! addresses stand first, since 6.2 behind the token tables); only the names' length is stored
+//! nowhere, and is found by walking them.
+
+use std::sync::Arc;
+
+use virtopsy_debuginfo::{FileBytes, Kallsyms, KallsymsAddresses, KallsymsNames, KallsymsParts, VirtAddr, guess_encoding};
+use virtopsy_vmcore::VmcoreInfo;
+
+use crate::error::{Error, Result};
+use crate::paging::AddressSpace;
+use crate::symbols::KernelSymbols;
+
+/// More symbols than any kernel has (Debian 7.2: 233,000; an allyesconfig with KALLSYMS_ALL: some
+/// millions).
+const MAX_SYMBOLS: u32 = 16 << 20;
+/// Most bytes that a compressed name takes.
+const MAX_NAME: u64 = 2 + 512;
+/// The token index: 256 offsets of 16 bits.
+const TOKEN_INDEX: usize = 512;
+/// Most bytes that 256 tokens take.
+const MAX_TOKENS: usize = 256 * 64;
+
+/// Reads kallsyms by the addresses in VMCOREINFO.
+pub(crate) fn load(space: &AddressSpace, info: &VmcoreInfo) -> Result<KernelSymbols> {
+    let symbol = |name: &str| info.symbol(name).map(VirtAddr);
+    let Some(count_at) = symbol("kallsyms_num_syms") else {
+        let why = "VMCOREINFO does not say where kallsyms is (kernels before 6.0 don't): a vmlinux is needed, see --vmlinux";
+        return Err(Error::NoSymbols { why: why.into() });
+    };
+    let table = |name: &str| {
+        let key = || Error::VmcoreinfoKey { key: format!("SYMBOL({name})"), purpose: "kallsyms" };
+        symbol(name).ok_or_else(key)
+    };
+    let num_syms = space.u32(count_at)?;
+    if !(1..=MAX_SYMBOLS).contains(&num_syms) {
+        return Err(Error::Implausible { what: "number of symbols".into(), at: count_at, found: num_syms.to_string() });
+    }
+    let names_at = table("kallsyms_names")?;
+    let tokens_at = table("kallsyms_token_table")?;
+    let index_at = table("kallsyms_token_index")?;
+    let names = KallsymsNames::parse(
+        num_syms,
+        read_names(space, names_at, num_syms, tokens_at)?,
+        read_tokens(space, tokens_at, index_at)?,
+        FileBytes::from(space.bytes(index_at, TOKEN_INDEX)?),
+    )?;
+    let candidates = address_tables(space, info, num_syms)?;
+    let known: Vec<(&str, VirtAddr)> = ["_stext", "swapper_pg_dir", "init_uts_ns"]
+        .into_iter()
+        .filter_map(|name| symbol(name).map(|at| (name, at)))
+        .collect();
+    let addresses = guess_encoding(&names, &candidates, &known)?;
+    Ok(KernelSymbols::from_kallsyms(Arc::new(Kallsyms::new(names, addresses)?)))
+}
+
+/// The names: as far as the next table, or as far as their count can reach.
+fn read_names(space: &AddressSpace, at: VirtAddr, count: u32, tokens: VirtAddr) -> Result<FileBytes> {
+    let longest = u64::from(count).saturating_mul(MAX_NAME);
+    let until_tokens = tokens.0.saturating_sub(at.0);
+    let len = if until_tokens > 0 { until_tokens.min(longest) } else { u64::from(count).saturating_mul(16).min(longest) };
+    let bytes = read_prefix(space, at, len);
+    if bytes.is_empty() {
+        space.u8(at)?; // the error that stopped the read
+    }
+    let used = KallsymsParts::names_len(count, &bytes)?;
+    let mut bytes = bytes;
+    bytes.truncate(used);
+    Ok(FileBytes::from(bytes))
+}
+
+/// Bytes up to the first page that can't be read.
+fn read_prefix(space: &AddressSpace, at: VirtAddr, len: u64) -> Vec<u8> {
+    let len = usize::try_from(len).unwrap_or(0);
+    let mut out = vec![0; len];
+    if space.read(at, &mut out).is_ok() {
+        return out;
+    }
+    let mut done = 0usize;
+    while done < len {
+        let here = VirtAddr(at.0.wrapping_add(done as u64));
+        let end = len.min(done.saturating_add((0x1000 - (here.0 & 0xfff)) as usize));
+        let Some(part) = out.get_mut(done..end) else { break };
+        if space.read(here, part).is_err() {
+            break;
+        }
+        done = end;
+    }
+    out.truncate(done);
+    out
+}
+
+fn read_tokens(space: &AddressSpace, at: VirtAddr, index: VirtAddr) -> Result<FileBytes> {
+    let until_index = usize::try_from(index.0.saturating_sub(at.0)).unwrap_or(0);
+    let len = if until_index > 0 { until_index.min(MAX_TOKENS) } else { MAX_TOKENS };
+    let mut bytes = space.bytes(at, len)?;
+    let used = KallsymsParts::token_table_len(&bytes)?;
+    bytes.truncate(used);
+    Ok(FileBytes::from(bytes))
+}
+
+/// Every way in which the addresses can be meant; known symbols decide.
+fn address_tables(space: &AddressSpace, info: &VmcoreInfo, count: u32) -> Result<Vec<KallsymsAddresses>> {
+    let count = count as usize;
+    if let Some(at) = info.symbol("kallsyms_addresses") {
+        return Ok(vec![KallsymsAddresses::Absolute(FileBytes::from(space.bytes(VirtAddr(at), count * 8)?))]);
+    }
+    let missing = || Error::VmcoreinfoKey { key: "SYMBOL(kallsyms_offsets)".into(), purpose: "kallsyms" };
+    let at = VirtAddr(info.symbol("kallsyms_offsets").ok_or_else(missing)?);
+    let offsets = FileBytes::from(space.bytes(at, count * 4)?);
+    let mut ways = vec![KallsymsAddresses::PlaceRelative { offsets: offsets.clone(), table_address: at }];
+    if let Some(base_at) = info.symbol("kallsyms_relative_base") {
+        let base = space.pointer(VirtAddr(base_at))?;
+        ways.push(KallsymsAddresses::AbsolutePercpu { offsets: offsets.clone(), base });
+        ways.push(KallsymsAddresses::BaseRelative { offsets, base });
+    }
+    Ok(ways)
+}

@@ -1,0 +1,191 @@
+//! x86-64 page tables: virtual addresses of the crashed kernel to physical ones.
+//!
+//! ```text
+//!  63        57 56    48 47    39 38    30 29    21 20    12 11     0
+//! ┌────────────┬────────┬────────┬────────┬────────┬────────┬────────┐
+//! │ sign       │ PGD(5) │ P4D/PGD│  PUD   │  PMD   │  PTE   │ offset │
+//! └────────────┴────────┴────────┴────────┴────────┴────────┴────────┘
+//! ```
+//! An entry: bit 0 present, bit 7 page size (PUD: 1 GiB, PMD: 2 MiB; in a PTE it is PAT), bits
+//! 12..51 address, of which `sme_mask` names the encryption bit. In a large page's entry bit 12
+//! is PAT, so the address starts at its own alignment. Source: Intel SDM vol. 3, 4.5; the
+//! kernel's arch/x86/include/asm/pgtable_types.h.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use virtopsy_debuginfo::VirtAddr;
+use virtopsy_vmcore::{Dump, PhysAddr};
+
+use crate::error::{Error, Result};
+
+/// Where the kernel's image is linked and mapped (`__START_KERNEL_map`).
+pub const KERNEL_IMAGE_BASE: u64 = 0xffff_ffff_8000_0000;
+/// Largest size of that mapping (`KERNEL_IMAGE_SIZE` with KASLR).
+pub(crate) const KERNEL_IMAGE_SIZE: u64 = 1 << 30;
+
+const PRESENT: u64 = 1;
+const PAGE_SIZE_BIT: u64 = 1 << 7;
+const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+const LEVELS: [(u32, &str); 5] = [(12, "PTE"), (21, "PMD"), (30, "PUD"), (39, "P4D"), (48, "PGD")];
+const TLB_SLOTS: usize = 1024;
+
+/// The kernel's address space.
+pub struct AddressSpace {
+    dump: Arc<Dump>,
+    root: PhysAddr,
+    levels: usize,
+    sme_mask: u64,
+    phys_base: u64,
+    /// Translations of 4 KiB pages: `(virtual page << 1 | valid)` and physical page, direct-mapped.
+    tlb: Vec<TlbSlot>,
+}
+
+#[derive(Default)]
+struct TlbSlot {
+    /// Virtual page number xor-ed with the physical one, so that a torn pair never matches.
+    tag: AtomicU64,
+    frame: AtomicU64,
+}
+
+impl std::fmt::Debug for AddressSpace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AddressSpace")
+            .field("root", &self.root)
+            .field("levels", &self.levels)
+            .field("sme_mask", &format_args!("{:#x}", self.sme_mask))
+            .field("phys_base", &format_args!("{:#x}", self.phys_base))
+            .finish_non_exhaustive()
+    }
+}
+
+/// How the page tables are found and read.
+#[derive(Clone, Copy, Debug)]
+pub struct PagingMode {
+    /// Physical address of the top-level table.
+    pub root: PhysAddr,
+    /// 4 or 5.
+    pub five_levels: bool,
+    /// `sme_me_mask`; 0 without memory encryption.
+    pub sme_mask: u64,
+    /// Difference between the kernel image's physical and link addresses.
+    pub phys_base: u64,
+}
+
+impl AddressSpace {
+    /// An address space over `dump`.
+    pub fn new(dump: Arc<Dump>, mode: PagingMode) -> Self {
+        AddressSpace {
+            dump,
+            root: mode.root,
+            levels: if mode.five_levels { 5 } else { 4 },
+            sme_mask: mode.sme_mask,
+            phys_base: mode.phys_base,
+            tlb: std::iter::repeat_with(TlbSlot::default).take(TLB_SLOTS).collect(),
+        }
+    }
+
+    /// The dump below.
+    pub fn dump(&self) -> &Arc<Dump> {
+        &self.dump
+    }
+
+    /// Page-table levels, 4 or 5.
+    pub fn levels(&self) -> usize {
+        self.levels
+    }
+
+    /// Whether `at` is an address that the kernel half of this address space can hold.
+    pub fn is_kernel_address(&self, at: VirtAddr) -> bool {
+        let sign_bits = if self.levels == 5 { 56 } else { 47 };
+        (at.0 as i64) >> sign_bits == -1
+    }
+
+    /// The physical address behind `at`.
+    ///
+    /// # Errors
+    /// [`Error::NotMapped`] or [`Error::PageTable`] with the level at which the walk ended.
+    pub fn translate(&self, at: VirtAddr) -> Result<PhysAddr> {
+        if !self.is_kernel_address(at) {
+            return Err(Error::NotCanonical { at });
+        }
+        let page = at.0 >> 12;
+        let slot = self.tlb.get(page as usize % TLB_SLOTS);
+        if let Some(slot) = slot {
+            let frame = slot.frame.load(Ordering::Relaxed);
+            if frame != 0 && slot.tag.load(Ordering::Relaxed) == page ^ frame {
+                return Ok(PhysAddr((frame >> 1) << 12 | at.0 & 0xfff));
+            }
+        }
+        let physical = match self.walk(at) {
+            Err(error @ Error::PageTable { .. }) => self.image_mapping(at).ok_or(error)?,
+            other => other?,
+        };
+        if let Some(slot) = slot {
+            let frame = (physical.0 >> 12) << 1 | 1;
+            slot.frame.store(frame, Ordering::Relaxed);
+            slot.tag.store(page ^ frame, Ordering::Relaxed);
+        }
+        Ok(physical)
+    }
+
+    /// The kernel image is mapped linearly: usable where its page tables are not in the dump.
+    fn image_mapping(&self, at: VirtAddr) -> Option<PhysAddr> {
+        let offset = at.0.checked_sub(KERNEL_IMAGE_BASE)?;
+        (offset < KERNEL_IMAGE_SIZE).then(|| PhysAddr(offset.wrapping_add(self.phys_base)))
+    }
+
+    fn walk(&self, at: VirtAddr) -> Result<PhysAddr> {
+        let mut table = self.root.0;
+        for (shift, level) in LEVELS.iter().take(self.levels).rev() {
+            let entry = PhysAddr(table.wrapping_add((at.0 >> shift & 0x1ff) * 8));
+            let mut bytes = [0; 8];
+            self.dump
+                .read_at(entry, &mut bytes)
+                .map_err(|source| Error::PageTable { at, level, source })?;
+            let raw = u64::from_le_bytes(bytes);
+            let value = raw & !self.sme_mask;
+            if value & PRESENT == 0 {
+                return Err(Error::NotMapped { at, level, entry, value: raw });
+            }
+            let large = *shift > 12 && *shift <= 30 && value & PAGE_SIZE_BIT != 0;
+            if large || *shift == 12 {
+                let offset = (1u64 << shift) - 1;
+                return Ok(PhysAddr(value & ADDRESS & !offset | at.0 & offset));
+            }
+            table = value & ADDRESS;
+        }
+        Err(Error::NotCanonical { at })
+    }
+
+    /// Walks the page tables and nothing else: no cache, no linear mapping.
+    ///
+    /// # Errors
+    /// As [`AddressSpace::translate`].
+    pub fn walk_only(&self, at: VirtAddr) -> Result<PhysAddr> {
+        if !self.is_kernel_address(at) {
+            return Err(Error::NotCanonical { at });
+        }
+        self.walk(at)
+    }
+
+    /// Reads memory at a virtual address, across pages.
+    ///
+    /// # Errors
+    /// The first page that is not mapped or not in the dump; `buf` is then partly filled.
+    pub fn read(&self, at: VirtAddr, buf: &mut [u8]) -> Result<()> {
+        let mut done = 0usize;
+        while done < buf.len() {
+            let here = VirtAddr(at.0.checked_add(done as u64).ok_or(Error::NotCanonical { at })?);
+            let in_page = (0x1000 - (here.0 & 0xfff)) as usize;
+            let end = buf.len().min(done.saturating_add(in_page));
+            let physical = self.translate(here)?;
+            let Some(part) = buf.get_mut(done..end) else { break };
+            self.dump
+                .read_at(physical, part)
+                .map_err(|source| Error::Page { at: here, source })?;
+            done = end;
+        }
+        Ok(())
+    }
+}

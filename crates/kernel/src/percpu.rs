@@ -1,0 +1,84 @@
+//! Per-CPU variables: a symbol plus the CPU's offset.
+//!
+//! Until 6.14 the symbols are offsets from 0; since 6.15 they are addresses inside the image's
+//! `.data..percpu`, and the CPU's offset is the distance from there. The sum is right in both.
+//! Source: arch/x86/kernel/setup_percpu.c, arch/x86/kernel/vmlinux.lds.S.
+
+use virtopsy_debuginfo::VirtAddr;
+
+use crate::cpu::{CpuId, CpuMask, MAX_CPUS};
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+
+/// Where each CPU's area is, and which CPUs there are.
+#[derive(Clone, Debug)]
+pub struct Cpus {
+    /// `__per_cpu_offset`, by CPU number; possible CPUs only are meaningful.
+    offsets: Vec<u64>,
+    /// CPUs that can ever exist (`__cpu_possible_mask`).
+    pub possible: CpuMask,
+    /// CPUs that are plugged in (`__cpu_present_mask`).
+    pub present: Option<CpuMask>,
+    /// CPUs that the scheduler may use (`__cpu_online_mask`).
+    pub online: Result<CpuMask>,
+}
+
+impl Cpus {
+    pub(crate) fn load(kernel: &Kernel) -> Result<Cpus> {
+        let symbols = kernel.symbols()?;
+        let space = kernel.space();
+        let nr_cpu_ids = match symbols.get("nr_cpu_ids") {
+            Some(symbol) => space.u32(symbol.address)?,
+            None => MAX_CPUS,
+        };
+        if !(1..=MAX_CPUS).contains(&nr_cpu_ids) {
+            return Err(Error::Implausible {
+                what: "nr_cpu_ids".into(),
+                at: symbols.get("nr_cpu_ids").map_or(VirtAddr(0), |s| s.address),
+                found: nr_cpu_ids.to_string(),
+            });
+        }
+        let mask = |name: &str| -> Result<CpuMask> {
+            let at = symbols.first_of(&[name])?.address;
+            let bytes = space.bytes(at, (nr_cpu_ids as usize).div_ceil(64) * 8)?;
+            Ok(CpuMask::from_bytes(&bytes, nr_cpu_ids))
+        };
+        let possible = mask("__cpu_possible_mask")?;
+        if possible.count() == 0 {
+            return Err(Error::Implausible {
+                what: "the mask of possible CPUs".into(),
+                at: symbols.first_of(&["__cpu_possible_mask"])?.address,
+                found: "empty".into(),
+            });
+        }
+        let offsets = match symbols.get("__per_cpu_offset") {
+            Some(symbol) => space
+                .bytes(symbol.address, nr_cpu_ids as usize * 8)?
+                .chunks_exact(8)
+                .map(|c| c.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)))
+                .collect(),
+            None => vec![0], // !CONFIG_SMP
+        };
+        Ok(Cpus { offsets, possible, present: mask("__cpu_present_mask").ok(), online: mask("__cpu_online_mask") })
+    }
+
+    /// Address of a CPU's copy of the per-CPU data whose symbol (or `__percpu` pointer) is `base`.
+    ///
+    /// # Errors
+    /// [`Error::Implausible`] where the CPU has no area.
+    pub fn address(&self, base: VirtAddr, cpu: CpuId) -> Result<VirtAddr> {
+        match self.offsets.get(cpu.0 as usize) {
+            Some(offset) if self.possible.contains(cpu) => Ok(VirtAddr(base.0.wrapping_add(*offset))),
+            _ => Err(Error::Implausible {
+                what: "per-CPU data".into(),
+                at: base,
+                found: format!("no area for CPU {cpu}"),
+            }),
+        }
+    }
+
+    /// Whether the CPU is in the online mask; `None` where the mask can't be read.
+    pub fn is_online(&self, cpu: CpuId) -> Option<bool> {
+        self.online.as_ref().ok().map(|mask| mask.contains(cpu))
+    }
+}
