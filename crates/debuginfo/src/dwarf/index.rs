@@ -1,0 +1,387 @@
+//! The index from names to top-level entries.
+//!
+//! A kernel has some thousand units that repeat the same headers' types, so
+//! that of twenty million entries some hundred thousand names remain. Each
+//! thread notes the names of its share of units; a name that it has met as an
+//! offset of `.debug_str` is not even hashed again.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use gimli::{AttributeValue, EntriesRaw, UnitOffset};
+use rayon::prelude::*;
+
+use crate::name_index::hash64;
+use crate::{Error, Tag};
+
+use super::attribute::string;
+use super::unit::{UnitContext, UnitSpan, header_at};
+use super::{Slice, View, gimli_error};
+
+/// What a name is the name of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    Struct = 1,
+    Union,
+    Enum,
+    Typedef,
+    Base,
+    Func,
+    /// With a location.
+    Variable,
+    /// Without: declared, or optimised away.
+    VariableDeclared,
+    /// Leads to its enum.
+    Enumerator,
+}
+
+impl From<Tag> for Class {
+    fn from(tag: Tag) -> Self {
+        match tag {
+            Tag::Struct => Self::Struct,
+            Tag::Union => Self::Union,
+            Tag::Enum => Self::Enum,
+            Tag::Typedef => Self::Typedef,
+            Tag::Base => Self::Base,
+            Tag::Func => Self::Func,
+        }
+    }
+}
+
+impl Class {
+    fn of(tag: gimli::DwTag) -> Option<Self> {
+        Some(match tag {
+            gimli::DW_TAG_structure_type => Self::Struct,
+            gimli::DW_TAG_union_type => Self::Union,
+            gimli::DW_TAG_enumeration_type => Self::Enum,
+            gimli::DW_TAG_typedef => Self::Typedef,
+            gimli::DW_TAG_base_type => Self::Base,
+            gimli::DW_TAG_subprogram => Self::Func,
+            gimli::DW_TAG_variable => Self::Variable,
+            _ => return None,
+        })
+    }
+
+    fn hash(self, name: &[u8]) -> u64 {
+        hash64(self as u64, name)
+    }
+}
+
+/// Hash and `.debug_info` offset of each name, by hash.
+#[derive(Debug)]
+pub(super) struct Index {
+    entries: Box<[(u64, u64)]>,
+}
+
+impl Index {
+    /// The first definition under the hash of a name, which the caller compares.
+    pub(super) fn offset(&self, class: Class, name: &[u8]) -> Option<u64> {
+        let found = self
+            .entries
+            .binary_search_by_key(&class.hash(name), |(hash, _)| *hash)
+            .ok()?;
+        self.entries.get(found).map(|(_, offset)| *offset)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        std::mem::size_of_val(&*self.entries)
+    }
+}
+
+/// Which names an index is built of.
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    Named,
+    Enumerators,
+}
+
+/// Types, functions and variables.
+pub(super) fn names(view: &View<'_>, units: &[UnitSpan]) -> Result<Index, Error> {
+    build(view, units, Wanted::Named)
+}
+
+/// Enumerators of all enums.
+pub(super) fn enumerators(view: &View<'_>, units: &[UnitSpan]) -> Result<Index, Error> {
+    build(view, units, Wanted::Enumerators)
+}
+
+fn build(view: &View<'_>, units: &[UnitSpan], wanted: Wanted) -> Result<Index, Error> {
+    // A few shares a thread: even out the work, and keep few maps to merge.
+    let share = units
+        .len()
+        .div_ceil(rayon::current_num_threads().saturating_mul(4))
+        .max(1);
+    let merged = units
+        .par_chunks(share)
+        .map(|chunk| {
+            let mut found = Found::default();
+            for unit in chunk {
+                walk_unit(view, *unit, &mut found, wanted)?;
+            }
+            Ok(found.first)
+        })
+        .try_reduce(FastMap::default, |one, other| Ok(merge(one, other)))?;
+    let mut entries: Vec<_> = merged.into_iter().collect();
+    entries.sort_unstable();
+    tracing::debug!(names = entries.len(), "indexed DWARF");
+    Ok(Index {
+        entries: entries.into_boxed_slice(),
+    })
+}
+
+/// Of two definitions the one with the lower offset wins, whoever found it.
+fn merge(one: FastMap<u64>, other: FastMap<u64>) -> FastMap<u64> {
+    let (mut large, small) = if one.len() >= other.len() {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    for (hash, offset) in small {
+        large
+            .entry(hash)
+            .and_modify(|first| *first = offset.min(*first))
+            .or_insert(offset);
+    }
+    large
+}
+
+/// What one thread has found so far.
+#[derive(Default)]
+struct Found {
+    /// From the hash of class and name to the first offset.
+    first: FastMap<u64>,
+    /// Class and `.debug_str` offset of what `first` holds.
+    seen: FastMap<()>,
+}
+
+/// The attributes of a top-level entry that matter here.
+struct Entry<'a> {
+    class: Option<Class>,
+    name: Option<AttributeValue<Slice<'a>>>,
+    specification: Option<UnitOffset<usize>>,
+    sibling: Option<UnitOffset<usize>>,
+    declaration: bool,
+    location: bool,
+    has_children: bool,
+    unit_offset: UnitOffset<usize>,
+}
+
+/// One unit being walked.
+struct Walk<'w, 'a> {
+    view: &'w View<'a>,
+    header: &'w gimli::UnitHeader<Slice<'a>>,
+    context: &'w UnitContext,
+    found: &'w mut Found,
+}
+
+fn walk_unit(
+    view: &View<'_>,
+    span: UnitSpan,
+    found: &mut Found,
+    wanted: Wanted,
+) -> Result<(), Error> {
+    let header = header_at(view, span.start)?;
+    let context = UnitContext::read(view, &header, span.start)?;
+    let mut walk = Walk {
+        view,
+        header: &header,
+        context: &context,
+        found,
+    };
+    let mut raw = header
+        .entries_raw(&context.abbreviations, None)
+        .map_err(gimli_error(span.start))?;
+    let root = walk.entry(&mut raw).map_err(gimli_error(span.start))?;
+    if root.is_none_or(|root| !root.has_children) {
+        return Ok(());
+    }
+    let mut level = 1;
+    while !raw.is_empty() {
+        let at = span.start.saturating_add(raw.next_offset().0 as u64);
+        let error = gimli_error(at);
+        let Some(entry) = walk.entry(&mut raw).map_err(&error)? else {
+            break;
+        };
+        match wanted {
+            Wanted::Named => walk.note_named(at, &entry)?,
+            Wanted::Enumerators => walk.note_enumerators(at, &entry)?,
+        }
+        if !entry.has_children {
+            continue;
+        }
+        match entry.sibling.filter(|sibling| *sibling > raw.next_offset()) {
+            Some(sibling) => {
+                raw = header
+                    .entries_raw(&context.abbreviations, Some(sibling))
+                    .map_err(&error)?;
+                level = 0;
+            }
+            None => skip_children(&mut raw, level).map_err(&error)?,
+        }
+    }
+    Ok(())
+}
+
+/// Reads on until the depth is `level` again.
+fn skip_children(raw: &mut EntriesRaw<'_, Slice<'_>>, level: isize) -> Result<(), gimli::Error> {
+    while raw.next_depth() > level && !raw.is_empty() {
+        if let Some(abbreviation) = raw.read_abbreviation()? {
+            raw.skip_attributes(abbreviation.attributes())?;
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Walk<'_, 'a> {
+    /// Reads one entry; `None` is the end of a list.
+    fn entry(
+        &self,
+        raw: &mut EntriesRaw<'_, Slice<'a>>,
+    ) -> Result<Option<Entry<'a>>, gimli::Error> {
+        let unit_offset = raw.next_offset();
+        let Some(abbreviation) = raw.read_abbreviation()? else {
+            return Ok(None);
+        };
+        let class = Class::of(abbreviation.tag());
+        let has_children = abbreviation.has_children();
+        let mut entry = Entry {
+            class,
+            name: None,
+            specification: None,
+            sibling: None,
+            declaration: false,
+            location: false,
+            has_children,
+            unit_offset,
+        };
+        if class.is_none() && !has_children {
+            raw.skip_attributes(abbreviation.attributes())?;
+            return Ok(Some(entry));
+        }
+        for spec in abbreviation.attributes() {
+            let attribute = raw.read_attribute_inline(*spec)?;
+            match (spec.name(), attribute.raw_value()) {
+                (gimli::DW_AT_name, value) => entry.name = Some(value),
+                (gimli::DW_AT_specification, AttributeValue::UnitRef(offset)) => {
+                    entry.specification = Some(offset);
+                }
+                (gimli::DW_AT_sibling, AttributeValue::UnitRef(offset)) => {
+                    entry.sibling = Some(offset);
+                }
+                (gimli::DW_AT_declaration, AttributeValue::Flag(set)) => entry.declaration = set,
+                (gimli::DW_AT_location, _) => entry.location = true,
+                _ => {}
+            }
+        }
+        Ok(Some(entry))
+    }
+
+    fn note_named(&mut self, at: u64, entry: &Entry<'_>) -> Result<(), Error> {
+        let Some(class) = entry.class else {
+            return Ok(());
+        };
+        let class = match class {
+            Class::Variable if !entry.location => Class::VariableDeclared,
+            _ if entry.declaration => return Ok(()),
+            class => class,
+        };
+        if let Some(name) = entry.name {
+            return self.note(class, name, at);
+        }
+        // The definition of a variable that was declared before has no name of its own.
+        match entry.specification.filter(|_| class == Class::Variable) {
+            Some(declared) => self.note_declared(class, declared, at),
+            None => Ok(()),
+        }
+    }
+
+    fn note_declared(
+        &mut self,
+        class: Class,
+        declared: UnitOffset<usize>,
+        at: u64,
+    ) -> Result<(), Error> {
+        let mut raw = self
+            .header
+            .entries_raw(&self.context.abbreviations, Some(declared))
+            .map_err(gimli_error(at))?;
+        match self
+            .entry(&mut raw)
+            .map_err(gimli_error(at))?
+            .and_then(|entry| entry.name)
+        {
+            Some(name) => self.note(class, name, at),
+            None => Ok(()),
+        }
+    }
+
+    fn note_enumerators(&mut self, at: u64, entry: &Entry<'_>) -> Result<(), Error> {
+        if entry.class != Some(Class::Enum) || !entry.has_children {
+            return Ok(());
+        }
+        let abbreviations = &self.context.abbreviations;
+        let error = gimli_error(at);
+        let mut raw = self
+            .header
+            .entries_raw(abbreviations, Some(entry.unit_offset))
+            .map_err(&error)?;
+        self.entry(&mut raw).map_err(&error)?;
+        while raw.next_depth() > 0 && !raw.is_empty() {
+            let Some(abbreviation) = raw.read_abbreviation().map_err(&error)? else {
+                continue;
+            };
+            for spec in abbreviation.attributes() {
+                let attribute = raw.read_attribute_inline(*spec).map_err(&error)?;
+                if spec.name() == gimli::DW_AT_name
+                    && abbreviation.tag() == gimli::DW_TAG_enumerator
+                {
+                    self.note(Class::Enumerator, attribute.raw_value(), at)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note(
+        &mut self,
+        class: Class,
+        name: AttributeValue<Slice<'_>>,
+        at: u64,
+    ) -> Result<(), Error> {
+        if let AttributeValue::DebugStrRef(offset) = name {
+            let key = (offset.0 as u64) << 4 | class as u64;
+            if self.found.seen.insert(key, ()).is_some() {
+                return Ok(());
+            }
+        }
+        let (format, base) = (self.header.format(), self.context.string_offsets_base);
+        // A name in another file (dwz) is not found by name; describe() says why.
+        if let Some(name) = string(self.view, format, base, name).map_err(gimli_error(at))? {
+            self.found.first.entry(class.hash(name)).or_insert(at);
+        }
+        Ok(())
+    }
+}
+
+/// A map from numbers that are spread well already, or nearly so.
+type FastMap<V> = HashMap<u64, V, BuildHasherDefault<NumberHasher>>;
+
+/// One multiplication and a fold: enough for hashes and offsets.
+#[derive(Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = hash64(self.0, bytes);
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let product =
+            u128::from(number ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        self.0 = (product as u64) ^ ((product >> 64) as u64);
+    }
+}

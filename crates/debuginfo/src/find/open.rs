@@ -1,0 +1,49 @@
+//! Opening what was found: is it the right vmlinux; is it compressed.
+
+use std::path::Path;
+
+use crate::inflate::{Packing, unpack};
+use crate::{ElfFile, ElfType, Error, Files};
+
+/// How sure it is that a vmlinux belongs to a dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// The same build-id.
+    Same,
+    /// The dump or the file has none.
+    Unknown,
+}
+
+/// Opens an ELF file, unpacking a module that is compressed with zstd or gzip.
+pub fn open_elf(path: &Path, files: &dyn Files) -> Result<ElfFile, Error> {
+    let bytes = files.open(path).map_err(|source| Error::io(path, source))?;
+    let place = "compressed module";
+    let bytes = match bytes.get(..4) {
+        Some([0x28, 0xb5, 0x2f, 0xfd]) => unpack(Packing::Zstd, &bytes, None, place)?,
+        Some([0x1f, 0x8b, ..]) => unpack(Packing::Gzip, &bytes, None, place)?,
+        _ => bytes,
+    };
+    ElfFile::parse(bytes)
+}
+
+/// Whether a file may serve as vmlinux; if not, why.
+pub(super) fn check_vmlinux(
+    path: &Path,
+    files: &dyn Files,
+    wanted: Option<&str>,
+) -> Result<Fit, String> {
+    let elf = open_elf(path, files).map_err(|error| error.to_string())?;
+    match elf.elf_type() {
+        ElfType::Executable | ElfType::Shared => {}
+        ElfType::Core => return Err("a dump, not a vmlinux".to_owned()),
+        ElfType::Relocatable => return Err("a module or object file, not a vmlinux".to_owned()),
+        ElfType::Other(other) => return Err(format!("ELF type {other}, not a vmlinux")),
+    }
+    match (wanted, elf.build_id()) {
+        (Some(wanted), Some(found)) if wanted.eq_ignore_ascii_case(&found) => Ok(Fit::Same),
+        (Some(wanted), Some(found)) => Err(format!(
+            "its build-id is {found}, the dump's kernel has {wanted}"
+        )),
+        _ => Ok(Fit::Unknown),
+    }
+}

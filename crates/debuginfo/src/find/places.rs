@@ -1,0 +1,95 @@
+//! Where distributions put the files of a kernel.
+
+use std::path::PathBuf;
+
+use super::Search;
+
+/// A vmlinux by release, below a root (`REL` stands for the release): Debian
+/// and Ubuntu (`-dbg`, `-dbgsym`), Fedora and RHEL (`kernel-debuginfo`), SUSE,
+/// Arch, own builds.
+const VMLINUX: [&str; 9] = [
+    "usr/lib/debug/boot/vmlinux-REL",
+    "usr/lib/debug/lib/modules/REL/vmlinux",
+    "usr/lib/debug/usr/lib/modules/REL/vmlinux",
+    "usr/lib/debug/usr/lib/modules/REL/vmlinux.debug",
+    "usr/lib/debug/boot/vmlinux-REL.debug",
+    "boot/vmlinux-REL",
+    "lib/modules/REL/build/vmlinux",
+    "lib/modules/REL/vmlinux",
+    "usr/lib/modules/REL/build/vmlinux",
+];
+
+/// The same below a folder laid out like `/usr/lib/debug`.
+const VMLINUX_DEBUG: [&str; 7] = [
+    "boot/vmlinux-REL",
+    "lib/modules/REL/vmlinux",
+    "usr/lib/modules/REL/vmlinux",
+    "usr/lib/modules/REL/vmlinux.debug",
+    "boot/vmlinux-REL.debug",
+    "vmlinux-REL",
+    "vmlinux",
+];
+
+/// Folders with the modules of a release. Those with debug info come first.
+pub(super) const MODULES: [&str; 5] = [
+    "usr/lib/debug/lib/modules/REL",
+    "usr/lib/debug/usr/lib/modules/REL",
+    "lib/modules/REL",
+    "usr/lib/modules/REL",
+    "REL",
+];
+
+impl Search {
+    /// All places of a vmlinux but those that the user gave, in order.
+    pub(super) fn places(&self) -> Vec<PathBuf> {
+        let mut places = Vec::new();
+        for folder in &self.debug_dirs {
+            places.extend(self.by_build_id().map(|path| folder.join(path)));
+            places.extend(
+                self.by_release(&VMLINUX_DEBUG)
+                    .map(|path| folder.join(path)),
+            );
+        }
+        if let Some(folder) = self.dump.as_deref().and_then(std::path::Path::parent) {
+            places.push(folder.join("vmlinux"));
+            places.extend(
+                self.by_release(&["vmlinux-REL"])
+                    .map(|path| folder.join(path)),
+            );
+            places.push(folder.join("vmlinux.debug"));
+        }
+        if let Some(root) = &self.system_root {
+            let debug = root.join("usr/lib/debug");
+            places.extend(self.by_build_id().map(|path| debug.join(path)));
+            places.extend(self.by_release(&VMLINUX).map(|path| root.join(path)));
+        }
+        places
+    }
+
+    /// `.build-id/xx/yyyy.debug`.
+    fn by_build_id(&self) -> Option<String> {
+        let id = self.build_id.as_deref()?;
+        let hex = id.len() > 2 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let (first, rest) = id.split_at_checked(2).filter(|_| hex)?;
+        Some(format!(".build-id/{first}/{rest}.debug"))
+    }
+
+    fn by_release<'a>(&'a self, patterns: &'a [&str]) -> impl Iterator<Item = String> + 'a {
+        let release = self.safe_release();
+        patterns.iter().filter_map(move |pattern| {
+            if pattern.contains("REL") {
+                Some(pattern.replace("REL", release?))
+            } else {
+                Some((*pattern).to_owned())
+            }
+        })
+    }
+
+    /// The release, if it can be part of a path: a dump must not lead elsewhere.
+    pub(super) fn safe_release(&self) -> Option<&str> {
+        let release = self.release.as_deref()?;
+        let safe =
+            !release.is_empty() && !release.starts_with('.') && !release.contains(['/', '\0']);
+        safe.then_some(release)
+    }
+}

@@ -1,0 +1,74 @@
+//! Symbols and types of one Linux kernel or one of its modules.
+//!
+//! ```text
+//!   vmlinux, *.ko ──► ElfFile ─┬─► Btf    ─┐
+//!                              ├─► Dwarf  ─┴─► TypeSource   + TypeSourceExt (sizes, member paths)
+//!                              └─► SymbolTable ─┐
+//!   bytes of a dump ──► Btf                     ├─► SymbolSource
+//!                   ──► Kallsyms ───────────────┤
+//!                   ──► ModuleSymbols ──────────┘
+//! ```
+//!
+//! The crate reads no dump: it is handed bytes ([`FileBytes`]) and answers
+//! questions about them. Which files belong to a kernel is [`find`]'s matter.
+//! Every address is as the source states it: for files that is the address
+//! before KASLR, for tables read from a dump the address at run time.
+//!
+//! Input is hostile. Counts and offsets are checked before they are used,
+//! chains of types end after [`model::MAX_CHAIN`] links, and names after
+//! [`model::MAX_NAME`] bytes.
+
+mod addr;
+pub mod btf;
+mod bytes;
+pub mod dwarf;
+pub mod elf;
+mod error;
+pub mod find;
+mod inflate;
+pub mod kallsyms;
+pub mod model;
+mod module_symbols;
+mod name_index;
+mod path;
+mod read;
+mod relocation;
+pub mod symbols;
+mod symtab;
+
+pub use addr::VirtAddr;
+pub use btf::Btf;
+pub use bytes::{FileBytes, Files, ReadFiles};
+pub use dwarf::Dwarf;
+pub use elf::{ElfFile, ElfType};
+pub use error::Error;
+pub use find::{KernelFiles, Rejected, Search};
+pub use kallsyms::{Kallsyms, KallsymsAddresses, KallsymsNames, KallsymsParts, guess_encoding};
+pub use model::{Member, Param, Tag, Type, TypeId, TypeOrigin, TypeSource, Variable};
+pub use module_symbols::ModuleSymbols;
+pub use path::{Place, TypeSourceExt};
+pub use symbols::{Symbol, SymbolOrigin, SymbolSource};
+pub use symtab::SymbolTable;
+
+/// What most tests of a reader share: builders of hand-made input.
+#[cfg(test)]
+mod made;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_shared_between_threads_may_be() {
+        fn shared<T: Send + Sync>() {}
+        shared::<FileBytes>();
+        shared::<ElfFile>();
+        shared::<Btf>();
+        shared::<Dwarf>();
+        shared::<SymbolTable>();
+        shared::<Kallsyms>();
+        shared::<ModuleSymbols>();
+        shared::<Error>();
+        shared::<KernelFiles>();
+    }
+}
