@@ -1,0 +1,314 @@
+//! What stands between the rules and right below: the kernel, the task, the locks.
+
+use super::super::carrier::LogLine;
+use super::super::dumpstack;
+use super::super::header;
+use super::super::model::{Lock, TaskContext};
+use super::super::report::{LockSlot, Next, Open, Stack};
+use super::super::text::{address, is_rule, keep};
+use super::super::{Kind, lock};
+
+/// Offers a line.
+pub(super) fn take(open: &mut Open, line: &LogLine<'_>, t: &str) -> bool {
+    if is_rule(t) {
+        return rule(open);
+    }
+    identity(open, t)
+        || phrase(open, t)
+        || due_lock(open, t)
+        || task_line(open, t)
+        || backtrace(open, t)
+        || wait_context(open, line, t)
+}
+
+/// A rule frames the header, or ends a held-locks dump.
+fn rule(open: &mut Open) -> bool {
+    if open.in_dump {
+        open.in_dump = false;
+        return true;
+    }
+    open.splat.kind.is_framed() && open.taken <= 4
+}
+
+/// `RELEASE #BUILD TAINT` (print_kernel_ident); the release is free text, the taint newer than 2.6.32.
+fn identity(open: &mut Open, t: &str) -> bool {
+    if !open.splat.kind.is_framed() || open.splat.release.is_some() || open.taken > 4 {
+        return false;
+    }
+    let (release, rest) = match t.split_once(' ') {
+        Some(split) => split,
+        None => return false,
+    };
+    let build = rest
+        .strip_prefix('#')
+        .is_some_and(|b| b.starts_with(|c: char| c.is_ascii_digit()));
+    let tainted = rest.contains("Not tainted") || rest.contains("Tainted: ");
+    let known = tainted || build && dumpstack::release(t) == Some(release);
+    if !known || release.ends_with(':') {
+        return false;
+    }
+    open.splat.release = Some(keep(release));
+    open.splat.taint = Some(keep(rest.trim_end()));
+    true
+}
+
+/// Sentences that say which lock comes next, or nothing more than the kind does.
+fn phrase(open: &mut Open, t: &str) -> bool {
+    let slot = match t {
+        "but task is already holding lock:" | "and this task is already holding:" => {
+            Some(LockSlot::Other)
+        }
+        "but this task is not holding:" => Some(LockSlot::NestName),
+        "which would create a new lock dependency:" => Some(LockSlot::Dependency),
+        "but there are no more locks to release!" | "but there are no locks held!" => {
+            super::note(open, t);
+            return true;
+        }
+        "May be due to missing lock nesting notation" => {
+            super::note(open, t);
+            return true;
+        }
+        "which lock already depends on the new lock."
+        | "other info that might help us debug this:"
+        | "the existing dependency chain (in reverse order) is:"
+        | "*** DEADLOCK ***"
+        | "Held locks:"
+        | "and interrupts could create inverse lock ordering between them."
+        | "the code is fine but needs lockdep annotation."
+        | "The code is fine but needs lockdep annotation, or maybe"
+        | "you didn't initialize this object before use?"
+        | "turning off the locking correctness validator."
+        | "Please attach the output of /proc/lock_stat to the bug report" => None,
+        _ => return inversion(open, t) || comparison(open, t) || collision(open, t),
+    };
+    if t == "*** DEADLOCK ***" {
+        open.in_scenario = false;
+    }
+    open.place = None;
+    if slot.is_some() {
+        open.due = slot;
+    }
+    true
+}
+
+/// `but this lock took another, X-unsafe lock in the past:` or `… was taken by another, X-safe lock …`.
+fn inversion(open: &mut Open, t: &str) -> bool {
+    let words = t
+        .strip_prefix("but this lock took another, ")
+        .or_else(|| t.strip_prefix("but this lock was taken by another, "));
+    if words.is_none_or(|w| !w.ends_with(" lock in the past:")) {
+        return false;
+    }
+    super::note(open, t.trim_end_matches(':'));
+    open.due = Some(LockSlot::Other);
+    true
+}
+
+/// `and the lock comparison function returns N:` (6.4 and later).
+fn comparison(open: &mut Open, t: &str) -> bool {
+    if !t.starts_with("and the lock comparison function returns ") {
+        return false;
+    }
+    super::note(open, t.trim_end_matches(':'));
+    true
+}
+
+/// The chain-key collision's own lines (print_collision).
+fn collision(open: &mut Open, t: &str) -> bool {
+    if open.splat.kind != Kind::ChainKeyCollision {
+        return false;
+    }
+    if t == "Hash chain already cached but the contents don't match!"
+        || t == "Locks in cached chain:"
+        || t.starts_with("depth: ")
+    {
+        return true;
+    }
+    // `hlock_id:N -> chain_key:16HEX` with the lock right behind, no blank between.
+    let Some((_, rest)) = t
+        .split_once("chain_key:")
+        .filter(|(id, _)| id.starts_with("hlock_id:") || id.starts_with("class_idx:"))
+    else {
+        return open.taken <= 5 && t.strip_suffix(':').is_some_and(|who| open.task_from(who));
+    };
+    if let Some(found) = rest.get(16..).and_then(lock::lock) {
+        super::held::push(open, None, found);
+    }
+    true
+}
+
+/// A lock line where one is due.
+fn due_lock(open: &mut Open, t: &str) -> bool {
+    let Some(slot) = open.due else { return false };
+    if slot == LockSlot::Dependency {
+        let Some((from, to)) = t.split_once(" -> (") else {
+            return false;
+        };
+        let (Some(from), Some(to)) = (lock::lock(from), lock::lock(&format!("({to}"))) else {
+            return false;
+        };
+        open.splat.dependency = Some((from, to));
+        open.due = None;
+        return true;
+    }
+    if slot == LockSlot::NestName {
+        // Only the name, as lock_map_name() has it; garbage or nothing when the nest lock dangles.
+        // Without caller ids another text may come first; the name stands right behind.
+        if open.caller.is_none() && !open.adjacent
+            || dumpstack::is_oops(t)
+            || dumpstack::is_foreign_report(t)
+            || t.contains("Call Trace:")
+            || t == "stack backtrace:"
+        {
+            return false;
+        }
+        open.splat.other_lock = Some(lock::named(t));
+        open.due = None;
+        return true;
+    }
+    let Some(found) = lock::lock(t) else {
+        return false;
+    };
+    place_lock(open, slot, found);
+    true
+}
+
+/// Stores a lock that was due. A symbolizer repeats the line for every inlined function; the last one
+/// has the function that the address is in.
+pub(super) fn place_lock(open: &mut Open, slot: LockSlot, found: Lock) {
+    let splat = &mut open.splat;
+    match slot {
+        LockSlot::Lock => splat.lock = Some(found),
+        LockSlot::Other => splat.other_lock = Some(found),
+        LockSlot::Safe => splat.irq_safe.get_or_insert_default().lock = found,
+        LockSlot::Unsafe => splat.irq_unsafe.get_or_insert_default().lock = found,
+        LockSlot::Dependency | LockSlot::NestName => {}
+    }
+}
+
+/// Sentences that begin with the task.
+fn task_line(open: &mut Open, t: &str) -> bool {
+    if !open.splat.kind.is_framed() {
+        return false;
+    }
+    const LOCK_FOLLOWS: &[&str] = &[
+        " is trying to acquire lock:",
+        " is trying to acquire:",
+        " is trying to lock:",
+        " just changed the state of lock:",
+        " takes:",
+    ];
+    for words in LOCK_FOLLOWS {
+        if let Some(who) = t.strip_suffix(words) {
+            if !who_with_context(open, who) {
+                return false;
+            }
+            open.due = Some(LockSlot::Lock);
+            return true;
+        }
+    }
+    releasing(open, t) || freeing(open, t) || leaving(open, t)
+}
+
+/// `COMM/PID [HCa[b]:SCc[d]:HEe:SEf]` or without the state.
+fn who_with_context(open: &mut Open, who: &str) -> bool {
+    let Some((task, state)) = who.rsplit_once(" [HC") else {
+        return open.task_from(who);
+    };
+    if !open.task_from(task) {
+        return false;
+    }
+    let text = format!("HC{}", state.trim_end_matches(']'));
+    let text = if state.ends_with("]]") {
+        format!("{text}]")
+    } else {
+        text
+    };
+    let set = |key: &str| super::super::text::value_after(&text, key).is_some_and(|v| v != 0);
+    open.splat.context = Some(TaskContext {
+        hardirq: set("HC"),
+        softirq: set("SC"),
+        hardirqs_enabled: set("HE"),
+        softirqs_enabled: set("SE"),
+        text: keep(&text),
+    });
+    true
+}
+
+/// `COMM/PID is trying to (release|contend) lock (NAME) at:`; the symbol is on the next line.
+fn releasing(open: &mut Open, t: &str) -> bool {
+    for words in [
+        " is trying to release lock (",
+        " is trying to contend lock (",
+    ] {
+        let Some((who, rest)) = t.split_once(words) else {
+            continue;
+        };
+        let Some(name) = rest
+            .strip_suffix(" at:")
+            .map(|r| r.strip_suffix(')').unwrap_or(r))
+        else {
+            continue;
+        };
+        if !open.task_from(who) {
+            return false;
+        }
+        open.splat.lock = Some(lock::named(name));
+        open.next = Next::ReleasedAt;
+        return true;
+    }
+    false
+}
+
+/// `COMM/PID is freeing memory A-B, with a lock still held there!`
+fn freeing(open: &mut Open, t: &str) -> bool {
+    let Some((who, rest)) = t.split_once(" is freeing memory ") else {
+        return false;
+    };
+    let Some((range, _)) = rest.split_once(", with a lock still held there!") else {
+        return false;
+    };
+    open.task_from(who);
+    open.splat.memory = range
+        .split_once('-')
+        .map(|(a, b)| (keep(&address(a)), keep(&address(b))));
+    open.due = Some(LockSlot::Lock);
+    true
+}
+
+/// `COMM/PID is leaving the kernel with locks still held!`, formerly also `is exiting with …`.
+fn leaving(open: &mut Open, t: &str) -> bool {
+    let who = t
+        .strip_suffix(" is leaving the kernel with locks still held!")
+        .or_else(|| t.strip_suffix(" is exiting with locks still held!"))
+        .or_else(|| t.strip_suffix(" still has locks held!"));
+    who.is_some_and(|who| header::task(who).is_some() && open.task_from(who))
+}
+
+/// `stack backtrace:`.
+fn backtrace(open: &mut Open, t: &str) -> bool {
+    if t != "stack backtrace:" {
+        return false;
+    }
+    open.place = None;
+    open.due = None;
+    open.announced = true;
+    if open.has_trace() {
+        open.second = true;
+        open.stack = Stack::None;
+    }
+    true
+}
+
+/// `context-{outer:inner}` of a wait-context report.
+fn wait_context(open: &mut Open, _line: &LogLine<'_>, t: &str) -> bool {
+    let Some(context) = t
+        .strip_prefix("context-{")
+        .and_then(|c| c.strip_suffix('}'))
+    else {
+        return false;
+    };
+    open.splat.wait_context = Some(keep(context));
+    open.due = None;
+    true
+}

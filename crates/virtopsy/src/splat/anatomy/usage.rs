@@ -1,0 +1,39 @@
+//! Inconsistent lock states (print_usage_bug).
+
+use super::super::model::{UsageChange, UsageTrace};
+use super::super::report::{Open, TraceSlot};
+use super::super::text::keep;
+use super::irq::is_state;
+
+/// Offers a line.
+pub(super) fn take(open: &mut Open, t: &str) -> bool {
+    if let Some(rest) = t
+        .strip_prefix("inconsistent {")
+        .and_then(|r| r.strip_suffix("} usage."))
+    {
+        let Some((from, to)) = rest.split_once("} -> {") else {
+            return false;
+        };
+        open.splat.usage_change = Some(UsageChange {
+            from: keep(from),
+            to: keep(to),
+        });
+        return true;
+    }
+    let Some(state) = t
+        .strip_prefix('{')
+        .and_then(|r| r.strip_suffix("} state was registered at:"))
+    else {
+        return false;
+    };
+    if !is_state(state) {
+        return false;
+    }
+    open.splat.registered = Some(UsageTrace {
+        state: keep(state),
+        trace: Vec::new(),
+    });
+    open.place = Some(TraceSlot::Registered);
+    open.due = None;
+    true
+}

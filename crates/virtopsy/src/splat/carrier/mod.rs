@@ -1,0 +1,326 @@
+//! From the lines of a file to the lines of the kernel log.
+//!
+//! A log reaches a file through many hands. Each puts something before the text, and several change
+//! the text itself; all of that is undone here, by shape and never by asking which carrier it is:
+//!
+//! | carrier | a line of it |
+//! |---|---|
+//! | console, dmesg | `[   11.776041][    T1] text`, `<4>[   11.7] text`, CR LF, ANSI colours |
+//! | dmesg -T, -x, -d, -e, iso | `[Thu May  7 18:00:00 2026] text`, `kern  :warn  : [   11.7] text`, … |
+//! | dmesg, journald | further lines of a record without prefix, indented to its width |
+//! | dmesg --json | `"time": 11.776041,` then `"msg": "text"` |
+//! | journalctl | `Dec 14 06:35:48 host kernel: text`, `-o json` too |
+//! | rsyslog | the same, newlines inside a record as `#012` |
+//! | /dev/kmsg, netconsole | `4,339,5140900,-,caller=T1;text`, other bytes as `\xNN` |
+//! | pstore | `<4>[   11.7] text` |
+//! | mail | `> text`, indentation lost |
+//!
+//! What another CPU or a login prompt printed into the middle of a line is split off where the next
+//! `[time]` begins. State is kept for [`limits::LOOKBACK_LINES`] lines at most, so that reading may
+//! begin anywhere that many lines before what matters.
+
+mod json;
+mod prefix;
+mod unescape;
+
+use super::limits;
+use super::text::visible;
+
+pub(super) use prefix::Prefix;
+
+/// Who printed a line: a task or, in irq context and early boot, a CPU (PRINTK_CALLER).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Caller {
+    pub(super) cpu: bool,
+    pub(super) id: u64,
+}
+
+impl Caller {
+    /// Reads `T91` or `C0`.
+    pub(super) fn parse(s: &str) -> Option<Self> {
+        let t = s.trim();
+        let (cpu, digits) = match (t.strip_prefix('T'), t.strip_prefix('C')) {
+            (Some(d), _) => (false, d),
+            (None, Some(d)) => (true, d),
+            (None, None) => return None,
+        };
+        if digits.is_empty() || digits.len() > 10 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        Some(Self {
+            cpu,
+            id: digits.parse().ok()?,
+        })
+    }
+}
+
+impl std::fmt::Display for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", if self.cpu { 'C' } else { 'T' }, self.id)
+    }
+}
+
+/// One line of the kernel log.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct LogLine<'a> {
+    /// Number of the file's line it stands on, from 1.
+    pub(super) number: u64,
+    /// Seconds since boot.
+    pub(super) time: Option<f64>,
+    pub(super) caller: Option<Caller>,
+    /// It had a prefix of its own, or is the continuation of one that had.
+    pub(super) prefixed: bool,
+    /// The text, leading blanks kept where the carrier kept them.
+    pub(super) text: &'a str,
+}
+
+/// What an indented continuation inherits.
+#[derive(Clone, Debug)]
+struct Continued {
+    number: u64,
+    width: usize,
+    prefix: Prefix,
+}
+
+/// Reads one line after the other.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Carrier {
+    continued: Option<Continued>,
+    record: json::Record,
+}
+
+impl Carrier {
+    /// Hands every kernel line on the file's line `raw` to `sink`. What user space logged is left out.
+    pub(super) fn line(&mut self, raw: &[u8], number: u64, sink: &mut dyn FnMut(LogLine<'_>)) {
+        let clean = unescape::console(raw);
+        let text = visible(&clean);
+        if self.json(&text, number, sink) {
+            return;
+        }
+        if let Some((prefix, body)) = prefix::kmsg(&text) {
+            let bytes = unescape::kmsg(body);
+            self.continued = None;
+            for part in bytes.split(|b| *b == b'\n').take(limits::PIECES_PER_LINE) {
+                emit(&prefix, number, &visible(part), sink);
+            }
+            return;
+        }
+        self.pieces(&text, number, sink);
+    }
+
+    /// Splits a line at the prefixes spliced into it.
+    fn pieces(&mut self, text: &str, number: u64, sink: &mut dyn FnMut(LogLine<'_>)) {
+        let mut rest = text;
+        for _ in 0..limits::PIECES_PER_LINE {
+            let (prefix, body) = prefix::strip(rest);
+            let (piece, next) = match prefix::spliced(body) {
+                Some(at) => body
+                    .split_at_checked(at)
+                    .map_or((body, None), |(a, b)| (a, Some(b))),
+                None => (body, None),
+            };
+            self.piece(rest, &prefix, piece, number, sink);
+            match next {
+                Some(next) => rest = next,
+                None => return,
+            }
+        }
+    }
+
+    /// One piece with its prefix, which may be none.
+    fn piece(
+        &mut self,
+        whole: &str,
+        prefix: &Prefix,
+        body: &str,
+        number: u64,
+        sink: &mut dyn FnMut(LogLine<'_>),
+    ) {
+        if prefix.is_some() {
+            let width = whole.len().saturating_sub(body.len()).min(whole.len());
+            if prefix.stamped {
+                self.continued = Some(Continued {
+                    number,
+                    width: prefix.width.unwrap_or(width),
+                    prefix: prefix.clone(),
+                });
+            }
+            if prefix.syslog && body.contains("#0") {
+                for part in unescape::rsyslog(body)
+                    .split('\n')
+                    .take(limits::PIECES_PER_LINE)
+                {
+                    emit(prefix, number, part, sink);
+                }
+                return;
+            }
+            emit(prefix, number, body, sink);
+            return;
+        }
+        let inherited = self
+            .continued
+            .as_ref()
+            .filter(|c| number.saturating_sub(c.number) <= limits::LOOKBACK_LINES);
+        if let Some(c) = inherited {
+            let blanks = super::text::indent(body);
+            if c.width > 0 && blanks >= c.width {
+                emit(&c.prefix, number, body.get(c.width..).unwrap_or(""), sink);
+                return;
+            }
+        }
+        emit(prefix, number, body, sink);
+    }
+
+    /// dmesg --json and journalctl -o json; false when the line is neither.
+    fn json(&mut self, text: &str, number: u64, sink: &mut dyn FnMut(LogLine<'_>)) -> bool {
+        match self.record.line(text, number) {
+            json::Line::No => false,
+            json::Line::Part => true,
+            json::Line::Message(prefix, message) => {
+                self.continued = None;
+                let bytes = message.as_bytes();
+                for part in bytes.split(|b| *b == b'\n').take(limits::PIECES_PER_LINE) {
+                    emit(&prefix, number, &visible(part), sink);
+                }
+                true
+            }
+        }
+    }
+}
+
+/// Hands a line on, unless user space wrote it.
+fn emit(prefix: &Prefix, number: u64, text: &str, sink: &mut dyn FnMut(LogLine<'_>)) {
+    if prefix.foreign || prefix.facility.is_some_and(|f| f != 0) {
+        return;
+    }
+    sink(LogLine {
+        number,
+        time: prefix.time,
+        caller: prefix.caller,
+        prefixed: prefix.stamped,
+        text,
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(log: &str) -> Vec<(u64, Option<f64>, Option<String>, String)> {
+        let mut carrier = Carrier::default();
+        let mut out = Vec::new();
+        for (i, raw) in log.split('\n').enumerate() {
+            carrier.line(raw.as_bytes(), i as u64 + 1, &mut |l| {
+                out.push((
+                    l.number,
+                    l.time,
+                    l.caller.map(|c| c.to_string()),
+                    l.text.to_owned(),
+                ));
+            });
+        }
+        out
+    }
+
+    fn texts(log: &str) -> Vec<String> {
+        read(log).into_iter().map(|l| l.3).collect()
+    }
+
+    #[test]
+    fn the_prefix_of_a_console_is_stripped_in_any_order() {
+        for log in [
+            "[   11.776041][    T1]  ? f+0x1/0x2",
+            "<4>[   11.776041][    T1]  ? f+0x1/0x2",
+            "[   11.776041] [    T1]  ? f+0x1/0x2",
+            "kern  :warn  : [   11.776041] [    T1]  ? f+0x1/0x2",
+            "\x1b[32m[   11.776041]\x1b[0m[    T1]  ? f+0x1/0x2\r",
+            "> [   11.776041][    T1]  ? f+0x1/0x2",
+            "4,339,11776041,-,caller=T1; ? f+0x1/0x2",
+            "Dec 14 06:35:48 host kernel: [   11.776041][    T1]  ? f+0x1/0x2",
+        ] {
+            assert_eq!(
+                read(log),
+                vec![(1, Some(11.776041), Some("T1".into()), " ? f+0x1/0x2".into())],
+                "{log}"
+            );
+        }
+    }
+
+    #[test]
+    fn clocks_of_dmesg_and_syslog_are_stripped() {
+        for log in [
+            "[Thu May  7 18:00:00 2026]  x y",
+            "[  +0.000010]  x y",
+            "[May 7 18:00]  x y",
+            "[    1.000000 <    0.000010>]  x y",
+            "2026-05-07T18:00:00,123456+02:00  x y",
+            "2026-05-07T18:00:00.123456+02:00 host kernel:  x y",
+            "May  7 18:00:00.123 host kernel:  x y",
+            "[   11.776041] host kernel:  x y",
+            "<4> x y",
+        ] {
+            assert_eq!(texts(log), vec![" x y"], "{log}");
+        }
+    }
+
+    #[test]
+    fn what_user_space_wrote_is_left_out() {
+        assert_eq!(texts("<14>[    1.000000] WARNING: x"), Vec::<String>::new());
+        assert_eq!(
+            texts("May  7 18:00:00 host app[12]: WARNING: x"),
+            Vec::<String>::new()
+        );
+        assert_eq!(texts("12,1,1000,-;WARNING: x"), Vec::<String>::new());
+        assert_eq!(
+            texts("user  :warn  : [    1.000000] WARNING: x"),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn a_prefix_spliced_into_a_line_begins_a_new_one() {
+        assert_eq!(
+            read("login: [   35.184476] a[   35.2    ] b[   36.000000][  C1] c"),
+            vec![
+                (1, None, None, "login: ".into()),
+                (1, Some(35.184476), None, "a[   35.2    ] b".into()),
+                (1, Some(36.0), Some("C1".into()), "c".into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn indented_continuation_lines_inherit_the_prefix() {
+        let log = "[   11.776041] \n               but task\n[   11.8] x\n           y";
+        assert_eq!(texts(log), vec!["", "but task", "x", " y"]);
+        let journal = "Dec 14 06:35:48 host kernel:\n                              but task";
+        let got = read(journal);
+        assert_eq!(got.last().unwrap().3.trim(), "but task");
+    }
+
+    #[test]
+    fn rsyslog_and_kmsg_escapes_are_undone() {
+        assert_eq!(
+            texts("Dec 14 06:35:48 host kernel: #012but task is"),
+            vec!["", "but task is"]
+        );
+        assert_eq!(texts("4,1,5,-;\\x0abut \\x5cx"), vec!["", "but \\x"]);
+    }
+
+    #[test]
+    fn json_of_dmesg_and_journalctl_is_read() {
+        let log = "   \"dmesg\": [\n      {\n         \"pri\": 4,\n         \"time\":    11.776041,\n         \"caller\": \"T1\",\n         \"msg\": \"\\nbut \\\"task\\\"\"\n      },{";
+        assert_eq!(
+            read(log),
+            vec![
+                (6, Some(11.776041), Some("T1".into()), String::new()),
+                (6, Some(11.776041), Some("T1".into()), "but \"task\"".into())
+            ]
+        );
+        let log = r#"{"_TRANSPORT":"kernel","MESSAGE":" x+0x1/0x2","_SOURCE_MONOTONIC_TIMESTAMP":"11776041"}"#;
+        assert_eq!(
+            read(log),
+            vec![(1, Some(11.776041), None, " x+0x1/0x2".into())]
+        );
+    }
+}

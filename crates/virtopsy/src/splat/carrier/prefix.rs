@@ -1,0 +1,380 @@
+//! The prefixes of log lines.
+
+use super::super::text::{head, number};
+use super::Caller;
+use super::json::micros_to_seconds;
+
+/// What the prefix of a line says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in super::super) struct Prefix {
+    /// Seconds since boot.
+    pub(in super::super) time: Option<f64>,
+    /// Who printed it.
+    pub(in super::super) caller: Option<Caller>,
+    /// Syslog facility: 0 is the kernel, anything else user space.
+    pub(in super::super) facility: Option<u64>,
+    /// There was a time, a priority, a caller or a syslog tag.
+    pub(in super::super) stamped: bool,
+    /// A syslog tag was there: control characters are escaped.
+    pub(in super::super) syslog: bool,
+    /// The syslog tag is not the kernel's.
+    pub(in super::super) foreign: bool,
+    /// Column of the text where it is not simply where the text begins (journald breaks the line
+    /// right behind the tag).
+    pub(in super::super) width: Option<usize>,
+    /// Something was stripped.
+    pub(in super::super) stripped: bool,
+}
+
+impl Prefix {
+    /// Whether anything was stripped.
+    pub(in super::super) fn is_some(&self) -> bool {
+        self.stripped || self.stamped
+    }
+}
+
+/// Strips every prefix from `line`.
+pub(super) fn strip(line: &str) -> (Prefix, &str) {
+    let mut prefix = Prefix::default();
+    let mut rest = line;
+    while let Some(quoted) = rest.strip_prefix('>') {
+        rest = quoted.strip_prefix(' ').unwrap_or(quoted);
+        prefix.stripped = true;
+    }
+    // No carrier nests deeper; each turn strips one part.
+    for _ in 0..8 {
+        let before = rest;
+        rest = step(rest, &mut prefix, line.len());
+        if rest.len() == before.len() {
+            break;
+        }
+        prefix.stripped = true;
+    }
+    (prefix, rest)
+}
+
+/// Strips one part, if one stands here.
+fn step<'a>(s: &'a str, prefix: &mut Prefix, whole: usize) -> &'a str {
+    match s.bytes().next() {
+        Some(b'[') => bracket(s, prefix).unwrap_or(s),
+        Some(b' ') if prefix.stamped && !prefix.syslog => {
+            // One blank may stand between the parts: dmesg puts it before the caller.
+            s.strip_prefix(' ')
+                .filter(|t| t.starts_with('['))
+                .and_then(|t| bracket(t, prefix))
+                .unwrap_or(s)
+        }
+        Some(b'<') => priority(s, prefix).unwrap_or(s),
+        Some(b) if b.is_ascii_alphanumeric() => levels(s, prefix)
+            .or_else(|| syslog(s, prefix, whole))
+            .or_else(|| clock(s, prefix))
+            .unwrap_or(s),
+        _ => s,
+    }
+}
+
+/// `[time]` in any of its forms, or `[caller]`; and the one blank behind.
+fn bracket<'a>(s: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
+    let (inside, rest) = enclosed(s, '[', ']')?;
+    if let Some(time) = boot_time(inside) {
+        if prefix.time.is_some() {
+            return None; // a second time is a second line
+        }
+        prefix.time = Some(time);
+    } else if let Some(caller) = Caller::parse(inside) {
+        if prefix.caller.is_some() {
+            return None;
+        }
+        prefix.caller = Some(caller);
+    } else if !is_clock(inside) || prefix.stamped && !prefix.syslog {
+        return None;
+    }
+    prefix.stamped = true;
+    Some(
+        rest.strip_prefix(' ')
+            .filter(|_| !next_is_caller(rest))
+            .unwrap_or(rest),
+    )
+}
+
+/// What stands between `open` and the next `close`, both near, and what follows. Only the next 48
+/// bytes are looked at, so that a line of many pieces costs no more than its length.
+fn enclosed(s: &str, open: char, close: char) -> Option<(&str, &str)> {
+    let t = s.strip_prefix(open)?;
+    let end = head(t, 48).find(close)?;
+    Some((t.get(..end)?, t.get(end.checked_add(1)?..)?))
+}
+
+/// `[time] [caller] text`: the blank belongs between, not to the text.
+fn next_is_caller(rest: &str) -> bool {
+    rest.strip_prefix(' ')
+        .and_then(|t| enclosed(t, '[', ']'))
+        .is_some_and(|(c, _)| Caller::parse(c).is_some())
+}
+
+/// `  11.776041`, also with ` <    0.000010>` of dmesg -d behind.
+fn boot_time(inside: &str) -> Option<f64> {
+    let t = inside.trim_start();
+    let t = t.split_once(" <").map_or(t, |(time, _)| time);
+    let (whole, fraction) = t.split_once('.')?;
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || whole.len() > 12 || fraction.len() > 9 {
+        return None;
+    }
+    t.parse().ok().filter(|t: &f64| t.is_finite())
+}
+
+/// A wall clock or a difference in brackets: `Thu May  7 18:00:00 2026`, `May 7 18:00`, `  +0.000010`,
+/// `<    0.000010>`.
+fn is_clock(inside: &str) -> bool {
+    let t = inside.trim();
+    if let Some(difference) = t
+        .strip_prefix('+')
+        .or_else(|| t.strip_prefix('<').and_then(|d| d.strip_suffix('>')))
+    {
+        return boot_time(difference).is_some();
+    }
+    t.split(' ').filter(|w| !w.is_empty()).count() >= 3
+        && t.split(' ').any(is_hours)
+        && t.split(' ').any(is_month)
+}
+
+/// `18:00`, `18:00:00`, `18:00:00.123456`.
+fn is_hours(word: &str) -> bool {
+    let mut fields = word.split(':');
+    let two =
+        |f: Option<&str>| f.is_some_and(|f| f.len() == 2 && f.bytes().all(|b| b.is_ascii_digit()));
+    if !two(fields.next()) || !two(fields.next()) {
+        return false;
+    }
+    fields.next().is_none_or(|s| {
+        s.len() >= 2
+            && s.bytes()
+                .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','))
+    })
+}
+
+/// `Jan` to `Dec`.
+fn is_month(word: &str) -> bool {
+    [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+    .contains(&word)
+}
+
+/// `<N>`: priority, facility times 8 plus level.
+fn priority<'a>(s: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
+    let (inside, rest) = enclosed(s, '<', '>')?;
+    match number(inside) {
+        Some((n, "")) if n < 192 => {
+            prefix.facility = Some(n >> 3);
+            prefix.stamped = true;
+            Some(rest)
+        }
+        // An early console prints the level as a letter: `<c>[time]`.
+        _ if inside == "c" || inside == "d" => Some(rest),
+        _ => None,
+    }
+}
+
+/// `kern  :warn  : ` of dmesg -x.
+fn levels<'a>(s: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
+    const FACILITIES: &[&str] = &[
+        "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron",
+        "authpriv", "ftp",
+    ];
+    let (facility, tail) = head(s, 32).split_once(':')?;
+    let (level, _) = tail.split_once(':')?;
+    let facility = facility.trim_end();
+    let at = FACILITIES
+        .iter()
+        .position(|f| *f == facility)
+        .or_else(|| (facility.starts_with("local") || facility.starts_with("res")).then_some(16))?;
+    if ![
+        "emerg", "alert", "crit", "err", "warn", "notice", "info", "debug",
+    ]
+    .contains(&level.trim_end())
+    {
+        return None;
+    }
+    prefix.facility = u64::try_from(at).ok();
+    prefix.stamped = true;
+    let (_, rest) = s.split_once(':')?;
+    let (_, rest) = rest.split_once(':')?;
+    Some(rest.strip_prefix(' ').unwrap_or(rest))
+}
+
+/// A syslog line: `Dec 14 06:35:48[.5] host tag: `, `2026-05-07T18:00:00+00:00 host tag: `,
+/// `host kernel: ` behind a monotonic time, or `kernel: ` alone.
+fn syslog<'a>(s: &'a str, prefix: &mut Prefix, whole: usize) -> Option<&'a str> {
+    let timed = month_clock(s).or_else(|| iso_clock(s));
+    let after_time = timed.unwrap_or(s);
+    let (tag, rest) = tag(after_time, timed.is_some() || prefix.stamped)?;
+    let kernel = tag == "kernel" || tag.starts_with("kernel[");
+    // Behind an ISO time the text may follow at once (dmesg, CI systems), and `Hardware name:` has the
+    // shape of host and tag; so only a tag with a PID is one. A month is only ever syslog's.
+    if !kernel && month_clock(s).is_none() && (timed.is_none() || !tag.ends_with(']')) {
+        return None;
+    }
+    prefix.foreign |= !kernel;
+    prefix.syslog = true;
+    prefix.stamped = true;
+    // journald leaves the rest of the line empty and indents the text to one column further.
+    let column = whole.saturating_sub(rest.len());
+    let body = rest.strip_prefix(' ').unwrap_or(rest);
+    prefix.width = Some(column.saturating_add(1));
+    Some(body)
+}
+
+/// The tag before `:` (behind `host ` when `with_host`), and what follows the colon.
+fn tag(s: &str, with_host: bool) -> Option<(&str, &str)> {
+    if let Some(rest) = s.strip_prefix("kernel:") {
+        return Some(("kernel", rest));
+    }
+    if !with_host {
+        return None;
+    }
+    let (host, tail) = s.split_at_checked(head(s, 256).find(' ')?)?;
+    let tail = tail.strip_prefix(' ')?;
+    let (tag, rest) = tail.split_at_checked(head(tail, 80).find(':')?)?;
+    let rest = rest.strip_prefix(':')?;
+    if host.is_empty()
+        || host.ends_with(':')
+        || tag.is_empty()
+        || tag.contains(' ')
+        || tag.len() > 64
+        || tag.contains("+0x")
+    {
+        return None;
+    }
+    Some((tag, rest))
+}
+
+/// `Dec 14 06:35:48.5 `.
+fn month_clock(s: &str) -> Option<&str> {
+    let (month, rest) = s.split_at_checked(3)?;
+    let rest = rest.strip_prefix(' ')?;
+    if !is_month(month) {
+        return None;
+    }
+    let (day, rest) = number(rest.trim_start())?;
+    let rest = rest.strip_prefix(' ')?;
+    let (clock, rest) = rest.split_at_checked(head(rest, 24).find(' ')?)?;
+    let rest = rest.strip_prefix(' ')?;
+    if day > 31 || !is_hours(clock) {
+        None
+    } else {
+        Some(rest)
+    }
+}
+
+/// `2026-05-07T18:00:00[.,]123456+02:00 `, `2026-05-07 18:00:00 `.
+fn iso_clock(s: &str) -> Option<&str> {
+    let date = s.get(..10)?;
+    let shape = date.bytes().enumerate().all(|(i, b)| {
+        if i == 4 || i == 7 {
+            b == b'-'
+        } else {
+            b.is_ascii_digit()
+        }
+    });
+    let separator = s.get(10..11)?;
+    if !shape || !(separator == "T" || separator == " ") {
+        return None;
+    }
+    let rest = s.get(11..)?;
+    let (clock, rest) = rest.split_at_checked(head(rest, 32).find(' ')?)?;
+    is_hours(clock.get(..5)?).then(|| rest.strip_prefix(' '))?
+}
+
+/// A clock with no tag: dmesg --time-format=iso, and the `hh:mm:ss ` or ISO time that CI systems put
+/// before a console's own prefix.
+fn clock<'a>(s: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
+    if prefix.stamped {
+        return None;
+    }
+    if let Some(rest) = iso_clock(s) {
+        prefix.stamped = s.get(10..11) == Some("T") || rest.starts_with(['[', '<']);
+        return prefix.stamped.then_some(rest);
+    }
+    let (word, rest) = s.split_at_checked(head(s, 24).find(' ')?)?;
+    (is_hours(word) && rest.trim_start().starts_with(['[', '<'])).then(|| rest.trim_start())
+}
+
+/// Where the next `[time]` begins inside `body`, if one does: nine or more characters of blanks,
+/// digits, a dot and exactly six digits.
+pub(super) fn spliced(body: &str) -> Option<usize> {
+    for at in memchr::memchr_iter(b'[', body.as_bytes()) {
+        if at == 0 {
+            continue;
+        }
+        let inside = body.get(at.saturating_add(1)..)?;
+        let Some((time, rest)) = head(inside, 24).split_once(']') else {
+            continue;
+        };
+        let exact = time.rsplit_once('.').is_some_and(|(_, f)| f.len() == 6);
+        if exact && boot_time(time).is_some() && (rest.is_empty() || rest.starts_with([' ', '['])) {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// `PRI,SEQ,USEC,FLAG[,caller=…];text` of /dev/kmsg and of extended netconsole.
+pub(super) fn kmsg(s: &str) -> Option<(Prefix, &str)> {
+    if !s.bytes().next().is_some_and(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let (fields, _) = head(s, 160).split_once(';')?;
+    let body = s.get(fields.len().saturating_add(1)..)?;
+    let mut fields = fields.split(',');
+    let priority = whole_number(fields.next()?)?;
+    whole_number(fields.next()?)?;
+    let micros = whole_number(fields.next()?)?;
+    if !matches!(fields.next()?, "-" | "c" | "+") {
+        return None;
+    }
+    let mut prefix = Prefix {
+        facility: Some(priority >> 3),
+        time: Some(micros_to_seconds(micros)),
+        stamped: true,
+        ..Prefix::default()
+    };
+    for option in fields {
+        if let Some(caller) = option.strip_prefix("caller=") {
+            prefix.caller = Caller::parse(caller);
+        }
+    }
+    Some((prefix, body))
+}
+
+/// A word that is one decimal number.
+fn whole_number(s: &str) -> Option<u64> {
+    number(s)
+        .filter(|(_, rest)| rest.is_empty())
+        .map(|(n, _)| n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_in_brackets_are_no_times() {
+        assert_eq!(
+            strip("[<ffffffff81ca45ed>] f+0x1/0x2").1,
+            "[<ffffffff81ca45ed>] f+0x1/0x2"
+        );
+        assert_eq!(
+            strip("[ INFO: suspicious RCU usage. ]").1,
+            "[ INFO: suspicious RCU usage. ]"
+        );
+        assert_eq!(spliced("a [<ffffffff81ca45ed>] b [1.5] c"), None);
+    }
+
+    #[test]
+    fn a_syslog_line_of_another_program_is_foreign() {
+        assert!(strip("Dec 14 06:35:48 host sshd[1]: x").0.foreign);
+        assert!(!strip("Dec 14 06:35:48 host kernel: x").0.foreign);
+    }
+}

@@ -1,0 +1,472 @@
+//! The lines that begin a report.
+//!
+//! | form | example |
+//! |---|---|
+//! | framed, 4.12 and later | `WARNING: possible circular locking dependency detected` |
+//! | framed, before | `[ INFO: possible circular locking dependency detected ]`, `[ BUG: held lock freed! ]` |
+//! | plain | `BUG: sleeping function called from invalid context at mm/slab.h:420` |
+//! | WARN | see [`super::warn`] |
+
+use super::Kind;
+use super::model::TaskRef;
+use super::text::{is_pointer, keep, number};
+use super::warn::{WarnLine, warn_line};
+
+/// What a header line says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Head {
+    pub(super) kind: Kind,
+    pub(super) task: Option<TaskRef>,
+    pub(super) cpu: Option<u32>,
+    pub(super) location: Option<String>,
+    pub(super) message: Option<String>,
+}
+
+/// A header, or a WARN line whose kind its message decides.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Header<'a> {
+    Plain(Box<Head>),
+    Warn(WarnLine<'a>),
+}
+
+/// Texts of the framed kinds: the first words behind `WARNING: `, `INFO: ` or `BUG: `. What may
+/// follow is an end, ` detected`, `.`, `!` or the closing ` ]`.
+const FRAMED: &[(&str, Kind)] = &[
+    ("possible circular locking dependency", Kind::Circular),
+    ("possible recursive locking", Kind::Recursive),
+    ("possible irq lock inversion dependency", Kind::IrqInversion),
+    ("inconsistent lock state", Kind::InconsistentState),
+    ("Invalid wait context", Kind::InvalidWaitContext),
+    ("Nested lock was not taken", Kind::NestedNotHeld),
+    ("bad unlock balance", Kind::BadUnlockBalance),
+    ("bad contention", Kind::BadContention),
+    ("held lock freed", Kind::HeldLockFreed),
+    (
+        "lock held when returning to user space",
+        Kind::UserReturnLocks,
+    ),
+    // Before 3.5 for do_exit, in place of "still has locks held".
+    ("lock held at task exit time", Kind::StillHasLocks),
+    ("suspicious RCU usage", Kind::SuspiciousRcu),
+    // 2.6.33 to 3.1.
+    (
+        "suspicious rcu_dereference_check() usage",
+        Kind::SuspiciousRcu,
+    ),
+    ("chain_key collision", Kind::ChainKeyCollision),
+    ("trying to register non-static key", Kind::NonStaticKey),
+];
+
+/// Limits of lockdep that print `BUG: MAX_… too low!`.
+const LIMITS: &[&str] = &[
+    "LOCKDEP_KEYS",
+    "LOCKDEP_ENTRIES",
+    "LOCKDEP_CHAINS",
+    "LOCKDEP_CHAIN_HLOCKS",
+    "STACK_TRACE_ENTRIES",
+    "LOCK_DEPTH",
+];
+
+/// Splits `COMM/PID` at its last slash.
+pub(super) fn task(s: &str) -> Option<TaskRef> {
+    let (comm, pid) = s.trim().rsplit_once('/')?;
+    Some(TaskRef {
+        comm: keep(comm),
+        pid: signed(pid)?,
+    })
+}
+
+/// A whole decimal number with sign.
+fn signed(s: &str) -> Option<i64> {
+    let (sign, digits) = s.strip_prefix('-').map_or((1i64, s), |r| (-1, r));
+    match number(digits) {
+        Some((n, "")) => i64::try_from(n).ok()?.checked_mul(sign),
+        _ => None,
+    }
+}
+
+/// Recognises a header in a line whose prefix is stripped.
+pub(super) fn header(text: &str) -> Option<Header<'_>> {
+    let t = text.trim();
+    let t = t
+        .strip_prefix("[ ")
+        .and_then(|r| r.strip_suffix(" ]"))
+        .unwrap_or(t);
+    let plain = |head: Head| Some(Header::Plain(Box::new(head)));
+    if let Some(rest) = t.strip_prefix("WARNING: ") {
+        if let Some(head) = framed(rest) {
+            return plain(head);
+        }
+        return warn_line(rest).map(Header::Warn);
+    }
+    if let Some(rest) = t.strip_prefix("INFO: ") {
+        return framed(rest).and_then(plain);
+    }
+    if let Some(rest) = t.strip_prefix("BUG: ") {
+        return framed(rest).or_else(|| bug(rest)).and_then(plain);
+    }
+    dead_cpu(t).or_else(|| lock_depth(t)).and_then(plain)
+}
+
+/// A header without task, CPU or place.
+fn bare(kind: Kind, message: &str) -> Head {
+    Head {
+        kind,
+        task: None,
+        cpu: None,
+        location: None,
+        message: Some(keep(message)),
+    }
+}
+
+/// The kinds printed between rules.
+fn framed(rest: &str) -> Option<Head> {
+    for (text, kind) in FRAMED {
+        let Some(tail) = rest.strip_prefix(text) else {
+            continue;
+        };
+        let tail = tail
+            .trim_start_matches(" detected")
+            .trim_matches(['.', '!', ' ', ']']);
+        if tail.is_empty() {
+            return Some(bare(*kind, rest.trim_end_matches([' ', ']'])));
+        }
+    }
+    if let Some(order) = rest
+        .trim_end_matches([' ', ']'])
+        .strip_suffix("-unsafe lock order detected")
+    {
+        let (safe, unsafe_) = order.split_once("-safe -> ")?;
+        let word = |w: &str| {
+            !w.is_empty()
+                && w.bytes()
+                    .all(|b| b.is_ascii_uppercase() || b == b'-' || b == b'_')
+        };
+        return (word(safe) && word(unsafe_))
+            .then(|| bare(Kind::IrqOrder, rest.trim_end_matches([' ', ']'])));
+    }
+    let who = rest
+        .trim_end_matches([' ', ']'])
+        .strip_suffix(" still has locks held!")?;
+    let mut head = bare(Kind::StillHasLocks, "still has locks held!");
+    head.task = Some(task(who)?);
+    Some(head)
+}
+
+/// The kinds that start with `BUG: ` and no rule.
+fn bug(rest: &str) -> Option<Head> {
+    if let Some(at) = rest.strip_prefix("sleeping function called from invalid context at ") {
+        return Some(placed(Kind::AtomicSleep, rest, at));
+    }
+    if let Some(at) = rest.strip_prefix("assuming atomic context at ") {
+        return Some(placed(Kind::CantSleep, rest, at));
+    }
+    if let Some(at) = rest.strip_prefix("assuming non migratable context at ") {
+        return Some(placed(Kind::CantMigrate, rest, at));
+    }
+    if let Some(key) = rest.strip_prefix("key ") {
+        let known = key.contains(" has not been registered!") || key.contains(" not in .data!");
+        return known.then(|| bare(Kind::UnregisteredKey, without_address(key)));
+    }
+    if rest.starts_with("looking up invalid subclass: ") {
+        return Some(bare(Kind::InvalidSubclass, rest));
+    }
+    if let Some(limit) = rest.strip_prefix("MAX_") {
+        let name = limit.strip_suffix(" too low!").unwrap_or(limit.trim_end());
+        return LIMITS
+            .contains(&name.trim_end_matches(" too low"))
+            .then(|| bare(Kind::LockdepLimit, rest));
+    }
+    scheduling(rest)
+        .or_else(|| workqueue(rest))
+        .or_else(|| spinning(rest))
+        .or_else(|| per_cpu(rest))
+}
+
+/// `… at FILE:LINE`.
+fn placed(kind: Kind, message: &str, at: &str) -> Head {
+    let mut head = bare(kind, message);
+    head.location = at.split(' ').next().map(keep);
+    if let Some((text, _)) = message.rsplit_once(" at ") {
+        head.message = Some(keep(text));
+    }
+    head
+}
+
+/// `key ffff… has not been registered!` without the address.
+fn without_address(key: &str) -> &str {
+    key.split_once(' ').map_or(key, |(_, text)| text)
+}
+
+/// `scheduling while atomic: COMM/PID/0xCOUNT`, `scheduling in a non-blocking section: COMM/PID/N`.
+fn scheduling(rest: &str) -> Option<Head> {
+    let who = rest
+        .strip_prefix("scheduling while atomic: ")
+        .or_else(|| rest.strip_prefix("scheduling in a non-blocking section: "))?;
+    let message = rest.split_once(": ").map_or(rest, |(m, _)| m);
+    let mut head = bare(Kind::AtomicSched, message);
+    head.task = who
+        .trim()
+        .rsplit_once('/')
+        .and_then(|(task_part, _)| task(task_part));
+    Some(head)
+}
+
+/// `workqueue leaked atomic, lock or RCU: COMM[PID]`; before 6.10 `… leaked lock or atomic: COMM/0xCOUNT/PID`.
+fn workqueue(rest: &str) -> Option<Head> {
+    let (what, who) = rest.strip_prefix("workqueue leaked ")?.split_once(": ")?;
+    let mut head = bare(Kind::WorkqueueLeak, &format!("workqueue leaked {what}"));
+    head.task = if let Some((comm, pid)) = who
+        .trim()
+        .strip_suffix(']')
+        .and_then(|w| w.rsplit_once('['))
+    {
+        signed(pid).map(|pid| TaskRef {
+            comm: keep(comm),
+            pid,
+        })
+    } else {
+        let (left, pid) = who.trim().rsplit_once('/')?;
+        let (comm, _) = left.rsplit_once('/')?;
+        signed(pid).map(|pid| TaskRef {
+            comm: keep(comm),
+            pid,
+        })
+    };
+    Some(head)
+}
+
+/// `spinlock MSG on CPU#N, COMM/PID`, `rwlock MSG on CPU#N, COMM/PID, ADDR`.
+fn spinning(rest: &str) -> Option<Head> {
+    let (kind, tail) = match (rest.strip_prefix("spinlock "), rest.strip_prefix("rwlock ")) {
+        (Some(tail), _) => (Kind::SpinlockDebug, tail),
+        (None, Some(tail)) => (Kind::RwlockDebug, tail),
+        (None, None) => return None,
+    };
+    let (what, tail) = tail.split_once(" on CPU#")?;
+    let (cpu, tail) = number(tail)?;
+    let who = tail.strip_prefix(", ")?;
+    // rwlock_bug, and spinlock lockups up to 3.x, put the lock's address behind the task.
+    let who = who
+        .rsplit_once(", ")
+        .filter(|(_, lock)| is_pointer(lock.trim()))
+        .map_or(who, |(w, _)| w);
+    let message = if kind == Kind::SpinlockDebug {
+        format!("spinlock {what}")
+    } else {
+        format!("rwlock {what}")
+    };
+    let mut head = bare(kind, &message);
+    head.cpu = u32::try_from(cpu).ok();
+    head.task = task(who);
+    Some(head)
+}
+
+/// `using FN() in preemptible [HEX] code: COMM/PID`.
+fn per_cpu(rest: &str) -> Option<Head> {
+    let (function, tail) = rest
+        .strip_prefix("using ")?
+        .split_once(" in preemptible [")?;
+    let (_, who) = tail.split_once("] code: ")?;
+    let mut head = bare(
+        Kind::PreemptiblePercpu,
+        &format!("using {function} in preemptible code"),
+    );
+    head.task = task(who);
+    Some(head)
+}
+
+/// `CPU N left hardirqs enabled!` (lockdep_cleanup_dead_cpu).
+fn dead_cpu(t: &str) -> Option<Head> {
+    let (cpu, tail) = number(t.strip_prefix("CPU ")?)?;
+    if tail != " left hardirqs enabled!" {
+        return None;
+    }
+    let mut head = bare(Kind::IrqsLeftEnabled, "CPU left hardirqs enabled!");
+    head.cpu = u32::try_from(cpu).ok();
+    Some(head)
+}
+
+/// `Maximum lock depth N reached task: COMM (PID)` (rtmutex.c).
+fn lock_depth(t: &str) -> Option<Head> {
+    let (_, tail) = number(t.strip_prefix("Maximum lock depth ")?)?;
+    let who = tail.strip_prefix(" reached task: ")?;
+    let (comm, pid) = who.trim().strip_suffix(')')?.rsplit_once(" (")?;
+    let mut head = bare(Kind::RtmutexWarn, "Maximum lock depth reached");
+    head.task = Some(TaskRef {
+        comm: keep(comm),
+        pid: signed(pid)?,
+    });
+    Some(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(text: &str) -> Head {
+        match header(text) {
+            Some(Header::Plain(head)) => *head,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_header_of_every_kind_is_known_in_old_and_new_words() {
+        for (text, kind) in [
+            (
+                "WARNING: possible circular locking dependency detected",
+                Kind::Circular,
+            ),
+            (
+                "[ INFO: possible circular locking dependency detected ]",
+                Kind::Circular,
+            ),
+            (
+                "WARNING: possible recursive locking detected",
+                Kind::Recursive,
+            ),
+            (
+                "WARNING: HARDIRQ-safe -> HARDIRQ-unsafe lock order detected",
+                Kind::IrqOrder,
+            ),
+            (
+                "[ INFO: SOFTIRQ-READ-safe -> SOFTIRQ-unsafe lock order detected ]",
+                Kind::IrqOrder,
+            ),
+            (
+                "[ INFO: RECLAIM_FS-safe -> RECLAIM_FS-unsafe lock order detected ]",
+                Kind::IrqOrder,
+            ),
+            (
+                "WARNING: possible irq lock inversion dependency detected",
+                Kind::IrqInversion,
+            ),
+            ("WARNING: inconsistent lock state", Kind::InconsistentState),
+            ("[ BUG: Invalid wait context ]", Kind::InvalidWaitContext),
+            ("WARNING: Nested lock was not taken", Kind::NestedNotHeld),
+            (
+                "[ BUG: bad unlock balance detected! ]",
+                Kind::BadUnlockBalance,
+            ),
+            ("WARNING: bad contention detected!", Kind::BadContention),
+            ("WARNING: held lock freed!", Kind::HeldLockFreed),
+            ("WARNING: sh/107 still has locks held!", Kind::StillHasLocks),
+            ("[ BUG: lock held at task exit time! ]", Kind::StillHasLocks),
+            (
+                "WARNING: lock held when returning to user space!",
+                Kind::UserReturnLocks,
+            ),
+            ("[ INFO: suspicious RCU usage. ]", Kind::SuspiciousRcu),
+            (
+                "[ INFO: suspicious rcu_dereference_check() usage. ]",
+                Kind::SuspiciousRcu,
+            ),
+            ("WARNING: chain_key collision", Kind::ChainKeyCollision),
+            (
+                "INFO: trying to register non-static key.",
+                Kind::NonStaticKey,
+            ),
+            (
+                "BUG: key ffff888012345678 has not been registered!",
+                Kind::UnregisteredKey,
+            ),
+            (
+                "BUG: key ffff888012345678 not in .data!",
+                Kind::UnregisteredKey,
+            ),
+            ("BUG: looking up invalid subclass: 8", Kind::InvalidSubclass),
+            ("BUG: MAX_LOCKDEP_CHAIN_HLOCKS too low!", Kind::LockdepLimit),
+            (
+                "BUG: assuming atomic context at net/core/filter.c:1",
+                Kind::CantSleep,
+            ),
+            (
+                "BUG: assuming non migratable context at a.c:1",
+                Kind::CantMigrate,
+            ),
+            ("CPU 3 left hardirqs enabled!", Kind::IrqsLeftEnabled),
+            (
+                "Maximum lock depth 1024 reached task: a b (12)",
+                Kind::RtmutexWarn,
+            ),
+        ] {
+            assert_eq!(plain(text).kind, kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_names_its_task_is_read() {
+        for (text, comm, pid) in [
+            (
+                "BUG: scheduling while atomic: a/b/19425/0x00000000",
+                "a/b",
+                19425,
+            ),
+            (
+                "BUG: workqueue leaked lock or atomic: kworker/0:1/0x00000000/353",
+                "kworker/0:1",
+                353,
+            ),
+            (
+                "BUG: workqueue leaked atomic, lock or RCU: kworker/0:1[353]",
+                "kworker/0:1",
+                353,
+            ),
+            (
+                "BUG: spinlock bad magic on CPU#1, swapper/0/0",
+                "swapper/0",
+                0,
+            ),
+            (
+                "BUG: rwlock bad magic on CPU#1, a, b/7, ffffffff81234567",
+                "a, b",
+                7,
+            ),
+            (
+                "BUG: using smp_processor_id() in preemptible [00000000] code: dhcpcd/4088",
+                "dhcpcd",
+                4088,
+            ),
+            (
+                "WARNING: sh/-559038737 still has locks held!",
+                "sh",
+                -559_038_737,
+            ),
+        ] {
+            assert_eq!(
+                plain(text).task,
+                Some(TaskRef {
+                    comm: comm.into(),
+                    pid
+                }),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            plain("BUG: sleeping function called from invalid context at mm/slab.h:420")
+                .location
+                .as_deref(),
+            Some("mm/slab.h:420")
+        );
+    }
+
+    #[test]
+    fn what_only_looks_like_a_header_is_none() {
+        for text in [
+            "INFO: lockdep is turned off.",
+            "INFO: task kworker/0:3:7985 blocked for more than 120 seconds.",
+            "watchdog: BUG: soft lockup - CPU#1 stuck for 134s! [a:4588]",
+            "BUG: KASAN: double-free in f+0x1/0x2",
+            "BUG: workqueue lockup - pool cpus=0",
+            "BUG: unable to handle kernel paging request at 0",
+            "Subject: WARNING: suspicious RCU usage",
+            "WARNING: suspicious RCU usage is what the manual calls it",
+            "BUG: key combination has no meaning",
+            "BUG: MAX_ORDER too low!",
+            "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+        ] {
+            assert_eq!(header(text), None, "{text}");
+        }
+    }
+}

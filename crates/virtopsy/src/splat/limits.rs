@@ -1,0 +1,52 @@
+//! Every bound of the scanner in one place. A log is hostile input: whatever it says, one open
+//! report and the scanner itself stay within these sizes. A report that hits a bound is delivered
+//! with what was kept, marked [`cut`](super::Splat::cut), and `missing` says which bound it was.
+
+/// Bytes kept of one line of a text log; what follows up to the newline is read over.
+pub const LINE_BYTES: usize = 16 << 10;
+/// Block that a text log is read and searched in.
+pub const BLOCK_BYTES: usize = 1 << 20;
+/// Lines before a header that may still matter to it: the message of a WARN, the owner of a
+/// backtrace that is being printed, the prefix that an indented continuation belongs to.
+pub const LOOKBACK_LINES: u64 = 32;
+/// Bytes searched backwards for those lines.
+pub const LOOKBACK_BYTES: usize = 64 << 10;
+/// Pieces that one line may fall into at prefixes spliced into it, at `#012` and at escaped newlines.
+pub const PIECES_PER_LINE: usize = 256;
+/// Reports that may be open at once; the one that was silent longest is closed first.
+pub const OPEN_REPORTS: usize = 8;
+/// Lines that one report may take; the longest seen, class dumps of irq reports, have some hundreds.
+pub const REPORT_LINES: u64 = 8_192;
+/// Lines of the log without one line of the report before it is given up.
+pub const SILENT_LINES: u64 = 4_096;
+/// Lines that fit nowhere in a report whose backtrace has begun, before it counts as ended: without
+/// caller ids, when other CPUs print in between.
+pub const GRACE_LINES: u64 = 64;
+/// The same when caller ids tell the lines of other CPUs apart.
+pub const GRACE_LINES_CALLER: u64 = 8;
+/// Frames kept of one trace (the kernel stores 64, and prints up to a stack's worth).
+pub const FRAMES: usize = 512;
+/// Inlined functions kept for one frame (symbolized logs).
+pub const INLINED: usize = 32;
+/// Held locks kept of one report (`MAX_LOCK_DEPTH` is 48).
+pub const HELD: usize = 256;
+/// Entries kept of a dependency chain, and of `Chain exists of:`.
+pub const CHAIN: usize = 256;
+/// Lock classes kept of the dumps of one irq report.
+pub const CLASSES: usize = 1_024;
+/// Stored traces kept of one lock class (10 usage bits since 5.10, 13 when RECLAIM_FS existed).
+pub const USAGES: usize = 16;
+/// Steps kept of a scenario table.
+pub const SCENARIO: usize = 64;
+/// Attachments kept: of one report, and of the log.
+pub const ATTACHMENTS: usize = 256;
+/// Other remarks kept of one report (notes, what is missing).
+pub const REMARKS: usize = 32;
+/// Bytes kept of one name, message or symbol (`KSYM_NAME_LEN` is 512).
+pub const NAME_BYTES: usize = 512;
+/// Lines that may lie between the pieces of one lock printed in fragments.
+pub const FRAGMENT_LINES: u64 = 64;
+/// Callers whose unfinished record (no newline yet) is kept while reading the ring buffer.
+pub const UNFINISHED_RECORDS: usize = 64;
+/// WARN messages remembered until their `WARNING:` line comes.
+pub const WARN_CONTEXTS: usize = 8;

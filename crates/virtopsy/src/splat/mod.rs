@@ -1,0 +1,75 @@
+//! Lock-debugging reports ("splats") of lockdep, RCU-lockdep and their kin, read from kernel logs.
+//!
+//! ```text
+//!  text log ──► stream ──► carrier ──► LogLine ─┐
+//!  (blocks)     finds the  strips prefixes,     ├──► machine ──► report ──► Splat
+//!               anchors    joins, splits        │    routes      anatomy,    title,
+//!  ring buffer ──► records ─────────────────────┘    lines       dumpstack   known issue
+//! ```
+//!
+//! The texts are those of kernels from 2.6.32 to 7.2 (kernel/locking/lockdep.c and the places that
+//! `reference/lockdep.md` lists). Formats are told apart by their shape and never by the release,
+//! since vendors carry changes back. Nothing here panics or allocates without bound on hostile
+//! input; see [`limits`].
+
+mod anatomy;
+mod attachment;
+mod carrier;
+mod dumpstack;
+mod frame;
+mod header;
+mod kind;
+mod known;
+pub mod limits;
+mod lock;
+mod machine;
+mod model;
+mod records;
+mod report;
+mod sentence;
+mod stream;
+mod text;
+mod title;
+mod warn;
+
+pub use kind::Kind;
+pub use known::known_issue_of;
+pub use model::{
+    AtomicState, Attachment, ChainEntry, ClassDump, Frame, HeldLock, Inlined, IrqEvent, IrqSide,
+    IrqTrace, Lock, Log, Scenario, ScenarioStep, Splat, TaskContext, TaskRef, UsageChange,
+    UsageTrace,
+};
+pub use records::Record;
+
+use std::io::{self, BufRead};
+
+/// Finds the reports in a text log in any carrier, in memory that does not grow with the log.
+///
+/// # Errors
+///
+/// What reading `input` returns.
+pub fn scan_text(input: impl BufRead) -> io::Result<Vec<Splat>> {
+    Ok(scan_log(input)?.splats)
+}
+
+/// Like [`scan_text`], with what stands beside the reports.
+///
+/// # Errors
+///
+/// What reading `input` returns.
+pub fn scan_log(input: impl BufRead) -> io::Result<Log> {
+    stream::read(input)
+}
+
+/// Finds the reports in the records of a printk ring buffer; `first_line` and `last_line` count the
+/// lines that the records print, from 1.
+pub fn scan_records<'a>(records: impl IntoIterator<Item = Record<'a>>) -> Vec<Splat> {
+    scan_log_records(records).splats
+}
+
+/// Like [`scan_records`], with what stands beside the reports.
+pub fn scan_log_records<'a>(records: impl IntoIterator<Item = Record<'a>>) -> Log {
+    let mut machine = machine::Machine::default();
+    records::read(records, &mut machine);
+    machine.finish()
+}

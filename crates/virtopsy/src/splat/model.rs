@@ -1,0 +1,474 @@
+//! What a report becomes: plain data, every text already made safe to show.
+//!
+//! The first fields of [`Splat`] are the promise of `CONTRACT.md`; what stands below them is the
+//! anatomy of single kinds and is left out of the JSON when empty.
+
+use serde::Serialize;
+
+use super::Kind;
+
+/// A task as `COMM/PID` names it. `pid` is what the log says: 0 for idle tasks, and garbage (even
+/// negative) when the task was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TaskRef {
+    /// Command name, at most 15 bytes in the kernel; any bytes, here made visible.
+    pub comm: String,
+    /// Process id.
+    pub pid: i64,
+}
+
+/// A function that the compiler inlined into a frame (logs that went through a symbolizer).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Inlined {
+    /// The inlined function.
+    pub function: String,
+    /// `file:line` of the call.
+    pub source: String,
+}
+
+/// One line of a trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Frame {
+    /// Function name as printed (`.isra.0`, `.cold` and the like included), or a bare `0x…` address.
+    pub function: String,
+    /// Offset into the function, `0x…`.
+    pub offset: Option<String>,
+    /// Size of the function, `0x…`.
+    pub size: Option<String>,
+    /// Module that holds the function.
+    pub module: Option<String>,
+    /// False for `? func` (and PowerPC's `(unreliable)`): a stale word on the stack, maybe no caller.
+    pub reliable: bool,
+    /// `file:line` where a symbolizer added it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The `[<address>]` of kernels up to 4.9 and of some architectures, `0x…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Functions inlined here, innermost first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inlined: Vec<Inlined>,
+}
+
+/// A lock as a report names it (print_lock, print_lock_name).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Lock {
+    /// Address of the lock instance, `0x…`; absent before 4.16, hashed up to 5.3.
+    pub address: Option<String>,
+    /// Name as printed, with `#V` and `/S`.
+    pub name: String,
+    /// Name of the class alone: the expression that initialised the lock.
+    pub class: String,
+    /// `#V`: several classes share the name; this is the V-th, from 2.
+    pub version: Option<u32>,
+    /// `/S`: lockdep subclass, 1 to 7.
+    pub subclass: Option<u32>,
+    /// Usage letters (hardirq write and read, softirq write and read: `.`, `-`, `+` or `?`).
+    pub usage: Option<String>,
+    /// Wait types `outer:inner` (5.7 and later).
+    pub wait: Option<String>,
+    /// Where it was acquired, as the symbol was printed.
+    pub at: Option<String>,
+}
+
+/// One entry of a task's held locks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HeldLock {
+    /// The `#I` of the line: 0 is the lock taken first.
+    pub index: u32,
+    /// See [`Lock::address`].
+    pub address: Option<String>,
+    /// See [`Lock::name`].
+    pub name: String,
+    /// See [`Lock::class`].
+    pub class: String,
+    /// See [`Lock::version`].
+    pub version: Option<u32>,
+    /// See [`Lock::subclass`].
+    pub subclass: Option<u32>,
+    /// See [`Lock::usage`].
+    pub usage: Option<String>,
+    /// See [`Lock::wait`].
+    pub wait: Option<String>,
+    /// See [`Lock::at`].
+    pub at: Option<String>,
+    /// Functions that a symbolizer found inlined at `at`, innermost first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inlined: Vec<String>,
+}
+
+impl HeldLock {
+    /// A held lock from its index and the lock printed behind it.
+    #[must_use]
+    pub fn new(index: u32, lock: Lock) -> Self {
+        let Lock {
+            address,
+            name,
+            class,
+            version,
+            subclass,
+            usage,
+            wait,
+            at,
+        } = lock;
+        Self {
+            index,
+            address,
+            name,
+            class,
+            version,
+            subclass,
+            usage,
+            wait,
+            at,
+            inlined: Vec::new(),
+        }
+    }
+}
+
+/// One link of a dependency chain: `-> #N (NAME){...}:` and the trace of its acquisition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ChainEntry {
+    /// N; the chain is printed in reverse, 0 is the acquisition being made now.
+    pub index: u32,
+    /// The lock class.
+    pub lock: Lock,
+    /// Where it was acquired while the one below was held.
+    pub trace: Vec<Frame>,
+}
+
+/// One line of a scenario table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ScenarioStep {
+    /// Column: 0 or 1. Absent where the carrier lost the indentation.
+    pub cpu: Option<u8>,
+    /// `lock`, `rlock`, `sync`, `local_irq_disable`, `<Interrupt>`.
+    pub action: String,
+    /// The lock, without usage letters.
+    pub lock: Option<String>,
+}
+
+/// ` Possible unsafe locking scenario:` and its table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Scenario {
+    /// The title, without the colon.
+    pub title: String,
+    /// The steps, from above.
+    pub steps: Vec<ScenarioStep>,
+}
+
+/// When a lock class got into a usage state: `{IN-SOFTIRQ-W} state was registered at:` and alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UsageTrace {
+    /// The state (`IN-HARDIRQ-W`, `INITIAL USE`, …).
+    pub state: String,
+    /// Where.
+    pub trace: Vec<Frame>,
+}
+
+/// `inconsistent {FROM} -> {TO} usage.`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UsageChange {
+    /// The state that was registered before.
+    pub from: String,
+    /// The state that this use would add.
+    pub to: String,
+}
+
+/// One side of an irq-order report: the irq-safe or the irq-unsafe lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct IrqSide {
+    /// What it is, as printed: `HARDIRQ-irq-safe`, `SOFTIRQ-irq-unsafe`, ….
+    pub state: String,
+    /// The lock class.
+    pub lock: Lock,
+    /// Where it became so.
+    pub trace: Vec<Frame>,
+}
+
+/// One class of a dependency dump (print_lock_class_header and the trace behind it).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ClassDump {
+    /// The heading that the dump stands under, without the colon.
+    pub section: String,
+    /// Depth in the dependency path (leading blanks).
+    pub depth: u32,
+    /// The class.
+    pub lock: Lock,
+    /// `ops: N` (DEBUG_LOCKDEP).
+    pub ops: Option<u64>,
+    /// Every usage state with its trace.
+    pub usages: Vec<UsageTrace>,
+    /// Address of the key, `0x…`.
+    pub key_address: Option<String>,
+    /// Symbol of the key.
+    pub key: Option<String>,
+    /// Where it was acquired while the class above was held.
+    pub acquired_at: Vec<Frame>,
+}
+
+/// One line of an irq trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct IrqEvent {
+    /// The event's stamp.
+    pub stamp: u64,
+    /// Where it happened; `0x0` when it never did.
+    pub at: String,
+}
+
+/// `irq event stamp:` and the four lines behind it (print_irqtrace_events).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct IrqTrace {
+    /// The task's (since 5.10 the CPU's) event counter.
+    pub stamp: u64,
+    /// `hardirqs last  enabled at`.
+    pub hardirqs_enabled: Option<IrqEvent>,
+    /// `hardirqs last disabled at`.
+    pub hardirqs_disabled: Option<IrqEvent>,
+    /// `softirqs last  enabled at`.
+    pub softirqs_enabled: Option<IrqEvent>,
+    /// `softirqs last disabled at`.
+    pub softirqs_disabled: Option<IrqEvent>,
+}
+
+/// `[HCa[b]:SCc[d]:HEe:SEf]` behind a task: its irq state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TaskContext {
+    /// As printed, without the brackets.
+    pub text: String,
+    /// In hard irq context.
+    pub hardirq: bool,
+    /// In soft irq context.
+    pub softirq: bool,
+    /// Hard irqs enabled.
+    pub hardirqs_enabled: bool,
+    /// Soft irqs enabled.
+    pub softirqs_enabled: bool,
+}
+
+/// The counters of the sleep and schedule checks (__might_resched and its kin).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AtomicState {
+    /// `in_atomic()`.
+    pub in_atomic: Option<i64>,
+    /// `irqs_disabled()`.
+    pub irqs_disabled: Option<i64>,
+    /// `non_block` (5.4 and later).
+    pub non_block: Option<i64>,
+    /// `preempt_count`, hexadecimal in the log.
+    pub preempt_count: Option<u64>,
+    /// The count that was expected.
+    pub preempt_expected: Option<u64>,
+    /// `RCU nest depth`.
+    pub rcu_depth: Option<i64>,
+    /// The depth that was expected.
+    pub rcu_expected: Option<i64>,
+    /// `Preemption disabled at:`.
+    pub preemption_disabled_at: Option<String>,
+}
+
+/// Text beside a report that is none itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Attachment {
+    /// `lockdep-off`, `held-locks-dump`, `taint`, `hung-owner`, `exited-atomic`.
+    pub kind: String,
+    /// The line.
+    pub text: String,
+    /// Its number, from 1.
+    pub line: u64,
+    /// The task it speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskRef>,
+    /// `N locks held by`, in a held-locks dump.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_declared: Option<u32>,
+    /// The locks listed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldLock>,
+}
+
+/// One lock-debugging report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Splat {
+    /// What it is about.
+    pub kind: Kind,
+    /// One line that names the problem and where it is, the same for the same problem in any run.
+    pub title: String,
+    /// `file:line` in the source, where the report gives it.
+    pub location: Option<String>,
+    /// The report's own words about what was wrong.
+    pub message: Option<String>,
+    /// Seconds since boot at the header line.
+    pub timestamp: Option<f64>,
+    /// Who printed it: `T91` a task, `C0` a CPU in irq context (PRINTK_CALLER, ring buffer).
+    pub caller: Option<String>,
+    /// The CPU it ran on.
+    pub cpu: Option<u32>,
+    /// The task it is about.
+    pub task: Option<TaskRef>,
+    /// Kernel release.
+    pub release: Option<String>,
+    /// `rcu_scheduler_active` (suspicious-rcu): 0 inactive, 1 init, 2 running.
+    pub rcu_scheduler_active: Option<i64>,
+    /// `debug_locks` (suspicious-rcu): with 0 the held locks cannot be trusted.
+    pub debug_locks: Option<i64>,
+    /// How many held locks the report announces.
+    pub held_declared: Option<u32>,
+    /// The held locks it lists.
+    pub held: Vec<HeldLock>,
+    /// Its backtrace.
+    pub trace: Vec<Frame>,
+    /// Line of the header, from 1.
+    pub first_line: u64,
+    /// Last line that belongs to it.
+    pub last_line: u64,
+    /// Id of the known issue that this is.
+    pub known_issue: Option<String>,
+    /// True when the log broke it off, or a bound of the scanner did.
+    pub cut: bool,
+    /// What is not there although the kind has it, or was taken from elsewhere.
+    pub missing: Vec<String>,
+    /// What is wrong, in one plain sentence.
+    pub sentence: String,
+    /// The same text for the same problem on any build: no address, offset, counter or line number.
+    pub signature: String,
+    /// The function to look at first: the nearest to the problem outside the locking code.
+    pub guilty: Option<String>,
+
+    /// Where the release came from: the rest of the identity line (`#1 Not tainted`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taint: Option<String>,
+    /// The irq state printed behind the task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<TaskContext>,
+    /// The lock that was to be taken, released, contended, changed or freed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock: Option<Lock>,
+    /// The lock held already (or, for inversions, the lock taken under or over it).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_lock: Option<Lock>,
+    /// The dependency chain of a circular report, as printed: highest index first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<ChainEntry>,
+    /// The cycle itself: lock names, each depending on the next, the last on the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cycle: Vec<String>,
+    /// `Chain exists of:`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chain_exists: Vec<String>,
+    /// The scenario table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<Scenario>,
+    /// `inconsistent {A} -> {B} usage.`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage_change: Option<UsageChange>,
+    /// `{STATE} state was registered at:`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registered: Option<UsageTrace>,
+    /// The dependency that an irq-order report would create: from, to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dependency: Option<(Lock, Lock)>,
+    /// The irq-safe side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub irq_safe: Option<IrqSide>,
+    /// The irq-unsafe side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub irq_unsafe: Option<IrqSide>,
+    /// The class dumps of irq reports.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassDump>,
+    /// `irq event stamp:` and its lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub irqtrace: Option<IrqTrace>,
+    /// `context-{outer:inner}` of a wait-context report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_context: Option<String>,
+    /// Memory being freed, first and last byte, `0x…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<(String, String)>,
+    /// Symbol at which a lock was released or contended, `caller is`, or the function that WARNed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Counters of the sleep and schedule checks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub atomic: Option<AtomicState>,
+    /// The work function of a leak.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub work: Option<String>,
+    /// Sentences of the report that qualify it (`RCU used illegally from offline CPU!`, …).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The second backtrace of a nested-not-held report.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub second_trace: Vec<Frame>,
+    /// Frames whose `Call Trace:` line was overprinted by another CPU: probably this report's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loose_trace: Vec<Frame>,
+    /// Texts that stand inside the report and belong beside it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+}
+
+impl Splat {
+    /// A report of which only the header is known yet.
+    #[must_use]
+    pub(super) fn new(kind: Kind, line: u64) -> Self {
+        Self {
+            kind,
+            title: String::new(),
+            location: None,
+            message: None,
+            timestamp: None,
+            caller: None,
+            cpu: None,
+            task: None,
+            release: None,
+            rcu_scheduler_active: None,
+            debug_locks: None,
+            held_declared: None,
+            held: Vec::new(),
+            trace: Vec::new(),
+            first_line: line,
+            last_line: line,
+            known_issue: None,
+            cut: false,
+            missing: Vec::new(),
+            sentence: String::new(),
+            signature: String::new(),
+            guilty: None,
+            taint: None,
+            context: None,
+            lock: None,
+            other_lock: None,
+            chain: Vec::new(),
+            cycle: Vec::new(),
+            chain_exists: Vec::new(),
+            scenario: None,
+            usage_change: None,
+            registered: None,
+            dependency: None,
+            irq_safe: None,
+            irq_unsafe: None,
+            classes: Vec::new(),
+            irqtrace: None,
+            wait_context: None,
+            memory: None,
+            at: None,
+            atomic: None,
+            work: None,
+            notes: Vec::new(),
+            second_trace: Vec::new(),
+            loose_trace: Vec::new(),
+            attachments: Vec::new(),
+        }
+    }
+}
+
+/// A log read whole: its reports, and what stands beside them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Log {
+    /// The reports, in the order of their headers.
+    pub splats: Vec<Splat>,
+    /// Held-locks dumps, `lockdep is turned off`, hung-task owners and the like outside any report.
+    pub attachments: Vec<Attachment>,
+}

@@ -1,0 +1,701 @@
+//! One report while it is being read.
+//!
+//! A report has a body, whose lines are known by their own words ([`super::anatomy`]), and a
+//! backtrace, which is known by its shape ([`super::dumpstack`]). Nothing marks the end of most
+//! kinds, so a report that has its backtrace ends at the first line that fits nowhere and is
+//! followed by nothing that does; without caller ids, when other CPUs print in between, it is given
+//! [`limits::GRACE_LINES`].
+
+use super::anatomy;
+use super::attachment;
+use super::carrier::{Caller, LogLine};
+use super::dumpstack::{CpuLine, StackLine, is_foreign_report, is_oops, stack_line};
+use super::frame::FrameLine;
+use super::limits;
+use super::lock::Fragments;
+use super::model::{Frame, Inlined, Splat, TaskRef};
+use super::text::keep;
+use super::{Kind, header};
+
+/// What a line was to a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Take {
+    /// Part of it.
+    Yes,
+    /// Not part of it.
+    No,
+    /// Not part of it, and the report has ended.
+    Ended,
+    /// Part of it, and the last one.
+    Last,
+}
+
+/// Where a lock line that is due belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LockSlot {
+    Lock,
+    Other,
+    Safe,
+    Unsafe,
+    Dependency,
+    NestName,
+}
+
+/// Where the frames of a stored trace belong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TraceSlot {
+    Chain,
+    Registered,
+    Safe,
+    Unsafe,
+    ClassUsage,
+    ClassAcquired,
+}
+
+/// Whose backtrace is being printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stack {
+    /// None yet.
+    None,
+    /// This report's, its `Call Trace:` still to come.
+    Announced,
+    /// This report's.
+    Ours,
+    /// Another task's.
+    Foreign,
+    /// Another task's by its PID, but it stands where this report's is due.
+    Doubtful,
+    /// Its `Call Trace:` was written over.
+    Loose,
+}
+
+/// A report being read.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) splat: Splat,
+    pub(super) caller: Option<Caller>,
+    /// The header had a prefix: lines without one are no lines of this report.
+    pub(super) prefixed: bool,
+    /// A WARN whose kind is not settled.
+    pub(super) undecided: bool,
+    /// Dropped unless a line of the body follows.
+    pub(super) doubtful: bool,
+    expected_pid: Option<i64>,
+    pub(super) due: Option<LockSlot>,
+    pub(super) place: Option<TraceSlot>,
+    pub(super) fragments: Option<Fragments>,
+    /// In the held-lock list.
+    pub(super) in_held: bool,
+    /// In a scenario table.
+    pub(super) in_scenario: bool,
+    /// In a dump of all tasks' locks.
+    pub(super) in_dump: bool,
+    /// Heading of the class dumps.
+    pub(super) section: String,
+    /// What the next line completes.
+    pub(super) next: Next,
+    pub(super) stack: Stack,
+    /// `stack backtrace:` was there.
+    pub(super) announced: bool,
+    /// It was there again, behind the first backtrace.
+    pub(super) second: bool,
+    pub(super) oops: bool,
+    pub(super) user_mode: bool,
+    /// `<TASK>` was there, `</TASK>` not yet.
+    in_task_stack: bool,
+    fallback: Vec<Frame>,
+    inlined: Vec<Inlined>,
+    /// Lines taken.
+    pub(super) taken: u64,
+    /// Log lines since the last one taken, and those of them of the same caller.
+    silent: u64,
+    misfits: u64,
+    /// The last line offered was taken.
+    pub(super) adjacent: bool,
+    /// A dump whose owner was named before the header had not begun its trace.
+    foreign_before: bool,
+    /// A bound was hit.
+    pub(super) bounded: Option<&'static str>,
+}
+
+/// A line that the line before asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Nothing,
+    PreemptionDisabledAt,
+    ReleasedAt,
+    ChainExists,
+    RcuMessage,
+}
+
+impl Open {
+    /// Opens a report at its header line.
+    pub(super) fn new(
+        splat: Splat,
+        line: &LogLine<'_>,
+        undecided: bool,
+        foreign_before: bool,
+    ) -> Self {
+        let next = if splat.kind == Kind::SuspiciousRcu {
+            Next::RcuMessage
+        } else {
+            Next::Nothing
+        };
+        Self {
+            splat,
+            caller: line.caller,
+            prefixed: line.prefixed,
+            undecided,
+            doubtful: false,
+            expected_pid: None,
+            due: None,
+            place: None,
+            fragments: None,
+            in_held: false,
+            in_scenario: false,
+            in_dump: false,
+            section: String::new(),
+            next,
+            stack: Stack::None,
+            announced: false,
+            second: false,
+            oops: false,
+            user_mode: false,
+            in_task_stack: false,
+            fallback: Vec::new(),
+            inlined: Vec::new(),
+            taken: 1,
+            silent: 0,
+            misfits: 0,
+            adjacent: true,
+            foreign_before,
+            bounded: None,
+        }
+    }
+
+    /// The task's PID, where it is known.
+    pub(super) fn pid(&self) -> Option<i64> {
+        self.splat
+            .task
+            .as_ref()
+            .map(|t| t.pid)
+            .or(self.expected_pid)
+    }
+
+    /// Notes a PID that came without the name of its task (WARNs up to 6.15).
+    pub(super) fn expect_pid(&mut self, pid: i64) {
+        self.expected_pid = Some(pid);
+    }
+
+    /// Takes a line that belongs to the report although it looks like the header of another.
+    pub(super) fn absorb(&mut self, line: &LogLine<'_>) {
+        self.splat.last_line = self.splat.last_line.max(line.number);
+        self.taken = self.taken.saturating_add(1);
+        self.silent = 0;
+        self.misfits = 0;
+        self.adjacent = true;
+    }
+
+    /// Notes the task, once.
+    pub(super) fn set_task(&mut self, task: TaskRef) {
+        if self.splat.task.is_none() {
+            self.splat.task = Some(task);
+        }
+    }
+
+    /// Whether the line offered is the first behind the header.
+    pub(super) fn is_at_header(&self) -> bool {
+        self.taken == 1 && self.misfits == 0
+    }
+
+    /// Whether the trace has reached a function that nothing in the kernel calls.
+    fn at_bottom(&self) -> bool {
+        const BOTTOM: &[&str] = &[
+            "entry_SYSCALL",
+            "entry_SYSENTER",
+            "entry_INT80",
+            "ret_from_fork",
+            "ret_fast_syscall",
+            "ret_from_syscall",
+            "el0_sync",
+            "el0t_64_sync",
+            "el0t_32_sync",
+            "system_call",
+            "sysenter_",
+            "syscall_",
+            "tracesys",
+            "secondary_startup",
+            "x86_64_start_kernel",
+            "__primary_switched",
+        ];
+        let last = self.splat.trace.iter().rev().find(|f| f.reliable);
+        last.is_some_and(|f| BOTTOM.iter().any(|b| f.function.starts_with(b)))
+    }
+
+    /// Whether nothing of its backtrace can follow.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_complete() && (self.caller.is_some() || self.user_mode || self.at_bottom())
+    }
+
+    /// Notes that something was left out.
+    pub(super) fn bound(&mut self, what: &'static str) {
+        self.bounded.get_or_insert(what);
+    }
+
+    /// Whether the report's own backtrace has frames.
+    pub(super) fn has_trace(&self) -> bool {
+        !self.splat.trace.is_empty()
+    }
+
+    /// Whether everything the kind has was read.
+    pub(super) fn is_complete(&self) -> bool {
+        self.has_trace()
+            && (self.splat.kind != Kind::NestedNotHeld || !self.splat.second_trace.is_empty())
+    }
+
+    /// Whether a line may be one of this report's by its caller and prefix.
+    pub(super) fn may_own(&self, line: &LogLine<'_>) -> bool {
+        if self.caller.is_some() {
+            return self.caller == line.caller;
+        }
+        line.caller.is_none()
+            && (line.prefixed == self.prefixed
+                || !line.prefixed && self.wants_unprefixed(line.text))
+    }
+
+    /// A line that mail wrapped, or a cut made by hand, has no prefix of its own.
+    fn wants_unprefixed(&self, text: &str) -> bool {
+        self.fragments.is_some() && !text.starts_with(' ')
+    }
+
+    /// Offers a line that may be this report's.
+    pub(super) fn offer(&mut self, line: &LogLine<'_>) -> Take {
+        if self.taken >= limits::REPORT_LINES {
+            self.bound("lines");
+            return Take::Ended;
+        }
+        if line.text.trim().is_empty() {
+            return Take::No; // blank lines stand anywhere and say nothing
+        }
+        let take = self.classify(line);
+        match take {
+            Take::Yes | Take::Last => self.absorb(line),
+            Take::No => {
+                self.misfits = self.misfits.saturating_add(1);
+                self.adjacent = false;
+            }
+            Take::Ended => {}
+        }
+        if take == Take::No && self.past_grace() {
+            Take::Ended
+        } else {
+            take
+        }
+    }
+
+    /// Counts a line of the log that was not this report's.
+    pub(super) fn pass(&mut self) {
+        self.silent = self.silent.saturating_add(1);
+    }
+
+    /// Whether enough misfits followed what looked like the end.
+    fn past_grace(&self) -> bool {
+        let ids = self.caller.is_some();
+        if self.has_trace() && self.stack == Stack::Ours {
+            let short = ids || self.user_mode || self.at_bottom();
+            return self.misfits
+                >= if short {
+                    limits::GRACE_LINES_CALLER
+                } else {
+                    limits::GRACE_LINES
+                };
+        }
+        // A kind without a backtrace has nothing left once its locks are listed.
+        !self.splat.kind.has_backtrace() && self.misfits >= 2
+    }
+
+    fn classify(&mut self, line: &LogLine<'_>) -> Take {
+        let text = line.text;
+        let done = self.stack == Stack::Ours && self.has_trace();
+        let body_open =
+            !done || self.splat.kind == Kind::NestedNotHeld || self.splat.kind.is_warn();
+        if body_open && anatomy::take(self, line) {
+            return Take::Yes;
+        }
+        let shape = stack_line(text);
+        let take = self.stack_shape(&shape, text);
+        if take != Take::No {
+            return take;
+        }
+        if matches!(shape, StackLine::Other) {
+            self.stranger(text, line)
+        } else {
+            Take::No
+        }
+    }
+
+    /// A line that neither the body nor a backtrace has.
+    fn stranger(&mut self, text: &str, line: &LogLine<'_>) -> Take {
+        let t = text.trim();
+        if let Some(attached) = attachment::beside(t, line.number)
+            && !self.has_trace()
+            && self.splat.attachments.len() < limits::ATTACHMENTS
+        {
+            self.splat.attachments.push(attached);
+            return Take::Yes;
+        }
+        if t.starts_with("Kernel panic - not syncing") {
+            // panic_on_warn and __schedule_bug panic before the backtrace, which then is the report's.
+            if self.has_trace() {
+                return if self.is_over() {
+                    Take::Ended
+                } else {
+                    Take::No
+                };
+            }
+            return if self.caller.is_some() || self.adjacent {
+                Take::Yes
+            } else {
+                Take::No
+            };
+        }
+        if is_oops(t) {
+            if self.has_trace() && self.caller.is_some() {
+                return Take::Ended;
+            }
+            self.oops = !self.has_trace();
+            if self.caller.is_some() {
+                self.due = None; // what was due is not coming
+            }
+            return if self.caller.is_some() && self.oops {
+                Take::Yes
+            } else {
+                Take::No
+            };
+        }
+        if is_foreign_report(t) && self.is_complete() && self.at_bottom() {
+            return Take::Ended; // its frames must not become this report's
+        }
+        if is_foreign_report(t) && self.caller.is_some() {
+            // lockdep_init_map_type() prints its line, then WARNs.
+            let warns = self.splat.kind == Kind::UnregisteredKey && !self.has_trace();
+            return if warns { Take::Yes } else { Take::Ended };
+        }
+        if self.oops && self.caller.is_some() && !self.has_trace() {
+            return Take::Yes; // what an oops says before its trace
+        }
+        Take::No
+    }
+
+    /// A line by its place in a backtrace.
+    fn stack_shape(&mut self, shape: &StackLine<'_>, text: &str) -> Take {
+        match shape {
+            StackLine::Cpu(cpu) => self.cpu_line(cpu),
+            StackLine::Head => self.call_trace(),
+            StackLine::DamagedHead => {
+                if self.stack == Stack::Announced && !self.has_trace() {
+                    self.stack = Stack::Loose;
+                    return Take::Yes;
+                }
+                Take::No
+            }
+            StackLine::Frame(frame) => self.frame(frame, text),
+            StackLine::Mark { opens_task } => self.mark(*opens_task),
+            StackLine::UserMode => {
+                let ours = self.stack == Stack::Ours;
+                self.user_mode |= ours && self.has_trace();
+                if ours { Take::Yes } else { Take::No }
+            }
+            StackLine::Detail => self.detail(),
+            StackLine::End => {
+                let warn = self.splat.kind.is_warn() || self.oops;
+                if warn && (self.caller.is_some() || self.stack == Stack::Ours) {
+                    Take::Last
+                } else {
+                    self.end_of_other()
+                }
+            }
+            StackLine::Other => Take::No,
+        }
+    }
+
+    /// `---[ end trace` where the kind has none: vendors wrap lockdep's reports in a WARN.
+    fn end_of_other(&self) -> Take {
+        if self.has_trace() && self.caller.is_some() {
+            Take::Last
+        } else {
+            Take::No
+        }
+    }
+
+    /// Registers and names inside the dump.
+    fn detail(&self) -> Take {
+        match self.stack {
+            Stack::Ours | Stack::Announced | Stack::Loose => Take::Yes,
+            Stack::Foreign | Stack::Doubtful => Take::No,
+            // Modules and registers stand before the CPU line in several kinds.
+            Stack::None
+                if self.caller.is_some()
+                    || self.adjacent
+                        && (self.splat.kind.is_warn() || !self.splat.kind.is_framed()) =>
+            {
+                Take::Yes
+            }
+            Stack::None => Take::No,
+        }
+    }
+
+    /// Whether the body is far enough for the backtrace to be due.
+    fn is_due(&self) -> bool {
+        self.announced
+            || !self.splat.kind.is_framed()
+            || self.splat.held_declared.is_some()
+            || self.oops
+    }
+
+    fn cpu_line(&mut self, cpu: &CpuLine<'_>) -> Take {
+        let ids = self.caller.is_some();
+        let own = ids || self.pid() == Some(cpu.pid) || self.pid().is_none() && self.is_due();
+        if !own {
+            // The PIDs disagree: another CPU's dump, or a log put together by hand.
+            let fits = self.adjacent
+                && self.is_due()
+                && self.stack == Stack::None
+                && self.fallback.is_empty();
+            self.stack = match self.stack {
+                Stack::Ours if self.has_trace() => Stack::Ours,
+                _ if fits => Stack::Doubtful,
+                _ => Stack::Foreign,
+            };
+            return if self.is_complete() {
+                Take::Ended
+            } else {
+                Take::No
+            };
+        }
+        if self.undecided {
+            return Take::Ended; // no message came: none of ours
+        }
+        if self.has_trace() && !self.wants_second() {
+            return Take::Ended;
+        }
+        self.close_body();
+        self.stack = Stack::Announced;
+        self.foreign_before = false;
+        self.cpu_facts(cpu);
+        Take::Yes
+    }
+
+    /// What the CPU line adds to what the report said itself.
+    fn cpu_facts(&mut self, cpu: &CpuLine<'_>) {
+        self.splat.cpu = self.splat.cpu.or(cpu.cpu);
+        if self.splat.release.is_none() {
+            self.splat.release = cpu.release.map(keep);
+        }
+        self.set_task(TaskRef {
+            comm: keep(cpu.comm),
+            pid: cpu.pid,
+        });
+    }
+
+    /// The second backtrace of a nested-not-held report.
+    fn wants_second(&self) -> bool {
+        self.splat.kind == Kind::NestedNotHeld && self.splat.second_trace.is_empty() && !self.oops
+    }
+
+    /// Nothing of the body is open any more.
+    fn close_body(&mut self) {
+        anatomy::finish_fragments(self);
+        self.place = None;
+        self.due = None;
+        self.in_held = false;
+        self.in_scenario = false;
+        self.in_dump = false;
+        self.next = Next::Nothing;
+    }
+
+    fn call_trace(&mut self) -> Take {
+        let ids = self.caller.is_some();
+        if self.undecided {
+            return Take::Ended;
+        }
+        match self.stack {
+            Stack::Announced => self.begin_trace(),
+            Stack::Doubtful => Take::No,
+            Stack::Foreign if !ids => Take::No,
+            Stack::Ours | Stack::Loose | Stack::None | Stack::Foreign => {
+                if self.has_trace() && !self.wants_second() {
+                    return Take::Ended;
+                }
+                let foreign = std::mem::take(&mut self.foreign_before);
+                if !ids && (foreign || !(self.is_due() || self.adjacent)) {
+                    self.stack = Stack::Foreign;
+                    return Take::No;
+                }
+                self.begin_trace()
+            }
+        }
+    }
+
+    fn begin_trace(&mut self) -> Take {
+        self.close_body();
+        self.stack = Stack::Ours;
+        self.user_mode = false;
+        Take::Yes
+    }
+
+    fn mark(&mut self, opens_task: Option<bool>) -> Take {
+        if self.stack != Stack::Ours {
+            return Take::No;
+        }
+        if let Some(opens) = opens_task {
+            self.in_task_stack = opens;
+        }
+        // `</TASK>` is the end of the stack; a WARN still prints its irq trace and an end mark.
+        let last = opens_task == Some(false) && self.is_complete() && !self.splat.kind.is_warn();
+        if last { Take::Last } else { Take::Yes }
+    }
+
+    fn frame(&mut self, line: &FrameLine, text: &str) -> Take {
+        let stored = self.place.is_some() && self.stack != Stack::Ours && is_stored(text);
+        if !stored
+            && (self.user_mode
+                || matches!(self.stack, Stack::None | Stack::Foreign | Stack::Announced))
+        {
+            return Take::No;
+        }
+        match line {
+            FrameLine::Inline(inline) => {
+                if self.inlined.len() < limits::INLINED {
+                    self.inlined.push(inline.clone());
+                }
+            }
+            FrameLine::Frame(frame) => {
+                let mut frame = frame.clone();
+                frame.inlined = std::mem::take(&mut self.inlined);
+                if !self.push(frame, stored) {
+                    self.bound("frames");
+                }
+            }
+        }
+        if self.stack == Stack::Doubtful && !stored {
+            Take::No
+        } else {
+            Take::Yes
+        }
+    }
+
+    /// Adds a frame where it belongs; false when there is no more room.
+    fn push(&mut self, frame: Frame, stored: bool) -> bool {
+        let list = if stored {
+            match anatomy::stored_trace(self) {
+                Some(list) => list,
+                None => return true,
+            }
+        } else {
+            let second = self.second;
+            match self.stack {
+                Stack::Doubtful => &mut self.fallback,
+                Stack::Loose => &mut self.splat.loose_trace,
+                _ if second => &mut self.splat.second_trace,
+                _ => &mut self.splat.trace,
+            }
+        };
+        if list.len() >= limits::FRAMES {
+            return false;
+        }
+        list.push(frame);
+        true
+    }
+
+    /// The report as it is when nothing more comes; `None` when it turned out to be none.
+    pub(super) fn finish(mut self) -> Option<Splat> {
+        if self.undecided || self.doubtful {
+            return None;
+        }
+        anatomy::finish_fragments(&mut self);
+        self.adopt_fallback();
+        if self.splat.trace.is_empty() && self.splat.kind.has_backtrace() {
+            self.splat.missing.push("backtrace".to_owned());
+            self.splat.cut = true;
+        }
+        if self.in_task_stack {
+            self.splat.missing.push("end of the backtrace".to_owned());
+            self.splat.cut = true;
+        }
+        if let Some(declared) = self.splat.held_declared {
+            let listed = u32::try_from(self.splat.held.len()).unwrap_or(u32::MAX);
+            if listed < declared {
+                self.splat.missing.push(format!(
+                    "{} of {declared} held locks",
+                    declared.saturating_sub(listed)
+                ));
+            }
+        }
+        if self.oops {
+            self.splat.cut = true;
+            self.splat.missing.push(
+                "the report broke off in an oops of its task; the trace is the oops's".to_owned(),
+            );
+        }
+        if !self.splat.loose_trace.is_empty() {
+            self.splat
+                .missing
+                .push("the line `Call Trace:` was overprinted; see loose_trace".to_owned());
+        }
+        if let Some(what) = self.bounded {
+            self.splat.cut = true;
+            self.splat
+                .missing
+                .push(format!("more {what} than are kept"));
+        }
+        anatomy::complete(&mut self.splat);
+        Some(self.splat)
+    }
+
+    /// Takes the dump that stood where this report's was due, when no other came.
+    fn adopt_fallback(&mut self) {
+        if self.splat.trace.is_empty()
+            && !self.fallback.is_empty()
+            && !matches!(self.stack, Stack::Ours | Stack::Announced)
+        {
+            self.splat.trace = std::mem::take(&mut self.fallback);
+            self.splat.missing.push(
+                "a backtrace of its own task; the one that follows names another PID".to_owned(),
+            );
+        }
+    }
+
+    /// Notes what came of a doubtful header: it has a body.
+    pub(super) fn confirm(&mut self) {
+        self.doubtful = false;
+    }
+
+    /// Whether the report lies idle: no line for a while and nothing decided.
+    pub(super) fn is_stale(&self) -> bool {
+        self.silent > limits::SILENT_LINES
+            || (self.undecided || self.doubtful) && self.silent > limits::LOOKBACK_LINES
+    }
+
+    /// Whether a task header in the log may be this report's list.
+    pub(super) fn is_task(&self, task: &TaskRef) -> bool {
+        self.pid().is_none_or(|pid| pid == task.pid)
+    }
+
+    /// Reads a task that a body line names.
+    pub(super) fn task_from(&mut self, who: &str) -> bool {
+        match header::task(who) {
+            Some(task) => {
+                self.set_task(task);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Stored traces are indented by two and more; the frames of a dump by one. Where the carrier lost
+/// the indentation both stand at the margin.
+fn is_stored(text: &str) -> bool {
+    super::text::indent(text) != 1
+}

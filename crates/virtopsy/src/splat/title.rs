@@ -1,0 +1,416 @@
+//! What a report means: the guilty function, a title, a signature.
+//!
+//! Titles and signatures are the same for the same problem on any build and in any run: they have
+//! no address, offset, counter, line number or CPU. A signature is `kind|locks|functions`, with the
+//! classes of the locks involved and up to three functions outside the locking code.
+
+use super::Kind;
+use super::known::base;
+use super::model::{Frame, Splat};
+
+/// Functions that take, check or report locks: the problem is in who called them. By prefix.
+const LOCKING: &[&str] = &[
+    "dump_stack",
+    "__dump_stack",
+    "dump_backtrace",
+    "show_stack",
+    "unwind_backtrace",
+    "walk_stackframe",
+    "show_trace",
+    "lockdep_",
+    "__lockdep_",
+    "lock_acquire",
+    "lock_release",
+    "lock_downgrade",
+    "lock_set_",
+    "lock_is_held",
+    "lock_contended",
+    "lock_acquired",
+    "__lock_acquire",
+    "__lock_release",
+    "__lock_set",
+    "lock_pin",
+    "lock_unpin",
+    "print_",
+    "__print_lock",
+    "check_",
+    "mark_lock",
+    "mark_held",
+    "mark_usage",
+    "validate_chain",
+    "register_lock_class",
+    "look_up_lock_class",
+    "assign_lock_key",
+    "add_lock_to_list",
+    "save_trace",
+    "reacquire_held_locks",
+    "__bfs",
+    "find_usage",
+    "debug_check_no_",
+    "debug_show_",
+    "debug_lockdep",
+    "debug_locks",
+    "debug_mutex",
+    "debug_spin",
+    "debug_smp",
+    "debug_rt",
+    "_raw_spin",
+    "_raw_read",
+    "_raw_write",
+    "__raw_spin",
+    "__raw_read",
+    "__raw_write",
+    "do_raw_",
+    "queued_spin",
+    "queued_read",
+    "queued_write",
+    "native_queued",
+    "__pv_queued",
+    "spin_bug",
+    "spin_dump",
+    "rwlock_bug",
+    "spin_lock",
+    "spin_unlock",
+    "rt_spin",
+    "rt_read",
+    "rt_write",
+    "rtlock_",
+    "rwbase_",
+    "read_lock",
+    "write_lock",
+    "mutex_",
+    "__mutex",
+    "ww_mutex",
+    "__ww_mutex",
+    "down_",
+    "__down",
+    "up_read",
+    "up_write",
+    "__up_",
+    "downgrade_write",
+    "rwsem_",
+    "__rwsem",
+    "rt_mutex",
+    "__rt_mutex",
+    "percpu_down",
+    "percpu_up",
+    "__percpu_",
+    "_atomic_dec_and_lock",
+    "refcount_dec_and_",
+    "__might_",
+    "___might_",
+    "__cant_",
+    "__schedule",
+    "schedule",
+    "preempt_schedule",
+    "rcu_note_context",
+    "do_sched_yield",
+    "_cond_resched",
+    "__cond_resched",
+    "__warn",
+    "warn_slowpath",
+    "warn_bogus",
+    "report_bug",
+    "fixup_bug",
+    "handle_bug",
+    "do_error_trap",
+    "do_invalid_op",
+    "do_trap",
+    "invalid_op",
+    "exc_invalid_op",
+    "asm_exc_invalid",
+    "handle_exception",
+    "panic",
+    "__panic",
+    "vpanic",
+    "check_panic_on_warn",
+    "brk_handler",
+    "bug_handler",
+    "do_debug_exception",
+    "trace_hardirqs",
+    "trace_softirqs",
+    "raw_local_irq",
+    "__this_cpu_preempt",
+    "kmem_cache_alloc",
+    "__kmem_cache_alloc",
+    "__kmalloc",
+    "kmalloc",
+    "krealloc",
+    "slab_alloc",
+    "__slab_alloc",
+    "___slab_alloc",
+    "might_alloc",
+    "kfree",
+    "kmem_cache_free",
+    "vfree",
+    "__kmem_cache",
+    "slab_free",
+    "kasan_",
+    "__kasan",
+    "kvfree",
+    "call_on_stack",
+    "__do_trace",
+    "rcu_read_lock",
+    "rcu_read_unlock",
+    "__rcu_read",
+    "rcu_lock_",
+];
+
+/// Whether a function belongs to the locking code or to what prints the report.
+fn is_locking(function: &str) -> bool {
+    let name = base(function);
+    function.starts_with("0x") || LOCKING.iter().any(|p| name.starts_with(p))
+}
+
+/// Frames that the report's own trace has outside the locking code, nearest first.
+fn outside(trace: &[Frame]) -> impl Iterator<Item = &str> {
+    trace
+        .iter()
+        .filter(|f| f.reliable)
+        .map(|f| f.function.as_str())
+        .filter(|f| !is_locking(f))
+        .map(base)
+}
+
+/// The function to look at first.
+pub(super) fn guilty(splat: &Splat) -> Option<String> {
+    // The worker prints the trace after the work function has returned.
+    if splat.kind == Kind::WorkqueueLeak && splat.work.is_some() {
+        return splat.work.as_deref().map(function_of).map(str::to_owned);
+    }
+    // A WARN names the function it stands in, which is not in its backtrace.
+    let warned = splat
+        .at
+        .as_deref()
+        .filter(|_| splat.kind.is_warn() && splat.kind != Kind::NonrunningSleep)
+        .map(function_of);
+    let warned = warned.filter(|f| !is_locking(f)).map(base);
+    let now = splat
+        .chain
+        .iter()
+        .min_by_key(|e| e.index)
+        .map(|e| e.trace.as_slice())
+        .unwrap_or_default();
+    let lock_at = splat
+        .lock
+        .as_ref()
+        .and_then(|l| l.at.as_deref())
+        .map(function_of)
+        .filter(|f| !is_locking(f))
+        .map(base);
+    warned
+        .or_else(|| outside(&splat.trace).next())
+        .or_else(|| outside(&splat.loose_trace).next())
+        .or_else(|| outside(now).next())
+        .or_else(|| {
+            splat
+                .at
+                .as_deref()
+                .map(function_of)
+                .filter(|f| !is_locking(f))
+                .map(base)
+        })
+        .or(lock_at)
+        .or_else(|| {
+            splat
+                .held
+                .last()
+                .and_then(|h| h.at.as_deref())
+                .map(function_of)
+                .map(base)
+        })
+        .map(str::to_owned)
+}
+
+/// `func` of `func+0x1/0x2 [module]`.
+fn function_of(symbol: &str) -> &str {
+    symbol.split(['+', ' ']).next().unwrap_or(symbol)
+}
+
+/// The classes that a report is about, in an order that means something for its kind.
+fn locks(splat: &Splat) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    if splat.kind == Kind::Circular && !splat.chain.is_empty() {
+        let mut entries: Vec<_> = splat.chain.iter().collect();
+        entries.sort_by_key(|e| e.index);
+        entries.iter().for_each(|e| add(&mut names, &e.lock.class));
+        return names;
+    }
+    let sides = [&splat.irq_safe, &splat.irq_unsafe]
+        .into_iter()
+        .flatten()
+        .map(|s| &s.lock);
+    for lock in splat
+        .lock
+        .iter()
+        .chain(splat.other_lock.iter())
+        .chain(sides)
+    {
+        add(&mut names, &lock.class);
+    }
+    if matches!(splat.kind, Kind::StillHasLocks | Kind::UserReturnLocks) {
+        splat.held.iter().for_each(|h| add(&mut names, &h.class));
+    }
+    names
+}
+
+/// Adds a name once.
+fn add<'a>(names: &mut Vec<&'a str>, name: &'a str) {
+    if !names.contains(&name) {
+        names.push(name);
+    }
+}
+
+/// The file of `file:line`.
+fn file(location: &str) -> &str {
+    location.rsplit_once(':').map_or(location, |(f, _)| f)
+}
+
+/// What the kind is called, in few words.
+fn words(splat: &Splat) -> String {
+    let text = match splat.kind {
+        Kind::Circular => "possible circular locking dependency",
+        Kind::Recursive => "possible recursive locking",
+        Kind::IrqInversion => "possible irq lock inversion dependency",
+        Kind::InconsistentState => "inconsistent lock state",
+        Kind::InvalidWaitContext => "invalid wait context",
+        Kind::NestedNotHeld => "nested lock was not taken",
+        Kind::BadUnlockBalance => "bad unlock balance",
+        Kind::BadContention => "bad contention",
+        Kind::HeldLockFreed => "held lock freed",
+        Kind::StillHasLocks => "task still has locks held",
+        Kind::UserReturnLocks => "lock held when returning to user space",
+        Kind::ChainKeyCollision => "lockdep chain key collision",
+        Kind::NonStaticKey => "lock with a non-static key",
+        Kind::UnregisteredKey => "lock key that is not registered",
+        Kind::IrqsLeftEnabled => "offline CPU left hardirqs enabled",
+        Kind::AtomicSleep => "sleeping function called from invalid context",
+        Kind::NonrunningSleep => "blocking operation while not TASK_RUNNING",
+        Kind::CantSleep => "assuming atomic context",
+        Kind::CantMigrate => "assuming non migratable context",
+        Kind::SuspiciousRcu => splat
+            .message
+            .as_deref()
+            .map_or("suspicious RCU usage", |m| m.trim_end_matches('!')),
+        Kind::IrqOrder => splat
+            .message
+            .as_deref()
+            .map_or("irq-safe -> irq-unsafe lock order", |m| {
+                m.trim_end_matches(" detected")
+            }),
+        Kind::RcuVoluntarySwitch => {
+            "voluntary context switch within RCU read-side critical section"
+        }
+        Kind::IrqflagsWarn => "raw_local_irq_restore() called with IRQs enabled",
+        _ => splat.message.as_deref().unwrap_or(splat.kind.name()),
+    };
+    steady(text)
+}
+
+/// Text without what changes from run to run: numbers of two and more digits, and addresses.
+fn steady(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split(' ') {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        let core = word.trim_matches([',', '.', ';', ':', '(', ')', '[', ']', '<', '>', '"']);
+        let hex = core.strip_prefix("0x").unwrap_or(core);
+        let number = hex.len() >= 2
+            && hex.bytes().all(|b| b.is_ascii_hexdigit())
+            && hex.bytes().any(|b| b.is_ascii_digit());
+        out.push_str(if number { "N" } else { word });
+    }
+    out
+}
+
+/// One line for people and for grouping.
+pub(super) fn title(splat: &Splat) -> String {
+    let mut title = words(splat);
+    let locks = locks(splat);
+    if splat.kind == Kind::Circular && locks.len() > 1 {
+        title = format!(
+            "{title}: {} -> {}",
+            locks.join(" -> "),
+            locks.first().unwrap_or(&"")
+        );
+    } else if !locks.is_empty() && splat.kind != Kind::SuspiciousRcu {
+        title = format!("{title}: {}", locks.join(", "));
+    }
+    match (splat.guilty.as_deref(), splat.location.as_deref()) {
+        (Some(function), Some(location)) => format!("{title} in {function} ({})", file(location)),
+        (Some(function), None) => format!("{title} in {function}"),
+        (None, Some(location)) => format!("{title} in {}", file(location)),
+        (None, None) => title,
+    }
+}
+
+/// What groups the same bug over a fleet.
+pub(super) fn signature(splat: &Splat) -> String {
+    let what = match splat.kind {
+        Kind::Circular | Kind::Recursive | Kind::InconsistentState => String::new(),
+        _ => splat
+            .location
+            .as_deref()
+            .map(|l| file(l).to_owned())
+            .unwrap_or_default(),
+    };
+    let state = splat
+        .usage_change
+        .as_ref()
+        .map(|u| format!("{}->{}", u.from, u.to))
+        .unwrap_or_default();
+    let mut functions: Vec<&str> = splat.guilty.as_deref().into_iter().collect();
+    for f in outside(&splat.trace).chain(outside(&splat.loose_trace)) {
+        if functions.len() >= 3 {
+            break;
+        }
+        if !functions.contains(&f) {
+            functions.push(f);
+        }
+    }
+    let parts = [
+        splat.kind.name().to_owned(),
+        what,
+        state,
+        locks(splat).join(","),
+        functions.join(","),
+    ];
+    let parts: Vec<String> = parts.into_iter().filter(|p| !p.is_empty()).collect();
+    parts.join("|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guilty_function_is_the_nearest_outside_the_locking_code() {
+        let mut s = Splat::new(Kind::SuspiciousRcu, 1);
+        s.trace = [
+            "dump_stack_lvl",
+            "lockdep_rcu_suspicious.cold",
+            "x86_virt_invoke_kvm_emergency_callback",
+            "g",
+        ]
+        .iter()
+        .map(|f| Frame {
+            function: (*f).to_owned(),
+            reliable: true,
+            ..Frame::default()
+        })
+        .collect();
+        assert_eq!(
+            guilty(&s).as_deref(),
+            Some("x86_virt_invoke_kvm_emergency_callback")
+        );
+    }
+
+    #[test]
+    fn numbers_of_one_run_stay_out_of_titles() {
+        assert_eq!(
+            steady("lockdep bfs error:-1 at 0xffff at 12 of 3"),
+            "lockdep bfs error:-1 at 0xffff at N of 3"
+        );
+    }
+}
