@@ -1,0 +1,147 @@
+//! The KVM emergency callback: which function was registered, and was its code alive?
+//!
+//! `delete_module()` goes: state GOING, the module's exit function (which unregisters the
+//! callback), state UNFORMED, off the list, memory freed. So a pointer into a module that is
+//! GOING is the window that upstream accepts, and one into no module is a use after free waiting
+//! to happen: newer kernels keep freed module text mapped and filled with 0xCC, older ones unmap
+//! it.
+
+use virtopsy_debuginfo::VirtAddr;
+use virtopsy_kernel::{Error, Kernel, ModuleState};
+
+use crate::era::{Era, Layout};
+use crate::report::{CallbackReport, CallbackState, Feature, Hex, Text};
+
+/// Reads and judges the callback. `enabled`: some CPU's books say that virtualization is in use.
+pub(crate) fn examine(kernel: &Kernel, feature: Feature, enabled: bool) -> CallbackReport {
+    let layout = match Era::of(kernel) {
+        Ok(era) => era.layout(),
+        Err(e) => return unknown(format!("the kernel's symbols are not known: {e}")),
+    };
+    let Some(variable) = layout.callback_variable else {
+        return CallbackReport {
+            state: CallbackState::None,
+            summary: "this kernel has no emergency callback for KVM".into(),
+            ..CallbackReport::default()
+        };
+    };
+    let mut report = CallbackReport { variable: Some(variable.into()), ..CallbackReport::default() };
+    let at = match kernel.symbol(variable) {
+        Ok(at) => at,
+        Err(e) => return CallbackReport { summary: e.to_string(), ..report },
+    };
+    report.address = Some(Hex(at.0));
+    let value = match kernel.space().pointer(at) {
+        Ok(value) => value,
+        Err(e) => return CallbackReport { summary: format!("the pointer can't be read: {e}"), ..report },
+    };
+    report.value = Some(Hex(value.0));
+    if value.0 == 0 {
+        report.state = CallbackState::None;
+        let missing = enabled && layout.registers_on(feature);
+        report.expected = Some(!missing);
+        report.summary = if missing {
+            "no callback is registered although virtualization is enabled: nobody would clear KVM's state".into()
+        } else {
+            "no callback is registered, as it should be here".into()
+        };
+        return report;
+    }
+    judge_target(kernel, layout, feature, value, report)
+}
+
+fn unknown(summary: String) -> CallbackReport {
+    CallbackReport { summary, ..CallbackReport::default() }
+}
+
+fn judge_target(kernel: &Kernel, layout: Layout, feature: Feature, value: VirtAddr, report: CallbackReport) -> CallbackReport {
+    let modules = kernel.modules();
+    if let Some(module) = modules.containing(value) {
+        return in_module(kernel, layout, feature, value, module, report);
+    }
+    if kernel.may_be_code(value) {
+        return in_kernel(kernel, layout, feature, value, report);
+    }
+    if let Some(e) = &modules.broken {
+        let summary = format!("it points to {value}, in no module that could be read; the module list is not whole: {e}");
+        return CallbackReport { summary, ..report };
+    }
+    dangling(kernel, value, report)
+}
+
+fn in_module(
+    kernel: &Kernel,
+    layout: Layout,
+    feature: Feature,
+    value: VirtAddr,
+    module: &virtopsy_kernel::Module,
+    mut report: CallbackReport,
+) -> CallbackReport {
+    report.module = Some(Text::from(module.name.as_str()));
+    report.module_state = Some(module.state.to_string());
+    let location = module.locate(kernel, value);
+    let (state, tail) = match module.state {
+        ModuleState::Live | ModuleState::Coming => (CallbackState::Registered, "its code is alive"),
+        ModuleState::Going => {
+            (CallbackState::Unloading, "its module was being removed: its code can vanish under a CPU that runs it")
+        }
+        ModuleState::Unformed => (CallbackState::Dangling, "its module has been torn down"),
+        ModuleState::Other(_) => (CallbackState::Unknown, "the state of its module makes no sense"),
+    };
+    report.state = state;
+    let name = match &location {
+        Some(l) if l.offset == 0 => {
+            report.symbol = Some(Text::from(l.symbol.as_str()));
+            l.symbol.clone()
+        }
+        Some(l) => l.to_string(),
+        None => format!("{value}"),
+    };
+    report.expected = Some(is_expected(layout, feature, &name));
+    report.summary = format!("{name} [{}] is registered; {tail}", module.name);
+    if report.expected == Some(false) {
+        report.summary.push_str("; it is not the function that KVM registers on this machine");
+    }
+    report
+}
+
+fn in_kernel(kernel: &Kernel, layout: Layout, feature: Feature, value: VirtAddr, mut report: CallbackReport) -> CallbackReport {
+    let name = kernel.locate(value).map(|l| if l.offset == 0 { l.symbol } else { l.to_string() });
+    report.state = CallbackState::Registered;
+    report.expected = Some(name.as_deref().is_some_and(|n| is_expected(layout, feature, n)));
+    report.summary = format!("{} of the kernel itself is registered: its code can't go away", name.as_deref().unwrap_or("a function"));
+    report.symbol = name.map(Text::from);
+    report
+}
+
+/// Points to no module and not into the kernel.
+fn dangling(kernel: &Kernel, value: VirtAddr, mut report: CallbackReport) -> CallbackReport {
+    let what = match kernel.space().bytes(value, 16) {
+        Ok(bytes) if bytes.iter().all(|b| *b == 0xcc) => "the memory there is poisoned (0xcc)".to_owned(),
+        Ok(_) => "the memory there holds other bytes now".to_owned(),
+        Err(Error::NotMapped { .. } | Error::NotCanonical { .. }) => "nothing is mapped there".to_owned(),
+        Err(e) => format!("the memory there can't be read ({e})"),
+    };
+    report.state = CallbackState::Dangling;
+    let last = last_unloaded(kernel).map_or(String::new(), |name| format!("; the last module unloaded was {name}"));
+    report.summary = format!("it points to {value}, where no module is: {what}{last}");
+    report
+}
+
+/// The name in `last_unloaded_module`: `char[]` until 5.18, a struct with a name since 5.19.
+pub(crate) fn last_unloaded(kernel: &Kernel) -> Option<String> {
+    let at = kernel.symbol("last_unloaded_module").ok()?;
+    let bytes = kernel.space().string(at, 56).ok()?;
+    let name = String::from_utf8_lossy(&bytes).into_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+/// Whether a function is what KVM registers in this era for this vendor.
+fn is_expected(layout: Layout, feature: Feature, name: &str) -> bool {
+    let vendor_fits = match feature {
+        Feature::Svm => !name.starts_with("vmx_"),
+        Feature::Vmx => !name.starts_with("svm_"),
+        Feature::None | Feature::Unknown => true,
+    };
+    layout.callbacks.contains(&name) && vendor_fits
+}

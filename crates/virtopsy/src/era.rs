@@ -1,0 +1,171 @@
+//! Where x86 virtualization state lives, release by release.
+//!
+//! An era is told by the symbols that are present, never by a version: stable releases carry
+//! backports (5.15.135 has the shape of 6.3), and one of them (6.1.y) has a shape of its own.
+
+use virtopsy_kernel::{Kernel, Module};
+
+use crate::report::Feature;
+
+/// A layout of the kernel's emergency path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Era {
+    /// 3.8 to 6.2: kvm_intel registers a VMCLEAR callback; the NMI handler of kdump itself
+    /// switches VMX and SVM off (`cpu_emergency_vmxoff()`, inlined).
+    A,
+    /// 6.3 to 6.5, 5.15.y: the same callback; `cpu_emergency_disable_virtualization()` switches
+    /// off, called by the core NMI handler (commit 26044aff37a5).
+    B,
+    /// 6.1.y: a common callback that kvm_intel alone registers; SVM is switched off by the core.
+    Hybrid,
+    /// 6.6 to 6.11: the vendor module registers a callback that does all (5e408396c60c).
+    C,
+    /// 6.12 to 7.0: as C, registered only while KVM has virtualization enabled (590b09b1d88e).
+    D,
+    /// C or D: no vendor module is loaded that would tell which.
+    CommonCallback,
+    /// 7.1 and later: arch/x86/virt/hw.c switches off, KVM's callback only cleans up
+    /// (428afac5a8ea).
+    E,
+    /// A kernel without any emergency path (before 2.6.29, or without KVM for Intel and AMD).
+    NoEmergencyPath,
+}
+
+/// What tells an era apart, and what it calls things.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// The era.
+    pub(crate) era: Era,
+    /// The variable that holds the callback.
+    pub(crate) callback_variable: Option<&'static str>,
+    /// The functions that KVM registers there: Intel's and AMD's.
+    pub(crate) callbacks: &'static [&'static str],
+    /// The function that switches virtualization off on its own CPU, called by the NMI handler.
+    pub(crate) disable: Option<&'static str>,
+    /// The flag that the emergency path sets first.
+    pub(crate) rebooting_flag: Option<&'static str>,
+    /// Whether the emergency path switches SVM off when CPUs are stopped by the REBOOT vector.
+    pub(crate) reboot_vector_disables_svm: bool,
+}
+
+const VMX_CB: &str = "vmx_emergency_disable_virtualization_cpu";
+const SVM_CB: &str = "svm_emergency_disable_virtualization_cpu";
+
+impl Layout {
+    /// Whether KVM of this vendor registers a callback at all in this era.
+    pub(crate) fn registers_on(&self, feature: Feature) -> bool {
+        match self.era {
+            Era::A | Era::B | Era::Hybrid => feature == Feature::Vmx,
+            Era::C | Era::D | Era::CommonCallback | Era::E => true,
+            Era::NoEmergencyPath => false,
+        }
+    }
+}
+
+impl Era {
+    /// The era of a kernel.
+    pub(crate) fn of(kernel: &Kernel) -> virtopsy_kernel::Result<Era> {
+        let symbols = kernel.symbols()?;
+        let has = |name: &str| symbols.get(name).is_some();
+        if has("kvm_emergency_callback") || has("x86_virt_emergency_disable_virtualization_cpu") {
+            return Ok(Era::E);
+        }
+        if has("cpu_emergency_virt_callback") {
+            return Ok(common_callback_era(kernel));
+        }
+        Ok(match (has("crash_vmclear_loaded_vmcss"), has("cpu_emergency_disable_virtualization")) {
+            (true, true) => Era::B,
+            (true, false) => Era::A,
+            (false, true) => Era::CommonCallback,
+            (false, false) => Era::NoEmergencyPath,
+        })
+    }
+
+    /// How this era calls things.
+    pub(crate) fn layout(self) -> Layout {
+        let base = Layout {
+            era: self,
+            callback_variable: Some("cpu_emergency_virt_callback"),
+            callbacks: &[VMX_CB, SVM_CB],
+            disable: Some("cpu_emergency_disable_virtualization"),
+            rebooting_flag: Some("kvm_rebooting"),
+            reboot_vector_disables_svm: true,
+        };
+        match self {
+            Era::A => Layout {
+                callback_variable: Some("crash_vmclear_loaded_vmcss"),
+                callbacks: &["crash_vmclear_local_loaded_vmcss"],
+                disable: None,
+                reboot_vector_disables_svm: false,
+                ..base
+            },
+            Era::B => Layout {
+                callback_variable: Some("crash_vmclear_loaded_vmcss"),
+                callbacks: &["crash_vmclear_local_loaded_vmcss"],
+                ..base
+            },
+            Era::Hybrid => Layout { callbacks: &["vmx_emergency_disable"], ..base },
+            Era::C => Layout { callbacks: &["vmx_emergency_disable", "svm_emergency_disable"], ..base },
+            Era::D => base,
+            Era::CommonCallback => {
+                Layout { callbacks: &[VMX_CB, SVM_CB, "vmx_emergency_disable", "svm_emergency_disable"], ..base }
+            }
+            Era::E => Layout {
+                callback_variable: Some("kvm_emergency_callback"),
+                disable: Some("x86_virt_emergency_disable_virtualization_cpu"),
+                rebooting_flag: Some("virt_rebooting"),
+                ..base
+            },
+            Era::NoEmergencyPath => Layout {
+                callback_variable: None,
+                callbacks: &[],
+                disable: None,
+                rebooting_flag: None,
+                reboot_vector_disables_svm: false,
+                ..base
+            },
+        }
+    }
+
+    /// What the era is, for a reader.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Era::A => "A (3.8-6.2: kdump's NMI handler switches off, crash_vmclear_loaded_vmcss)",
+            Era::B => "B (6.3-6.5, 5.15.y: core NMI handler switches off, crash_vmclear_loaded_vmcss)",
+            Era::Hybrid => "hybrid (6.1.y: common callback for VMX, core switches SVM off)",
+            Era::C => "C (6.6-6.11: cpu_emergency_virt_callback, registered with the vendor module)",
+            Era::D => "D (6.12-7.0: cpu_emergency_virt_callback, registered while KVM is enabled)",
+            Era::CommonCallback => "C or D (6.6-7.0: cpu_emergency_virt_callback, no vendor module to tell which)",
+            Era::E => "E (7.1+: arch/x86/virt/hw.c, kvm_emergency_callback)",
+            Era::NoEmergencyPath => "none (no emergency path for virtualization in this kernel)",
+        }
+    }
+}
+
+/// C, D and the hybrid share the pointer; the vendor module's functions tell them apart.
+fn common_callback_era(kernel: &Kernel) -> Era {
+    let has = |name: &str| {
+        let in_module = |m: &Module| m.symbol(kernel, name).is_ok();
+        let vendors = ["kvm_intel", "kvm_amd"];
+        kernel.symbol(name).is_ok() || vendors.iter().filter_map(|m| kernel.modules().get(m)).any(in_module)
+    };
+    let amd_loaded = kernel.modules().get("kvm_amd").is_some();
+    if has(VMX_CB) || has(SVM_CB) {
+        Era::D
+    } else if has("svm_emergency_disable") {
+        Era::C
+    } else if has("vmx_emergency_disable") {
+        // 6.6 moved Intel's and AMD's at once; only 6.1.y has Intel's alone. Both modules are
+        // rarely loaded, so ask for the counter that 6.3 renamed.
+        if has_kvm_symbol(kernel, "cpus_hardware_enabled") { Era::Hybrid } else { Era::C }
+    } else if amd_loaded {
+        // kvm_amd without a callback of its own.
+        Era::Hybrid
+    } else {
+        Era::CommonCallback
+    }
+}
+
+fn has_kvm_symbol(kernel: &Kernel, name: &str) -> bool {
+    kernel.symbol(name).is_ok() || kernel.modules().get("kvm").is_some_and(|m| m.symbol(kernel, name).is_ok())
+}

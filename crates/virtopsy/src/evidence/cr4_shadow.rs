@@ -1,0 +1,45 @@
+//! Intel: the kernel's shadow of CR4. The bit VMXE is the state itself.
+//!
+//! Reads `cpu_tlbstate.cr4`, bit 13, in every era. Enabling sets the shadow before VMXON; the
+//! emergency path clears it after VMXOFF, on the CPU itself. CR4.VMXE can't be cleared in VMX
+//! operation, so "clear" is proof of off, "set" of on. Lies when an out-of-tree hypervisor writes
+//! CR4 itself, and within the few instructions around VMXON and VMXOFF. Says nothing on AMD.
+
+use virtopsy_kernel::CpuId;
+
+use super::Evidence;
+use crate::machine::Machine;
+use crate::report::{Feature, Strength};
+
+const WHAT: &str = "cr4-shadow";
+/// `X86_CR4_VMXE`.
+pub(super) const CR4_VMXE: u64 = 1 << 13;
+/// `X86_CR4_PAE`: set on every running 64-bit CPU.
+pub(super) const CR4_PAE: u64 = 1 << 5;
+
+pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) {
+    if machine.feature != Feature::Vmx {
+        return;
+    }
+    let read = || {
+        let field = machine.kernel.percpu_object("cpu_tlbstate", "struct tlb_state", cpu)?.field("cr4")?;
+        Ok((field.address, field.u64()?))
+    };
+    let (address, cr4) = match read() {
+        Ok(found) => found,
+        Err(e) => {
+            out.push(Evidence::unreadable(WHAT, &e));
+            return;
+        }
+    };
+    let e = if cr4 & CR4_PAE == 0 {
+        Evidence::neutral(WHAT, "no value that a 64-bit CPU can run with: this CPU was never started, or the page is lost")
+    } else if cr4 & CR4_VMXE == 0 {
+        Evidence::off(WHAT, Strength::Proof, "VMXE is clear in the CPU's CR4; it is cleared only after VMXOFF")
+            .lies_when("an out-of-tree hypervisor writes CR4 itself")
+    } else {
+        Evidence::on(WHAT, Strength::Proof, "VMXE is set in the CPU's CR4; the emergency path clears it")
+            .lies_when("the CPU stood between setting VMXE and VMXON, or between VMXOFF and clearing it")
+    };
+    out.push(e.read(address, format!("{cr4:#x}")));
+}

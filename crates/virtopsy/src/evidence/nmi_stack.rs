@@ -1,0 +1,182 @@
+//! The CPU's NMI stack: how far it came in `crash_nmi_callback()`.
+//!
+//! A CPU that was shot down never leaves that function: it halts inside a call, whose return
+//! address stands on the NMI stack, below those of `default_do_nmi()` or `nmi_handle()` and
+//! `exc_nmi()` or `do_nmi()`. The function is disassembled as it stands in the dump. The CPU counts
+//! itself off (`waiting_for_crash_ipi`) after the emergency disable: a return address that can
+//! only be reached through that instruction is proof that the disable is over. The return address
+//! of the disable call itself says that the CPU is still inside it. `nmi_state` says whether an
+//! NMI is being handled at all; by itself it proves nothing, as a CPU can be stuck in another
+//! handler. Lies when the stack is stale (`nmi_state` 0).
+
+use virtopsy_debuginfo::VirtAddr;
+use virtopsy_kernel::{CodeWord, CpuId, Function, Kernel, Result};
+
+use super::{Evidence, Shootdown};
+use crate::machine::Machine;
+use crate::report::Strength;
+
+const WHAT: &str = "parked-frame";
+const HANDLER: &str = "crash_nmi_callback";
+/// `NMI_EXECUTING` (arch/x86/kernel/nmi.c).
+const NMI_EXECUTING: u32 = 1;
+/// Callers of the handler, innermost first; `*_nmi` entries since 5.8, `do_nmi` before.
+const DISPATCHERS: [&str; 2] = ["nmi_handle", "default_do_nmi"];
+const ENTRIES: [&str; 4] = ["exc_nmi", "do_nmi", "asm_exc_nmi", "end_repeat_nmi"];
+
+/// The handler, and the places in it that matter.
+struct Handler {
+    function: Function,
+    /// The instruction that counts the CPU off, once the emergency disable has returned.
+    counted_off: VirtAddr,
+    /// Return address of the call that disables; `None` where it is inlined (era A).
+    inside_disable: Option<VirtAddr>,
+}
+
+/// How far a CPU came in the handler, and what says so.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// The stack says nothing of the handler.
+    Unknown(Option<Evidence>),
+    /// In it, before the point where the CPU counts itself off.
+    Inside(Evidence),
+    /// Behind that point.
+    Past(Evidence),
+}
+
+impl Place {
+    /// Whether the CPU is known to be in the handler, and not yet done.
+    pub(super) fn is_before_the_end(&self) -> bool {
+        matches!(self, Place::Inside(_))
+    }
+}
+
+pub(super) fn examine(shootdown: &Shootdown, out: &mut Vec<Evidence>) {
+    match &shootdown.place {
+        Place::Unknown(None) => {}
+        Place::Unknown(Some(e)) | Place::Inside(e) | Place::Past(e) => out.push(e.clone()),
+    }
+}
+
+/// Reads where the CPU is.
+pub(super) fn place(machine: &Machine<'_>, cpu: CpuId) -> Place {
+    if machine.crashing_cpu().is_none_or(|crashing| crashing == cpu) {
+        return Place::Unknown(None);
+    }
+    match read(machine, cpu) {
+        Ok(place) => place,
+        Err(e) if e.is_absent() => {
+            tracing::debug!("NMI stack of CPU {cpu}: {e}");
+            Place::Unknown(None)
+        }
+        Err(e) => Place::Unknown(Some(Evidence::unreadable(WHAT, &e))),
+    }
+}
+
+fn read(machine: &Machine<'_>, cpu: CpuId) -> Result<Place> {
+    let kernel = machine.kernel;
+    let state = nmi_state(kernel, cpu)?;
+    let words = kernel.code_words(&kernel.nmi_stack(cpu)?);
+    let Some(frame) = words.iter().position(|w| w.location.symbol == HANDLER && w.location.module.is_none()) else {
+        return Ok(Place::Unknown(elsewhere(state, &words)));
+    };
+    let handler = Handler::of(machine)?;
+    let Some((above, rest)) = words.split_at_checked(frame) else { return Ok(Place::Unknown(None)) };
+    let Some((word, below)) = rest.split_first() else { return Ok(Place::Unknown(None)) };
+    let value = format!("{}, called by {}", word.location, callers(above));
+    let alive = state == NMI_EXECUTING && has_callers(above);
+    Ok(match handler.judge(word, alive, below) {
+        Place::Inside(e) => Place::Inside(e.read(word.at, value)),
+        Place::Past(e) => Place::Past(e.read(word.at, value)),
+        other => other,
+    })
+}
+
+impl Handler {
+    fn of(machine: &Machine<'_>) -> Result<Handler> {
+        let kernel = machine.kernel;
+        let function = kernel.function(HANDLER)?;
+        let waiting = kernel.symbol("waiting_for_crash_ipi")?;
+        let counted_off = function.references_to(waiting).into_iter().next().ok_or_else(|| {
+            virtopsy_kernel::Error::Implausible {
+                what: format!("the text of {HANDLER}"),
+                at: function.start,
+                found: "no instruction that counts waiting_for_crash_ipi down".into(),
+            }
+        })?;
+        let inside_disable = match machine.layout.disable {
+            None => None,
+            Some(name) => {
+                let target = kernel.symbol(name)?;
+                function.calls().into_iter().find(|c| c.target == Some(target)).map(|c| c.returns_to)
+            }
+        };
+        Ok(Handler { function, counted_off, inside_disable })
+    }
+
+    /// Whether the disable always comes before the counting in this kernel's own code.
+    fn order_holds(&self) -> bool {
+        self.inside_disable.is_none_or(|gate| {
+            let call = self.function.call_returning_to(gate).map(|c| c.at);
+            call.is_some_and(|call| self.function.is_only_reached_through(self.counted_off, call))
+        })
+    }
+
+    fn judge(&self, word: &CodeWord, alive: bool, below: &[CodeWord]) -> Place {
+        if self.inside_disable == Some(word.value) {
+            let inner = callers(below.get(..3).unwrap_or(below));
+            let why = format!("the CPU is still inside the emergency disable; below: {inner}");
+            let e = Evidence::on(WHAT, Strength::Strong, why);
+            return Place::Inside(e.lies_when("it hung there after the hardware was already off"));
+        }
+        let past = self.order_holds() && self.function.is_only_reached_through(word.value, self.counted_off);
+        if !past {
+            let why = "the CPU is in the crash NMI's callback, before its emergency disable has returned";
+            return Place::Inside(Evidence::on(WHAT, Strength::Weak, why));
+        }
+        Place::Past(if alive {
+            let why = "the CPU halts in crash_nmi_callback behind the point where it counts itself off, \
+                       which it reaches only after its emergency disable";
+            Evidence::off(WHAT, Strength::Proof, why).lies_when("the stack is stale, which nmi_state 1 excludes")
+        } else {
+            let why = "a return address behind the emergency disable stands on the NMI stack, \
+                       but the CPU is not marked as handling an NMI";
+            Evidence::off(WHAT, Strength::Strong, why).lies_when("the stack is stale")
+        })
+    }
+}
+
+/// No frame of the crash handler: is the CPU held up in another one?
+fn elsewhere(state: u32, words: &[CodeWord]) -> Option<Evidence> {
+    if state != NMI_EXECUTING || !has_callers(words) {
+        return None;
+    }
+    let last = words.iter().rposition(|w| DISPATCHERS.contains(&w.location.symbol.as_str()))?;
+    let stuck = words.get(last + 1).map_or_else(|| "a handler that leaves no name".into(), |w| w.location.to_string());
+    let why = format!("the CPU is handling another NMI and never came to the crash handler; it is in {stuck}");
+    let dispatcher = words.get(last)?;
+    Some(Evidence::neutral("nmi-handler", why).read(dispatcher.at, dispatcher.location.to_string()))
+}
+
+/// `nmi_state` of the CPU: 0 not running, 1 executing, 2 latched.
+fn nmi_state(kernel: &Kernel, cpu: CpuId) -> Result<u32> {
+    let at = kernel.percpu("nmi_state", cpu)?;
+    kernel.space().u32(at)
+}
+
+/// Whether the words above a frame are the way into an NMI handler: an entry, then a dispatcher,
+/// with anything between them (return thunks leave words of their own).
+fn has_callers(above: &[CodeWord]) -> bool {
+    let named = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+        move |w: &CodeWord| names.contains(&w.location.symbol)
+    };
+    let Some(entry) = above.iter().position(named(&ENTRIES)) else { return false };
+    above.get(entry + 1..).unwrap_or_default().iter().any(named(&DISPATCHERS))
+}
+
+/// The last few callers, innermost first.
+fn callers(words: &[CodeWord]) -> String {
+    let names: Vec<String> = words.iter().rev().take(3).map(|w| w.location.to_string()).collect();
+    if names.is_empty() { "nobody".into() } else { names.join(" < ") }
+}

@@ -1,0 +1,76 @@
+//! Whether the CPU was in use: the online mask against the hotplug state.
+//!
+//! A CPU that left the online mask although its `cpuhp_state` still says CPUHP_ONLINE was stopped
+//! by `stop_this_cpu()`, behind the emergency disable (REBOOT vector or NMI,
+//! `native_stop_other_cpus()`). One whose state is lower was taken offline in order, which gives
+//! virtualization back first. Lies for the CPU that redirected its panic (`panic_force_cpu=`): it
+//! clears its own bit and disables nothing. In era A the REBOOT vector leaves SVM on.
+
+use virtopsy_kernel::{CpuId, Result};
+
+use super::Evidence;
+use crate::machine::{Machine, Read, positive};
+use crate::report::{Feature, Strength};
+
+/// Pushes what the masks say; true where the CPU was offline before the dump.
+pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) -> bool {
+    let online = match &machine.cpus.online {
+        Ok(mask) => mask.contains(cpu),
+        Err(e) => {
+            out.push(Evidence::unreadable("online-mask", e));
+            return false;
+        }
+    };
+    if online {
+        return false;
+    }
+    match hotplug_state(machine, cpu) {
+        Ok((read, true)) => {
+            stopped(machine, cpu, read, out);
+            false
+        }
+        Ok((read, false)) => {
+            let why = "the CPU was taken offline (or never started), which gives virtualization back first";
+            let e = Evidence::off("hotplug", Strength::Strong, why).read(read.address, read.value.to_string());
+            out.push(e.lies_when("something other than KVM enabled it"));
+            true
+        }
+        Err(e) => {
+            out.push(Evidence::unreadable("cpuhp_state", &e));
+            false
+        }
+    }
+}
+
+/// The CPU's hotplug state, and whether it is that of a running CPU.
+fn hotplug_state(machine: &Machine<'_>, cpu: CpuId) -> Result<(Read<i64>, bool)> {
+    let state = machine.kernel.percpu_object("cpuhp_state", "struct cpuhp_cpu_state", cpu)?.field("state")?;
+    let value = state.i64()?;
+    let online = machine.kernel.enumerator("CPUHP_ONLINE")?;
+    Ok((Read { value, address: state.address }, value == online))
+}
+
+/// A CPU that is out of the mask, but was not taken out by hotplug.
+fn stopped(machine: &Machine<'_>, cpu: CpuId, state: Read<i64>, out: &mut Vec<Evidence>) {
+    let read = |e: Evidence| e.read(state.address, format!("offline, cpuhp_state {} (online)", state.value));
+    if positive(&machine.stop.panic_redirect_cpu) == Some(cpu) {
+        let why = "this CPU handed its panic to another one, left the online mask and stopped itself without disabling";
+        out.push(read(Evidence::on("panic-redirect", Strength::Strong, why)));
+        return;
+    }
+    let stopping = positive(&machine.stop.stopping_cpu);
+    match stopping {
+        Some(by) if by != cpu => {
+            let svm_left = machine.feature == Feature::Svm && !machine.layout.reboot_vector_disables_svm;
+            let e = if svm_left {
+                let why = "stopped by the REBOOT vector, which in this kernel does not switch SVM off";
+                Evidence::on("stopped-by-reboot", Strength::Weak, why)
+            } else {
+                let why = format!("CPU {by} stopped it; stop_this_cpu() clears the online bit after the emergency disable");
+                Evidence::off("stopped-by-reboot", Strength::Proof, why)
+            };
+            out.push(read(e));
+        }
+        _ => out.push(read(Evidence::neutral("online-mask", "not online, and no stop path is known to have run"))),
+    }
+}

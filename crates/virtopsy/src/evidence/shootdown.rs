@@ -1,0 +1,90 @@
+//! The count of CPUs that have not finished `crash_nmi_callback()`.
+//!
+//! Reads `crash_ipi_issued` and `waiting_for_crash_ipi`. A CPU counts itself off after the
+//! emergency disable, so zero is proof for every CPU that was counted: those that were online.
+//! The initial value is zero too, so it speaks only once the NMI has been sent. Lies for the CPU
+//! that redirected its panic (it is not counted), in 4.19 with offlined CPUs (they count down
+//! too), and from 7.3 where the redirecting CPU counts down without having been counted.
+
+use virtopsy_kernel::CpuId;
+
+use super::{Evidence, NoteState, Shootdown, Usage};
+use crate::era::Era;
+use crate::machine::{Machine, positive};
+use crate::report::Strength;
+
+const WHAT: &str = "waiting_for_crash_ipi";
+
+pub(super) fn examine(
+    machine: &Machine<'_>,
+    cpu: CpuId,
+    note: NoteState,
+    shootdown: &Shootdown,
+    out: &mut Vec<Evidence>,
+) {
+    let (issued, waiting) = match (&machine.stop.crash_ipi_issued, &machine.stop.waiting) {
+        (Ok(Some(issued)), Ok(Some(waiting))) => (issued, waiting),
+        (Err(e), _) | (_, Err(e)) => {
+            out.push(Evidence::unreadable(WHAT, e));
+            return;
+        }
+        _ => return,
+    };
+    if issued.value != 1 || machine.crashing_cpu() == Some(cpu) || shootdown.offline {
+        return;
+    }
+    let counted = machine.cpus.is_online(cpu) == Some(true);
+    if !counted || positive(&machine.stop.panic_redirect_cpu) == Some(cpu) {
+        return;
+    }
+    let e = if waiting.value > 0 {
+        unfinished(waiting.value, note, shootdown.usage)
+    } else {
+        finished(machine, note)
+    };
+    out.push(e.read(waiting.address, waiting.value.to_string()));
+}
+
+/// All CPUs that were counted have counted themselves off.
+fn finished(machine: &Machine<'_>, note: NoteState) -> Evidence {
+    let strong = |why: &str, when| Evidence::off(WHAT, Strength::Strong, why).lies_when(when);
+    if note == NoteState::Empty {
+        return strong(
+            "every counted CPU finished its emergency disable; but this one left no registers, which it does first",
+            "another CPU counted down in this one's place",
+        );
+    }
+    if positive(&machine.stop.panic_redirect_cpu).is_some() {
+        return strong(
+            "every counted CPU finished its emergency disable; but a redirected panic can spoil the count",
+            "the redirecting CPU counted down in another's place",
+        );
+    }
+    if machine.layout.era == Era::A {
+        return strong(
+            "every counted CPU finished its emergency disable",
+            "an offlined CPU counted down in another's place (4.19)",
+        );
+    }
+    let why = "every CPU that was sent the crash NMI has counted itself off, after its emergency disable";
+    Evidence::off(WHAT, Strength::Proof, why).lies_when("a panic was redirected")
+}
+
+/// Some CPUs did not finish. Is this one of them?
+fn unfinished(waiting: i32, note: NoteState, usage: Usage) -> Evidence {
+    match (note, usage) {
+        (NoteState::Empty, Usage::Enabled) => {
+            let why = format!(
+                "{waiting} CPU(s) never answered the crash NMI, and this one left no registers: it is one of them"
+            );
+            Evidence::on(WHAT, Strength::Strong, why).lies_when("it answered after the crash kernel had started")
+        }
+        (NoteState::Empty, _) => Evidence::neutral(WHAT, format!("this is one of {waiting} CPU(s) that never answered")),
+        (NoteState::Saved, _) => {
+            Evidence::neutral(WHAT, format!("{waiting} CPU(s) did not finish; this one at least began"))
+        }
+        (NoteState::Unknown, _) => {
+            Evidence::neutral(WHAT, format!("{waiting} CPU(s) did not finish; which ones is not known"))
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Opens a Linux kdump vmcore and says, with proof, what the crash left behind: whether VMX or
+//! SVM was off on every CPU, which KVM emergency callback was registered and whether it was
+//! alive, and which lock-debugging reports stand in the kernel log.
+//!
+//! ```text
+//!  Session::open ──► Dump, Kernel
+//!  Session::report ─► Machine (facts common to all CPUs)
+//!                       ├─► evidence of each CPU ──► verdict ──┐
+//!                       ├─► callback, crash                    ├─► DumpReport ──► checks
+//!                       └─► log ──► splats ──► known issues ───┘
+//! ```
+//! [`Session`] opens a dump; [`Session::report`] answers everything at once as plain data
+//! ([`report::DumpReport`]). [`examine`] does both and never fails: what went wrong is in the
+//! report. Nothing here prints, exits, or reads the environment.
+
+mod callback;
+pub mod check;
+mod crash;
+mod era;
+mod evidence;
+mod known_issue;
+mod machine;
+pub mod report;
+mod session;
+pub mod splat;
+mod verdict;
+mod virtualization;
+
+pub use known_issue::{KNOWN_ISSUES, KnownIssue, known_issue};
+pub use session::{DumpSpec, LogLine, Options, Session, TypesChoice, examine};

@@ -1,0 +1,424 @@
+//! The one typed value that every output is made from.
+//!
+//! Field names are the public contract (`schema` names its version): they may be added to, never
+//! renamed. Everything here is plain data; who fills it is [`crate::examine`], who prints it are
+//! the command and the terminal UI.
+
+mod scalar;
+
+use serde::{Deserialize, Serialize};
+
+pub use scalar::{Hex, Text, escape};
+
+use crate::splat::Splat;
+
+/// Version of the JSON documents (SchemaVer: model.revision.addition).
+pub const SCHEMA: &str = "1.0.0";
+
+/// Everything that is known of one dump.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DumpReport {
+    /// The path as the user gave it; split dumps joined by commas.
+    pub path: Text,
+    /// Why nothing (or no more) can be said; the other fields then hold what was learnt before.
+    pub error: Option<ErrorReport>,
+    /// Container format: `elf`, `kdump`, `kdump-flattened`, `kdump-split`, `raw`, …
+    pub format: Option<String>,
+    /// Page codecs that the container declares.
+    pub compression: Vec<String>,
+    /// False when the dump says, or its length shows, that pages are missing.
+    pub complete: Option<bool>,
+    /// What is missing, where `complete` is false.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete_because: Vec<String>,
+    /// Who wrote the dump.
+    pub origin: Origin,
+    /// `uname -r` of the crashed kernel.
+    pub release: Option<Text>,
+    /// GNU build-id of its vmlinux, lower-case hex.
+    pub build_id: Option<String>,
+    /// Where structure layouts come from: `btf`, `btf-in-dump`, `dwarf`.
+    pub types_from: Option<String>,
+    /// Where addresses of symbols come from: `vmlinux`, `kallsyms-in-dump`.
+    pub symbols_from: Option<String>,
+    /// CPUs in the possible mask.
+    pub cpus_possible: Option<u32>,
+    /// CPUs in the online mask at the instant that the dump holds.
+    pub cpus_online: Option<u32>,
+    /// What is known of the crash; absent for a machine that had not crashed.
+    pub crash: Option<CrashReport>,
+    /// VMX/SVM, CPU by CPU.
+    pub virtualization: VirtualizationReport,
+    /// The KVM emergency callback.
+    pub callback: CallbackReport,
+    /// How much of the kernel log is there; absent where it could not be read.
+    pub log: Option<LogReport>,
+    /// Lock-debugging reports found in the kernel log.
+    pub splats: Vec<Splat>,
+    /// Known defects whose traces are in this dump.
+    pub known_issues: Vec<KnownIssueReport>,
+    /// The verdict of each selected check.
+    pub checks: Vec<CheckReport>,
+    /// What limits the statements above: what was missing, what was tried, what would help.
+    pub notes: Vec<Text>,
+}
+
+/// Why a dump could not be examined.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorReport {
+    /// A stable kebab-case word: `not-a-dump`, `truncated`, `wrong-vmlinux`, …
+    pub kind: String,
+    /// What was found where, and what would help.
+    pub message: Text,
+}
+
+/// Who wrote the dump.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The crash kernel, after the emergency path had run.
+    Kdump,
+    /// A hypervisor, from outside: nothing ran in the machine for the dump's sake.
+    Hypervisor,
+    /// The running machine itself (`/proc/kcore`).
+    Live,
+    /// Nothing in the dump says.
+    #[default]
+    Unknown,
+}
+
+/// The crash as the dump records it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CrashReport {
+    /// The CPU that ran the crash path.
+    pub cpu: Option<u32>,
+    /// The panic message, without `Kernel panic - not syncing: `.
+    pub reason: Option<Text>,
+    /// The task that was current on that CPU.
+    pub task: Option<TaskReport>,
+    /// How the other CPUs were stopped.
+    pub nmi_shootdown: ShootdownReport,
+}
+
+/// A task, by name and number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TaskReport {
+    /// `task_struct.comm`.
+    pub comm: Text,
+    /// `task_struct.pid` (a thread id, as the kernel prints it).
+    pub pid: i32,
+}
+
+/// The NMI that stops the other CPUs before the crash kernel starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ShootdownReport {
+    /// Whether the NMI was sent; absent when the dump does not say.
+    pub ran: Option<bool>,
+    /// CPUs that were online and left no trace of having answered, ascending.
+    pub missing_cpus: Vec<u32>,
+    /// CPUs of which that can't be read, ascending.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown_cpus: Vec<u32>,
+}
+
+/// Which virtualization extension the machine's CPUs have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Feature {
+    /// AMD (and Hygon) SVM.
+    Svm,
+    /// Intel (and Zhaoxin, Centaur) VMX.
+    Vmx,
+    /// Neither is usable by the kernel.
+    None,
+    /// Not determined.
+    #[default]
+    Unknown,
+}
+
+/// The answer for the whole machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Every CPU is shown to be off.
+    AllOff,
+    /// At least one CPU is shown to be on.
+    NotAllOff,
+    /// No CPU is shown to be on, but not every one is shown to be off.
+    #[default]
+    Inconclusive,
+    /// The machine has no VMX and no SVM.
+    NotApplicable,
+}
+
+/// State of VMX or SVM on one CPU at the instant that the dump holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CpuState {
+    /// Shown to be off.
+    Off,
+    /// Shown to be on.
+    On,
+    /// Not shown to be either.
+    #[default]
+    Unknown,
+}
+
+/// Why a CPU is in its state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// KVM never switched virtualization on here.
+    NeverEnabled,
+    /// KVM switched it off in order: last VM gone, module unloaded, shutdown.
+    Released,
+    /// The crash (or reboot) path switched it off.
+    EmergencyDisabled,
+    /// The CPU had been taken offline, which switches it off first.
+    Offline,
+    /// It was on and nothing switched it off.
+    StillEnabled,
+    /// The CPU never answered the stop request and had virtualization on.
+    DidNotAnswer,
+    /// The CPU has neither VMX nor SVM.
+    NotSupported,
+    /// The dump does not hold what would decide.
+    #[default]
+    NoEvidence,
+}
+
+/// How far a statement can be trusted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strength {
+    /// Usually so; there are known ways for it to be wrong.
+    #[default]
+    Weak,
+    /// Wrong only in unusual, named circumstances.
+    Strong,
+    /// Follows from the order of the kernel's own instructions or from the hardware's state.
+    Proof,
+}
+
+/// VMX/SVM over the machine.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct VirtualizationReport {
+    /// Which extension.
+    pub feature: Feature,
+    /// The answer.
+    pub verdict: Verdict,
+    /// One sentence that says why.
+    pub summary: String,
+    /// Kernel layout by which the facts were read.
+    pub era: Option<String>,
+    /// Possible CPUs, ascending.
+    pub cpus: Vec<CpuReport>,
+}
+
+/// VMX/SVM on one CPU.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CpuReport {
+    /// The kernel's number of the CPU.
+    pub cpu: u32,
+    /// Its state.
+    pub state: CpuState,
+    /// Why.
+    pub reason: Reason,
+    /// How sure.
+    pub strength: Strength,
+    /// True when evidence of equal standing disagrees, or strong evidence disagrees with proof.
+    pub conflict: bool,
+    /// Whether the CPU was in the online mask at the instant of the dump.
+    pub online: Option<bool>,
+    /// The task that was current on it.
+    pub task: Option<TaskReport>,
+    /// One sentence that a kernel developer would say.
+    pub summary: String,
+    /// All that was read, in the order in which the kernel's events happened.
+    pub evidence: Vec<EvidenceReport>,
+}
+
+/// What a piece of evidence says of the state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Says {
+    /// Virtualization was off.
+    Off,
+    /// Virtualization was on.
+    On,
+    /// It frames the others, and decides nothing by itself.
+    #[default]
+    Neutral,
+}
+
+/// One fact, with its proof.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct EvidenceReport {
+    /// Stable name of the kind of evidence: `crash_notes`, `cr4-shadow`, `parked-frame`, …
+    pub what: String,
+    /// What it says.
+    pub says: Says,
+    /// How far it can be trusted.
+    pub strength: Strength,
+    /// Where it was read (kernel virtual address).
+    pub address: Option<Hex>,
+    /// The value as read.
+    pub value: Option<String>,
+    /// The rule by which it speaks.
+    pub why: String,
+    /// When that rule is known to be wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lies_when: Option<String>,
+}
+
+/// State of the emergency callback.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallbackState {
+    /// No callback was registered.
+    None,
+    /// Registered, and its code stays alive.
+    Registered,
+    /// Registered, and its module was on its way out.
+    Unloading,
+    /// It points to where no module is.
+    Dangling,
+    /// The pointer, or what it points to, could not be read.
+    #[default]
+    Unknown,
+}
+
+/// The KVM emergency callback.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CallbackReport {
+    /// Its state.
+    pub state: CallbackState,
+    /// The variable that holds the pointer in this kernel.
+    pub variable: Option<String>,
+    /// Address of that variable.
+    pub address: Option<Hex>,
+    /// The pointer.
+    pub value: Option<Hex>,
+    /// The function that it points to.
+    pub symbol: Option<Text>,
+    /// The module which that function belongs to; absent for the kernel itself.
+    pub module: Option<Text>,
+    /// State of that module: `live`, `coming`, `going`, `unformed`.
+    pub module_state: Option<String>,
+    /// Whether it is the function that this machine's KVM registers.
+    pub expected: Option<bool>,
+    /// One sentence that says what follows.
+    pub summary: String,
+}
+
+/// How much of the kernel log the dump holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogReport {
+    /// Records that are there.
+    pub records: u64,
+    /// Older records that newer ones overwrote.
+    pub overwritten: u64,
+    /// Records whose text is not in the dump.
+    pub lost: u64,
+    /// Records that were being written when the machine died.
+    pub uncommitted: u64,
+}
+
+/// A known defect that left its traces here.
+#[derive(Clone, Debug, Serialize)]
+pub struct KnownIssueReport {
+    /// Stable id; `virtopsy explain ID` tells more.
+    pub id: String,
+    /// What it is.
+    pub title: String,
+    /// The commit that mends it.
+    pub fixed_by: Option<String>,
+    /// What in this dump shows it.
+    pub because: String,
+}
+
+/// The verdict of one check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckVerdict {
+    /// Shown to be in order.
+    Pass,
+    /// Shown not to be.
+    Fail,
+    /// Not shown to be either.
+    #[default]
+    Inconclusive,
+    /// The question does not arise on this machine.
+    NotApplicable,
+    /// The check could not run.
+    Error,
+}
+
+/// One check on one dump.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckReport {
+    /// Stable id.
+    pub id: String,
+    /// The verdict.
+    pub verdict: CheckVerdict,
+    /// One sentence that says why.
+    pub summary: String,
+}
+
+/// What a batch run adds up to. Each dump counts once, by its worst check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Dumps examined.
+    pub dumps: u64,
+    /// Dumps whose every selected check passed or did not apply.
+    pub pass: u64,
+    /// Dumps with a failed check.
+    pub fail: u64,
+    /// Dumps without a failed check, but with an inconclusive one.
+    pub inconclusive: u64,
+    /// Dumps that could not be examined.
+    pub error: u64,
+}
+
+impl DumpReport {
+    /// The worst verdict among the checks: error, fail, inconclusive, then pass.
+    pub fn worst(&self) -> CheckVerdict {
+        let has = |v| self.checks.iter().any(|c| c.verdict == v);
+        if self.error.is_some() || has(CheckVerdict::Error) {
+            CheckVerdict::Error
+        } else if has(CheckVerdict::Fail) {
+            CheckVerdict::Fail
+        } else if has(CheckVerdict::Inconclusive) {
+            CheckVerdict::Inconclusive
+        } else {
+            CheckVerdict::Pass
+        }
+    }
+}
+
+impl Summary {
+    /// Counts one more dump.
+    pub fn add(&mut self, report: &DumpReport) {
+        self.dumps = self.dumps.saturating_add(1);
+        let slot = match report.worst() {
+            CheckVerdict::Error => &mut self.error,
+            CheckVerdict::Fail => &mut self.fail,
+            CheckVerdict::Inconclusive => &mut self.inconclusive,
+            CheckVerdict::Pass | CheckVerdict::NotApplicable => &mut self.pass,
+        };
+        *slot = slot.saturating_add(1);
+    }
+
+    /// The exit status that a batch run ends with: 2 error, 1 fail, 3 inconclusive, 0 pass.
+    pub fn exit_status(&self) -> u8 {
+        if self.error > 0 {
+            2
+        } else if self.fail > 0 {
+            1
+        } else if self.inconclusive > 0 {
+            3
+        } else {
+            0
+        }
+    }
+}

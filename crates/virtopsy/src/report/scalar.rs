@@ -1,0 +1,140 @@
+//! Scalars whose JSON form is fixed: 64-bit values as `"0x…"`, text that may not be UTF-8.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+
+/// A 64-bit value, printed in hex: JSON numbers lose everything above 2^53 in most readers.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hex(pub u64);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+impl fmt::Debug for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Text from a dump or a file system: bytes that are usually, but not surely, UTF-8.
+///
+/// In JSON it is a string, or `{"bytes": "<base64>"}` where it is not UTF-8. [`fmt::Display`]
+/// shows control characters, escape sequences, direction marks and bytes that are no UTF-8
+/// visibly: it is the one way of such text to a terminal.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(Vec<u8>);
+
+impl Text {
+    /// Takes bytes as they are.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Text(bytes.into())
+    }
+
+    /// The bytes as they were in the dump.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The text, where it is UTF-8.
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+}
+
+impl From<&str> for Text {
+    fn from(s: &str) -> Self {
+        Text(s.as_bytes().to_vec())
+    }
+}
+
+impl From<String> for Text {
+    fn from(s: String) -> Self {
+        Text(s.into_bytes())
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&escape(&self.0))
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.as_str() {
+            Some(text) => serializer.serialize_str(text),
+            None => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("bytes", &BASE64.encode(&self.0))?;
+                map.end()
+            }
+        }
+    }
+}
+
+/// `bytes` as text that is safe on a terminal: what is not printable is shown as an escape.
+///
+/// Tabs and newlines are escaped too; split lines before, where they are meant as such.
+pub fn escape(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\t' => out.push_str("\\t"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                c if (c as u32) < 0x20 || c as u32 == 0x7f => {
+                    out.push_str(&format!("\\x{:02x}", c as u32));
+                }
+                c if is_deceptive(c) => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+                c => out.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
+/// C1 controls, direction marks, zero-width and line-separator characters: they change how a
+/// terminal shows the text around them.
+fn is_deceptive(c: char) -> bool {
+    matches!(c as u32, 0x80..=0x9f | 0xad | 0x61c | 0x200b..=0x200f | 0x2028..=0x202e
+        | 0x2060..=0x206f | 0xfeff | 0xfff9..=0xfffb | 0xe0000..=0xe007f)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_and_direction_characters_are_shown_visibly() {
+        let text = Text::new(&b"a\x1b[31m\xe2\x80\xaeb\xff\n"[..]);
+        assert_eq!(text.to_string(), "a\\x1b[31m\\u{202e}b\\xff\\n");
+    }
+
+    #[test]
+    fn text_that_is_no_utf8_is_base64_in_json() {
+        let json = serde_json::to_string(&(Text::new(&b"\xff"[..]), Text::from("ok"), Hex(16)));
+        assert_eq!(json.unwrap(), r#"[{"bytes":"/w=="},"ok","0x10"]"#);
+    }
+}

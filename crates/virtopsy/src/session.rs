@@ -1,0 +1,264 @@
+//! One dump, opened: from files to the report.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use virtopsy_kernel::{Kernel, KernelOptions, Log};
+use virtopsy_vmcore::{Dump, OpenOptions};
+
+pub use virtopsy_kernel::TypesChoice;
+
+use crate::machine::Machine;
+use crate::report::{DumpReport, ErrorReport, LogReport, Origin, Text};
+use crate::{callback, check, crash, known_issue, splat, virtualization};
+
+/// Which files make up one dump.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DumpSpec {
+    /// One file, or all parts of a split dump in any order.
+    pub paths: Vec<PathBuf>,
+}
+
+impl DumpSpec {
+    /// The paths as the user gave them, joined by commas.
+    pub fn label(&self) -> Text {
+        use std::os::unix::ffi::OsStrExt as _;
+        let paths: Vec<&[u8]> = self.paths.iter().map(|p| p.as_os_str().as_bytes()).collect();
+        Text::new(paths.join(&b','))
+    }
+}
+
+/// How to open a dump.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// A vmlinux, or a directory that holds it and its modules.
+    pub vmlinux: Option<PathBuf>,
+    /// Trees to search for debug files by build-id.
+    pub debug_dirs: Vec<PathBuf>,
+    /// Where types may come from.
+    pub types: TypesChoice,
+    /// Map files into memory (faster), instead of reading them piece by piece.
+    pub mmap: bool,
+    /// Use the vmlinux although its build-id is not the dump's.
+    pub force_vmlinux: bool,
+    /// Below which folder the places that distributions put a vmlinux are looked for, where the
+    /// dump alone does not suffice: `/`, or nowhere.
+    pub system_root: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            vmlinux: None,
+            debug_dirs: Vec::new(),
+            types: TypesChoice::Auto,
+            mmap: true,
+            force_vmlinux: false,
+            system_root: Some(PathBuf::from("/")),
+        }
+    }
+}
+
+/// One record of the kernel log. It may hold several lines.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogLine {
+    /// Number of the record since boot.
+    pub sequence: u64,
+    /// Nanoseconds since boot.
+    pub timestamp_ns: u64,
+    /// Who printed it: `T<pid>` or `C<cpu>`; absent where the kernel did not record it.
+    pub caller: Option<String>,
+    /// Syslog level, 0 (emergency) to 7 (debug), where known.
+    pub level: Option<u8>,
+    /// Syslog facility, where known.
+    pub facility: Option<u8>,
+    /// The text as it stands in the dump; hostile until escaped.
+    pub text: Text,
+}
+
+/// A dump that has been opened.
+///
+/// The dump itself always is; its kernel may not be ([`Session::kernel`] says why), and then only
+/// what the container says can be reported.
+#[derive(Debug)]
+pub struct Session {
+    spec: DumpSpec,
+    dump: Arc<Dump>,
+    kernel: Result<Kernel, virtopsy_kernel::Error>,
+}
+
+impl Session {
+    /// Opens the dump's headers and finds the kernel's symbols and types; the rest is read when
+    /// asked for.
+    ///
+    /// # Errors
+    /// What kept the dump from being opened, with a stable kind. A vmlinux that was named and does
+    /// not fit is such an error too: it is never silently left aside.
+    pub fn open(spec: &DumpSpec, options: &Options) -> Result<Session, ErrorReport> {
+        let dump = open_dump(spec, options)?;
+        let kernel = Kernel::open(dump.clone(), &kernel_options(spec, options));
+        match kernel {
+            Err(e @ (virtopsy_kernel::Error::WrongVmlinux { .. } | virtopsy_kernel::Error::File { .. })) => {
+                Err(error_report(&e))
+            }
+            kernel => Ok(Session { spec: spec.clone(), dump, kernel }),
+        }
+    }
+
+    /// The dump.
+    pub fn dump(&self) -> &Arc<Dump> {
+        &self.dump
+    }
+
+    /// The crashed kernel.
+    ///
+    /// # Errors
+    /// Why the dump's memory can't be read by virtual address.
+    pub fn kernel(&self) -> Result<&Kernel, ErrorReport> {
+        self.kernel.as_ref().map_err(error_report)
+    }
+
+    /// Everything that can be said of the dump. All checks are run.
+    pub fn report(&self) -> DumpReport {
+        let mut report = self.container_report();
+        match &self.kernel {
+            Ok(kernel) => kernel_report(kernel, &mut report),
+            Err(e) => report.notes.push(Text::from(format!("the kernel can't be examined: {e}"))),
+        }
+        report.known_issues = known_issue::recognise(&report);
+        report.checks = check::run_all(&report);
+        report
+    }
+
+    /// The kernel log, oldest record first.
+    ///
+    /// # Errors
+    /// Why the log could not be read.
+    pub fn log(&self) -> Result<Vec<LogLine>, ErrorReport> {
+        let log = self.kernel()?.log().map_err(|e| error_report(&e))?;
+        let line = |r: virtopsy_kernel::Record| LogLine {
+            sequence: r.sequence,
+            timestamp_ns: r.timestamp_ns,
+            caller: r.caller.map(|c| c.to_string()),
+            level: r.level,
+            facility: r.facility,
+            text: Text::new(r.text),
+        };
+        Ok(log.records.into_iter().map(line).collect())
+    }
+
+    /// What the container alone says.
+    fn container_report(&self) -> DumpReport {
+        let completeness = self.dump.completeness();
+        let info = self.dump.vmcoreinfo();
+        DumpReport {
+            path: self.spec.label(),
+            format: Some(self.dump.format().to_string()),
+            compression: self.dump.compression().iter().map(ToString::to_string).collect(),
+            complete: Some(completeness.complete),
+            incomplete_because: completeness.reasons,
+            release: info.and_then(|i| i.os_release()).map(Text::from),
+            ..DumpReport::default()
+        }
+    }
+}
+
+/// Opens a dump and reports on it. What went wrong stands in the report's `error`.
+pub fn examine(spec: &DumpSpec, options: &Options) -> DumpReport {
+    match Session::open(spec, options) {
+        Ok(session) => session.report(),
+        Err(error) => DumpReport { path: spec.label(), error: Some(error), ..DumpReport::default() },
+    }
+}
+
+fn open_dump(spec: &DumpSpec, options: &Options) -> Result<Arc<Dump>, ErrorReport> {
+    let open = OpenOptions::default().with_mmap(options.mmap);
+    match Dump::open(&spec.paths, &open) {
+        Ok(dump) => Ok(Arc::new(dump)),
+        Err(e) => Err(ErrorReport { kind: e.kind().into(), message: Text::from(e.to_string()) }),
+    }
+}
+
+fn kernel_options(spec: &DumpSpec, options: &Options) -> KernelOptions {
+    KernelOptions {
+        vmlinux: options.vmlinux.clone(),
+        debug_dirs: options.debug_dirs.clone(),
+        types: options.types,
+        force_vmlinux: options.force_vmlinux,
+        dump: spec.paths.first().cloned(),
+        system_root: options.system_root.clone(),
+    }
+}
+
+fn error_report(e: &virtopsy_kernel::Error) -> ErrorReport {
+    ErrorReport { kind: e.kind().into(), message: Text::from(e.to_string()) }
+}
+
+/// What the kernel's memory says. Each part stands on its own: one that fails leaves a note.
+fn kernel_report(kernel: &Kernel, report: &mut DumpReport) {
+    report.build_id = kernel.build_id().map(Into::into);
+    report.types_from = kernel.types_origin().map(|o| o.to_string());
+    report.symbols_from = kernel.symbols().ok().map(|s| s.origin().to_string());
+    report.notes.extend(kernel.notes().iter().map(|n| Text::from(n.as_str())));
+    let log = read_log(kernel, report);
+    if let Some(log) = &log {
+        report.splats = splat::scan_records(log.records.iter().map(splat_record));
+    }
+    match Machine::read(kernel) {
+        Ok(machine) => machine_report(&machine, log.as_ref(), report),
+        Err(e) => {
+            report.virtualization.summary = format!("not known: {e}");
+            report.notes.push(Text::from(format!("the machine can't be examined: {e}")));
+            report.callback = callback::examine(kernel, report.virtualization.feature, false);
+        }
+    }
+}
+
+fn machine_report(machine: &Machine<'_>, log: Option<&Log>, report: &mut DumpReport) {
+    report.origin = machine.origin;
+    report.cpus_possible = Some(machine.cpus.possible.count());
+    report.cpus_online = machine.cpus.online.as_ref().ok().map(virtopsy_kernel::CpuMask::count);
+    let (virtualization, in_use) = virtualization::examine(machine);
+    report.virtualization = virtualization;
+    report.callback = callback::examine(machine.kernel, machine.feature, in_use && machine.kvm_present() == Some(true));
+    report.crash = crash::examine(machine, log);
+    if report.origin == Origin::Hypervisor && report.crash.is_none() {
+        report.notes.push(Text::from(
+            "a hypervisor took this dump of a machine that had not crashed: virtualization that is on is normal there",
+        ));
+    }
+    if let Some(e) = &machine.kernel.modules().broken {
+        report.notes.push(Text::from(format!("the module list is not whole: {e}")));
+    }
+}
+
+fn read_log(kernel: &Kernel, report: &mut DumpReport) -> Option<Log> {
+    match kernel.log() {
+        Ok(log) => {
+            report.log = Some(LogReport {
+                records: log.records.len() as u64,
+                overwritten: log.first_sequence,
+                lost: log.lost,
+                uncommitted: log.uncommitted,
+            });
+            Some(log)
+        }
+        Err(e) => {
+            report.notes.push(Text::from(format!("the log can't be read: {e}")));
+            None
+        }
+    }
+}
+
+fn splat_record(record: &virtopsy_kernel::Record) -> splat::Record<'_> {
+    splat::Record {
+        text: &record.text,
+        timestamp_ns: Some(record.timestamp_ns),
+        caller: record.caller.map(|c| c.to_string()),
+        level: record.level,
+        seq: record.sequence,
+        cont: record.continuation,
+        newline: record.newline,
+    }
+}

@@ -1,0 +1,126 @@
+//! Takes away, one by one, the pages that a verdict stands on: a CPU's state may become unknown,
+//! and never the opposite.
+//!
+//! A sample is written again with plain pages, so that one page at a time can be marked as lost,
+//! or filled with zeros, in place. Pages of the symbol and type tables are many and alike; every
+//! `STRIDE`th of them is taken, all others.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use virtopsy::report::CpuState;
+use virtopsy::{DumpSpec, Options, examine};
+use virtopsy_testkit::{Kdump, Memory, Note, Page};
+use virtopsy_vmcore::{Dump, OpenOptions, PageState, Pfn};
+
+/// Notes the page of every decode.
+#[derive(Clone, Default)]
+struct Pages(Arc<Mutex<BTreeSet<u64>>>);
+
+struct PfnField<'a>(&'a Pages);
+
+impl tracing::field::Visit for PfnField<'_> {
+    fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
+        if field.name() == "pfn" {
+            self.0.0.lock().unwrap().insert(value);
+        }
+    }
+
+    fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn fmt::Debug) {}
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Pages {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
+        metadata.target() == "virtopsy_vmcore::page"
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        event.record(&mut PfnField(self));
+    }
+}
+
+fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples").join(name)
+}
+
+fn take_apart(path: &Path) -> (Memory, Vec<Note>) {
+    let dump = Dump::open(&[path.to_path_buf()], &OpenOptions::default()).unwrap();
+    let mut memory = Memory::new(dump.page_size());
+    for pfn in (0..dump.max_pfn().0).map(Pfn) {
+        match dump.page_state(pfn) {
+            PageState::Hole => {}
+            PageState::Excluded => drop(memory.pages.insert(pfn.0, Page::Excluded)),
+            _ => drop(memory.pages.insert(pfn.0, Page::Data(dump.page(pfn).unwrap().to_vec()))),
+        }
+    }
+    let notes = dump.notes().iter().map(|n| Note::new(&n.name, n.kind, n.desc.clone())).collect();
+    (memory, notes)
+}
+
+fn states(path: &Path) -> Vec<(u32, CpuState)> {
+    // By position, not mapped: the file changes between runs.
+    let mut options = Options::default();
+    options.mmap = false;
+    options.system_root = None;
+    let report = examine(&DumpSpec { paths: vec![path.to_path_buf()] }, &options);
+    report.virtualization.cpus.iter().map(|c| (c.cpu, c.state)).collect()
+}
+
+/// Runs `damage` on every page that the verdict on `name` reads, and compares.
+fn take_away_each_page(name: &str, stride: usize) {
+    let (memory, notes) = take_apart(&sample(name));
+    let built = notes.into_iter().fold(Kdump::new(memory).codec(None), Kdump::note).build();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("dump");
+    std::fs::write(&path, &built.bytes).unwrap();
+    let pages = Pages::default();
+    let subscriber = tracing_subscriber::registry().with(pages.clone());
+    let expected = tracing::subscriber::with_default(subscriber, || states(&path));
+    let read: Vec<u64> = pages.0.lock().unwrap().iter().copied().collect();
+    assert!(read.len() > 100 && expected.iter().any(|(_, s)| *s != CpuState::Unknown));
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    let mut flips = Vec::new();
+    let mut softened = 0;
+    for pfn in pages_to_take(&read, stride) {
+        let Some(place) = built.places.get(&pfn) else { continue }; // excluded already
+        let descriptor = built.bytes[place.descriptor..place.descriptor + 24].to_vec();
+        let data = built.bytes[place.data..place.data + place.size].to_vec();
+        for (how, at, blank) in [("lost", place.descriptor, vec![0; 24]), ("zeroed", place.data, vec![0; data.len()])] {
+            file.write_all_at(&blank, at as u64).unwrap();
+            let got = states(&path);
+            file.write_all_at(if how == "lost" { &descriptor } else { &data }, at as u64).unwrap();
+            softened += usize::from(got != expected);
+            for (cpu, state) in &got {
+                let was = expected.iter().find(|(n, _)| n == cpu).map(|(_, s)| *s);
+                if *state != CpuState::Unknown && was.is_some_and(|w| w != CpuState::Unknown && w != *state) {
+                    flips.push(format!("pfn {pfn:#x} {how}: CPU {cpu} {was:?} -> {state:?}"));
+                }
+            }
+        }
+    }
+    println!("{name}: {} pages read, {softened} damages changed the answer", read.len());
+    assert!(flips.is_empty(), "{name}:\n{}", flips.join("\n"));
+    assert!(softened > 0, "no page matters?");
+}
+
+/// All pages, but only every `stride`th of long runs: those are the symbol and type tables.
+fn pages_to_take(read: &[u64], stride: usize) -> Vec<u64> {
+    let in_run = |i: usize| i >= 8 && read.get(i + 8).is_some_and(|last| last - read[i - 8] == 16);
+    (0..read.len()).filter(|i| !in_run(*i) || i % stride == 0).map(|i| read[i]).collect()
+}
+
+#[test]
+fn no_single_page_turns_a_verdict_on_amd_around() {
+    take_away_each_page("svm-stuck-cpu2.kdump", 40);
+}
+
+#[test]
+fn no_single_page_turns_a_verdict_on_an_offline_cpu_around() {
+    take_away_each_page("svm-offline-cpu3.kdump", 40);
+}
