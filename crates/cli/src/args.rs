@@ -1,0 +1,631 @@
+//! The command line, as the user types it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use virtopsy::{Options, TypesChoice};
+
+use crate::exit::FailOn;
+use crate::explain;
+use crate::partition::Partition;
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  every question that was asked has its good answer
+  1  a check failed
+  2  usage, input or internal error
+  3  nothing failed, but something is inconclusive
+  Of several, 2 wins over 1, 1 over 3, 3 over 0. Missing evidence is never a pass.";
+
+const TOP_HELP: &str = "\
+Examples:
+  virtopsy /var/crash/2026-11-02/vmcore            everything about one dump
+  virtopsy check /var/crash                        one line for each dump in a tree
+  virtopsy cpus vmcore --explain 2                 how CPU 2 came to its state
+  virtopsy splats --log serial.log                 lock reports in a text log
+
+A file whose name is that of a command is given as ./NAME.
+
+Exit status:
+  0  every question that was asked has its good answer
+  1  a check failed
+  2  usage, input or internal error
+  3  nothing failed, but something is inconclusive
+  Of several, 2 wins over 1, 1 over 3, 3 over 0. Missing evidence is never a pass.";
+
+const CHECK_HELP: &str = "\
+Examples:
+  virtopsy check vmcore
+  virtopsy check --select virt-disabled-all-cpus vmcore
+  virtopsy check --vmlinux /usr/lib/debug/boot/ --jobs 8 /var/crash
+  find /dumps -name vmcore -print0 | virtopsy check -0 --format jsonl -
+  virtopsy check --format jsonl --output out.jsonl --resume out.jsonl /dumps
+  virtopsy check --partition hash:$SLURM_ARRAY_TASK_ID/100 --format jsonl - < list
+  virtopsy check dump.part1,dump.part2,dump.part3
+
+In a directory, every file counts as a dump, at any depth, except hidden files, text, ELF files
+that are no cores (kernels, modules), and empty files not named like a dump. Symbolic links to
+directories are not followed.
+
+A policy file holds any of:
+  checks.no-lock-splats = \"warning\"        # error | warning | off, by check
+  [[tolerate]]
+  issue = \"rcu-splat-in-emergency-callback\"
+  until = 2027-03-31                       # the last day (UTC) on which it is tolerated
+  kernels = [\"7.2.*\"]                      # releases it holds for; all when absent
+  [[callback]]
+  kernels = [\"*-amd64\"]
+  expect = [\"svm_emergency_disable_virtualization_cpu\", \"none\"]
+
+Exit status:
+  0  every selected check of every dump passed
+  1  a check failed
+  2  usage, input or internal error, or a dump that could not be examined
+  3  nothing failed, but something is inconclusive
+  Of several, 2 wins over 1, 1 over 3, 3 over 0. Missing evidence is never a pass. --fail-on and
+  --exit-zero change what 1 and 3 stand for; 2 always stays 2.";
+
+const REPORT_HELP: &str = "\
+Examples:
+  virtopsy report vmcore
+  virtopsy report -v vmcore | less -R         with every CPU's evidence
+  virtopsy report --vmlinux /usr/lib/debug/boot/vmlinux-6.12.1 vmcore
+  virtopsy report --format json vmcore | jq .dumps[0].virtualization.verdict
+
+Exit status: that of `virtopsy check` with every check selected.
+  0  every check passed                 2  usage, input or internal error
+  1  a check failed                     3  nothing failed, something is inconclusive";
+
+const SPLATS_HELP: &str = "\
+Examples:
+  virtopsy splats vmcore                       from the log buffer of a dump
+  virtopsy splats --log serial.log             from a serial console's log
+  dmesg | virtopsy splats --log -              from standard input
+  journalctl -k -o short-monotonic | virtopsy splats --log - --format jsonl
+
+Exit status:
+  0  there is no such report                   2  usage, input or internal error
+  1  there is at least one                     3  the log could not be read whole";
+
+/// Was hardware virtualization off when the crash kernel took over, and how do we know?
+///
+/// Opens a Linux kdump vmcore and says, with proof, whether VMX or SVM was off on every CPU, which
+/// KVM emergency callback was registered and whether it was alive, and which lock-debugging
+/// reports stand in the kernel log. No debug information is required: types and symbols are read
+/// from the dump itself where no vmlinux is given.
+#[derive(Debug, Parser)]
+#[command(
+    name = "virtopsy",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+#[command(after_long_help = TOP_HELP)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Dumps to report on, as `virtopsy report` does
+    #[arg(value_name = "DUMP")]
+    pub(crate) dumps: Vec<OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Check(CheckArgs),
+    Report(ReportArgs),
+    Cpus(CpusArgs),
+    Callback(CallbackArgs),
+    Splats(SplatsArgs),
+    Log(LogArgs),
+    Open(OpenArgs),
+    Explain(ExplainArgs),
+    Schema(SchemaArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+// What every command that opens a dump takes. (A doc comment here would become the help of virtopsy.)
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Common {
+    /// The crashed kernel's vmlinux, or a directory that holds it and its modules
+    ///
+    /// A vmlinux whose build-id is not the dump's is refused, with both ids shown.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE|DIR",
+        env = "VIRTOPSY_VMLINUX",
+        help_heading = "Opening dumps"
+    )]
+    pub(crate) vmlinux: Option<PathBuf>,
+    /// A tree to search for debug files by build-id; may be given several times
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "VIRTOPSY_DEBUG_DIR",
+        help_heading = "Opening dumps"
+    )]
+    pub(crate) debug_dir: Vec<PathBuf>,
+    /// Where structure layouts may come from
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "SOURCE",
+        help_heading = "Opening dumps"
+    )]
+    pub(crate) types: Types,
+    /// Read files piece by piece instead of mapping them into memory
+    ///
+    /// For dumps on file systems where a file may shrink while it is read.
+    #[arg(long, global = true, help_heading = "Opening dumps")]
+    pub(crate) no_mmap: bool,
+    /// Use the vmlinux although its build-id is not the dump's
+    #[arg(long, global = true, help_heading = "Opening dumps")]
+    pub(crate) force_vmlinux: bool,
+    /// Say more: every CPU's evidence in a report, and on standard error what was tried
+    ///
+    /// Twice for every step. VIRTOPSY_LOG holds a filter in the manner of `tracing` instead.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
+    pub(crate) verbose: u8,
+    /// Say nothing on standard error but errors
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Output"
+    )]
+    pub(crate) quiet: bool,
+    /// When to use colour; NO_COLOR in the environment turns `auto` off
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Output"
+    )]
+    pub(crate) color: Color,
+    /// Show no progress (none is shown anyway where standard error is not a terminal)
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) no_progress: bool,
+}
+
+impl Common {
+    /// How the library is to open dumps.
+    pub(crate) fn options(&self) -> Options {
+        let mut options = Options::default();
+        options.vmlinux = self.vmlinux.clone();
+        options.debug_dirs = self.debug_dir.clone();
+        options.mmap = !self.no_mmap;
+        options.force_vmlinux = self.force_vmlinux;
+        options.types = match self.types {
+            Types::Auto => TypesChoice::Auto,
+            Types::Btf => TypesChoice::Btf,
+            Types::Dwarf => TypesChoice::Dwarf,
+        };
+        options
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Types {
+    /// BTF of the vmlinux, else BTF in the dump, else the vmlinux's DWARF
+    #[default]
+    Auto,
+    /// BTF only
+    Btf,
+    /// DWARF only
+    Dwarf,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BatchFormat {
+    /// One line for each dump
+    #[default]
+    Text,
+    /// One document
+    Json,
+    /// One line of JSON for each dump, then one with the summary
+    Jsonl,
+    /// JUnit XML: one suite for each dump, one case for each check
+    Junit,
+    /// SARIF 2.1.0
+    Sarif,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PageFormat {
+    /// For reading
+    #[default]
+    Text,
+    /// One document
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// For reading
+    #[default]
+    Text,
+    /// One document
+    Json,
+    /// One line of JSON for each entry
+    Jsonl,
+}
+
+/// Verdicts for one dump or a fleet
+///
+/// Examines every dump that is named, listed or found in a directory, and prints one verdict
+/// each. One bad dump never stops the others. Results come in input order and are the same,
+/// byte by byte, for any number of jobs. ^C stops early; what is done is kept.
+#[derive(Debug, Args)]
+#[command(after_long_help = CHECK_HELP)]
+pub(crate) struct CheckArgs {
+    /// Dumps, directories to search, or `-` for a list of paths on standard input
+    ///
+    /// The parts of a split dump are joined by commas. A raw memory image is FILE@ADDRESS, the
+    /// physical address of its first byte.
+    #[arg(required = true, value_name = "PATH|-")]
+    pub(crate) paths: Vec<OsString>,
+    /// The list on standard input is separated by NUL instead of newline
+    #[arg(short = '0', long)]
+    pub(crate) null: bool,
+    /// How to print the results
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: BatchFormat,
+    /// Write the results to FILE, which appears when the run is complete
+    ///
+    /// Until then they stand in FILE.partial, which is left behind by a run that was stopped.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Examine N dumps at a time [default: the number of CPUs]
+    #[arg(short, long, value_name = "N", env = "VIRTOPSY_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    /// Examine only share I (from 0) of N, chosen by a hash of each path as given
+    #[arg(long, value_name = "hash:I/N")]
+    pub(crate) partition: Option<Partition>,
+    /// Run only these checks; they alone are printed and count for the exit status
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = check_id())]
+    pub(crate) select: Vec<String>,
+    /// Leave these checks out
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = check_id())]
+    pub(crate) ignore: Vec<String>,
+    /// Which checks matter how much, and which known issues are tolerated until when
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) policy: Option<PathBuf>,
+    /// What makes the exit status 1
+    #[arg(long, value_enum, default_value_t, value_name = "VERDICT")]
+    pub(crate) fail_on: FailOn,
+    /// Exit with 0 whatever the verdicts; errors still give 2
+    #[arg(long)]
+    pub(crate) exit_zero: bool,
+    /// Give up on a dump after so many seconds; it then counts as an error
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+    /// Take over the dumps that FILE, the JSONL of an earlier run, already has
+    ///
+    /// FILE.partial is read too. Dumps that ended in an error, or whose checks are not those
+    /// selected now, are examined again. Needs --format jsonl.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
+}
+
+/// Everything about one dump, for reading
+///
+/// The verdict and why, the crash, every CPU, the KVM emergency callback, lock reports, known
+/// issues, all checks, and what could not be said.
+#[derive(Debug, Args)]
+#[command(after_long_help = REPORT_HELP)]
+pub(crate) struct ReportArgs {
+    /// A dump, or the parts of a split one joined by commas
+    ///
+    /// A raw memory image is FILE@ADDRESS, the physical address of its first byte.
+    #[arg(required = true, value_name = "DUMP")]
+    pub(crate) dumps: Vec<OsString>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+    /// Exit with 0 whatever the verdicts; errors still give 2
+    #[arg(long)]
+    pub(crate) exit_zero: bool,
+}
+
+/// VMX or SVM on every CPU, with the reason
+#[derive(Debug, Args)]
+#[command(after_long_help = EXIT_STATUS)]
+pub(crate) struct CpusArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// Tell how CPU N came to its state: all evidence, in the order of events
+    #[arg(long, value_name = "N")]
+    pub(crate) explain: Option<u32>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+    /// Exit with 0 whatever the verdict; errors still give 2
+    #[arg(long)]
+    pub(crate) exit_zero: bool,
+}
+
+/// The KVM emergency callback: pointer, function, module, and whether it was alive
+#[derive(Debug, Args)]
+#[command(after_long_help = EXIT_STATUS)]
+pub(crate) struct CallbackArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+    /// Exit with 0 whatever the verdict; errors still give 2
+    #[arg(long)]
+    pub(crate) exit_zero: bool,
+}
+
+/// Lock-debugging reports in a dump's log buffer or in a text log
+///
+/// Reports of lockdep, RCU-lockdep and the other lock debuggers, each with its place, its held
+/// locks and its backtrace.
+#[derive(Debug, Args)]
+#[command(after_long_help = SPLATS_HELP)]
+#[command(group = clap::ArgGroup::new("source").required(true).args(["dump", "log"]))]
+pub(crate) struct SplatsArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: Option<OsString>,
+    /// A text log instead (serial console, dmesg, journal, /dev/kmsg); `-` is standard input
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) log: Option<PathBuf>,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ListFormat,
+    /// Exit with 0 whatever is found; errors still give 2
+    #[arg(long)]
+    pub(crate) exit_zero: bool,
+}
+
+/// The kernel log of a dump
+///
+/// Prints it as dmesg does, oldest record first. Control characters are shown visibly. Options
+/// that choose records hold together: a record must satisfy all of them.
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// Only records of these levels: emerg, alert, crit, err, warn, notice, info, debug, or 0-7
+    ///
+    /// `warn+` means warn and more severe, `+warn` means warn and less severe.
+    #[arg(long, value_name = "LEVEL", value_delimiter = ',', value_parser = crate::command::log::level_set)]
+    pub(crate) level: Vec<u8>,
+    /// Only records from so many seconds after boot on
+    #[arg(long, value_name = "SECONDS", value_parser = crate::command::log::nanoseconds)]
+    pub(crate) since: Option<u64>,
+    /// Only records whose text matches this regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) grep: Option<String>,
+    /// Only records of this caller: T and a thread's number, or C and a CPU's
+    #[arg(long, value_name = "T<PID>|C<CPU>")]
+    pub(crate) caller: Option<String>,
+    /// Also every other record of the callers whose records were chosen
+    ///
+    /// Untangles one thread's (or one CPU's) story from what others printed in between.
+    #[arg(long)]
+    pub(crate) follow_caller: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ListFormat,
+}
+
+/// Look around in a dump, in the terminal
+#[derive(Debug, Args)]
+pub(crate) struct OpenArgs {
+    /// Dumps, or the parts of a split one joined by commas
+    #[arg(required = true, value_name = "DUMP")]
+    pub(crate) dumps: Vec<OsString>,
+    /// Colours
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) theme: Theme,
+    /// Take the mouse from the start
+    #[arg(long)]
+    pub(crate) mouse: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Theme {
+    /// For a dark background
+    #[default]
+    Dark,
+    /// For a light background
+    Light,
+    /// No colour: bold, dim and reversed text only
+    Mono,
+}
+
+/// What a check or a known issue means, and what to do
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The id of a check or a known issue; without one, all ids are listed
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<String>,
+}
+
+/// Print the JSON Schema of the results
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {}
+
+/// Print completions for a shell
+///
+/// For example: virtopsy completions bash > /etc/bash_completion.d/virtopsy
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the manual page of virtopsy or one of its commands
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// A command; without one, the page of virtopsy itself
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+}
+
+fn check_id() -> PossibleValuesParser {
+    PossibleValuesParser::new(explain::check_ids())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(n) if n > 0.0 => Duration::try_from_secs_f64(n).map_err(|e| e.to_string()),
+        _ => Err("a number of seconds above 0 is needed".to_owned()),
+    }
+}
+
+impl Cli {
+    /// A command behind a dump, which clap takes for one more dump.
+    pub(crate) fn misplaced(&self) -> Option<String> {
+        let commands = Cli::command();
+        let named = |dump: &&OsString| {
+            dump.to_str()
+                .is_some_and(|name| commands.find_subcommand(name).is_some())
+        };
+        let name = self.dumps.iter().skip(1).find(named)?.display();
+        Some(format!(
+            "the command `{name}` stands behind a dump; it goes first (a file of that name is ./{name})"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once(&"virtopsy").chain(args))
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_lone_dump_means_report() {
+        let cli = parse(&["vmcore", "--vmlinux", "v"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.dumps, ["vmcore"]);
+        assert_eq!(cli.common.options().vmlinux, Some(PathBuf::from("v")));
+    }
+
+    #[test]
+    fn common_options_stand_before_or_after_the_command() {
+        for args in [
+            ["--no-mmap", "check", "d"],
+            ["check", "--no-mmap", "d"],
+            ["check", "d", "--no-mmap"],
+        ] {
+            let cli = parse(&args).unwrap();
+            assert!(
+                cli.common.no_mmap && matches!(cli.command, Some(Command::Check(_))),
+                "{args:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_dump_before_a_command_is_refused() {
+        let cli = parse(&["vmcore", "check", "d"]).unwrap();
+        assert!(cli.misplaced().unwrap().contains("`check`"));
+        assert!(parse(&["check", "d"]).unwrap().misplaced().is_none());
+        assert!(parse(&["vmcore", "./check"]).unwrap().misplaced().is_none());
+    }
+
+    #[test]
+    fn an_unknown_check_id_is_a_usage_error_that_names_the_known_ones() {
+        let error = parse(&["check", "--select", "nope", "d"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        assert!(explain::check_ids().all(|id| text.contains(id)), "{text}");
+    }
+
+    #[test]
+    fn the_acceptance_command_lines_parse() {
+        parse(&[
+            "check",
+            "--format",
+            "jsonl",
+            "--types",
+            "dwarf",
+            "--vmlinux",
+            "k",
+            "d",
+        ])
+        .unwrap();
+        parse(&[
+            "check",
+            "--select",
+            "virt-disabled-all-cpus",
+            "--format",
+            "jsonl",
+            "d",
+        ])
+        .unwrap();
+        parse(&["splats", "--log", "-", "--format", "json"]).unwrap();
+        parse(&[
+            "check",
+            "-0",
+            "-",
+            "--jobs",
+            "2",
+            "--timeout",
+            "0.5",
+            "--exit-zero",
+        ])
+        .unwrap();
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for args in [
+            &["check"][..],
+            &["check", "--jobs", "0", "d"],
+            &["check", "--timeout", "0", "d"],
+            &["check", "--timeout", "nan", "d"],
+            &["check", "--partition", "hash:3/3", "d"],
+            &["splats"],
+            &["splats", "d", "--log", "f"],
+            &["-q", "-v", "d"],
+        ] {
+            assert_eq!(parse(args).unwrap_err().exit_code(), 2, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn commands_of_later_issues_do_not_exist_yet() {
+        let commands = Cli::command();
+        for name in ["vms", "modules", "tasks", "locks", "bt", "peek", "info"] {
+            assert!(commands.find_subcommand(name).is_none(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,435 @@
+//! `virtopsy check`: verdicts for one dump or a fleet.
+
+use std::io::{self, Write as _};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use anyhow::{Context as _, bail};
+use virtopsy::report::Summary;
+
+use crate::args::{BatchFormat, CheckArgs, Common};
+use crate::batch::{self, Ended, Examine, Plan};
+use crate::exit::{FailOn, Status};
+use crate::input::{self, Job};
+use crate::judge::{self, Judge, Judged};
+use crate::output::{Output, is_closed_pipe};
+use crate::policy::{Day, Policy};
+use crate::progress::Progress;
+use crate::render::{Render, renderer};
+use crate::resume::{Earlier, Record};
+use crate::terminal::{Look, say};
+
+/// Examines all dumps and prints their verdicts.
+///
+/// # Errors
+/// When the arguments make no sense, or the results cannot be written.
+pub(crate) fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Status> {
+    run_with(args, common, Arc::new(virtopsy::examine))
+}
+
+fn run_with(args: &CheckArgs, common: &Common, examine: Arc<Examine>) -> anyhow::Result<Status> {
+    let judge = judge(args)?;
+    let jobs = queue(args)?;
+    let earlier = match &args.resume {
+        None => Earlier::default(),
+        Some(_) if args.format != BatchFormat::Jsonl => bail!("--resume needs --format jsonl"),
+        Some(path) => Earlier::load(path, &judge)?,
+    };
+    if args.resume.is_some() && earlier.is_empty() && !common.quiet {
+        say("there is nothing to resume from: every dump is examined");
+    }
+    let cancel = on_signal();
+    let mut run = Run::new(args, common, judge, jobs, earlier)?;
+    let plan = Plan {
+        examine,
+        options: common.options(),
+        jobs: workers(args),
+        timeout: args.timeout,
+        cancel,
+    };
+    let ended = run.examine(plan);
+    run.close(ended)
+}
+
+fn judge(args: &CheckArgs) -> anyhow::Result<Judge> {
+    let policy = args
+        .policy
+        .as_deref()
+        .map(Policy::load)
+        .transpose()?
+        .unwrap_or_default();
+    let judge = Judge::new(&args.select, &args.ignore, policy, Day::today());
+    if judge.selection().next().is_none() {
+        bail!("no check is left to run: see --select, --ignore and the policy");
+    }
+    Ok(judge)
+}
+
+fn queue(args: &CheckArgs) -> anyhow::Result<Vec<Job>> {
+    let mut jobs = input::expand(&args.paths, args.null, &mut io::stdin().lock())
+        .context("the list on standard input")?;
+    if jobs.is_empty() {
+        bail!("there are no dumps in what was given");
+    }
+    if let Some(partition) = args.partition {
+        jobs.retain(|job| partition.holds(job.label.as_bytes()));
+    }
+    Ok(jobs)
+}
+
+/// Set by ^C or SIGTERM; a second one ends the process at once.
+fn on_signal() -> Arc<AtomicBool> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    for (signal, status) in [
+        (signal_hook::consts::SIGINT, 130),
+        (signal_hook::consts::SIGTERM, 143),
+    ] {
+        let second =
+            signal_hook::flag::register_conditional_shutdown(signal, status, Arc::clone(&cancel));
+        let first = second.and_then(|_| signal_hook::flag::register(signal, Arc::clone(&cancel)));
+        if let Err(error) = first {
+            tracing::warn!(%error, signal, "the signal ends the run without its summary");
+        }
+    }
+    cancel
+}
+
+fn workers(args: &CheckArgs) -> usize {
+    let jobs = match args.jobs {
+        Some(jobs) => usize::from(jobs),
+        None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
+    };
+    // The library's own threads are the same ones: N jobs are N threads at work.
+    let _ = rayon::ThreadPoolBuilder::new()
+        .num_threads(jobs)
+        .build_global();
+    jobs
+}
+
+/// What is printed at a place in the list.
+enum Place {
+    /// What an earlier run printed.
+    Earlier(Record),
+    /// A dump that is being examined; empty once it is printed.
+    Now,
+}
+
+/// A batch on its way to its output.
+struct Run<'a> {
+    args: &'a CheckArgs,
+    judge: Judge,
+    queue: Vec<Job>,
+    /// For each job of the queue, its place.
+    order: Vec<usize>,
+    places: Vec<Place>,
+    /// Places below this are printed.
+    printed: usize,
+    render: Box<dyn Render>,
+    out: Output,
+    summary: Summary,
+    progress: Progress,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        args: &'a CheckArgs,
+        common: &Common,
+        judge: Judge,
+        jobs: Vec<Job>,
+        mut earlier: Earlier,
+    ) -> anyhow::Result<Run<'a>> {
+        let (mut queue, mut order, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        for job in jobs {
+            match earlier.take(&job.label) {
+                Some(record) => places.push(Place::Earlier(record)),
+                None => {
+                    order.push(places.len());
+                    places.push(Place::Now);
+                    queue.push(job);
+                }
+            }
+        }
+        // A file has neither colour nor a locale.
+        let look = match &args.output {
+            Some(_) => Look {
+                color: false,
+                unicode: true,
+                width: 80,
+            },
+            None => Look::of_stdout(common.color),
+        };
+        let progress = Progress::dumps(common, queue.len());
+        Ok(Run {
+            render: renderer(args.format, look, args.fail_on == FailOn::Inconclusive),
+            out: Output::create(args.output.as_deref())?,
+            summary: Summary::default(),
+            printed: 0,
+            args,
+            judge,
+            queue,
+            order,
+            places,
+            progress,
+        })
+    }
+
+    fn examine(&mut self, plan: Plan) -> anyhow::Result<Ended> {
+        self.render.begin(&mut self.out)?;
+        self.print_earlier(self.order.first().copied().unwrap_or(self.places.len()))?;
+        let queue = std::mem::take(&mut self.queue);
+        let progress = self.progress.clone();
+        let ended = batch::run(
+            queue,
+            plan,
+            || progress.step(),
+            |index, report| {
+                let place = self.order.get(index).copied().unwrap_or(self.places.len());
+                self.print_earlier(place)?;
+                let judged = self.judge.judge(report);
+                self.print(place, &judged)
+            },
+        )?;
+        self.print_earlier(self.places.len())?;
+        self.render.end(&mut self.out, &self.summary)?;
+        Ok(ended)
+    }
+
+    /// Prints what an earlier run has for the places below `end`.
+    fn print_earlier(&mut self, end: usize) -> anyhow::Result<()> {
+        for place in self.places.iter().take(end).skip(self.printed) {
+            if let Place::Earlier(record) = place {
+                self.render.recorded(&mut self.out, &record.line)?;
+                judge::add(&mut self.summary, record.counted);
+            }
+        }
+        self.printed = self.printed.max(end);
+        Ok(self.out.flush()?)
+    }
+
+    fn print(&mut self, place: usize, judged: &Judged) -> anyhow::Result<()> {
+        judge::add(&mut self.summary, judged.counted);
+        self.printed = self.printed.max(place.saturating_add(1));
+        let (render, out) = (&mut self.render, &mut self.out);
+        self.progress.around(|| {
+            render.dump(out, judged)?;
+            // Whole lines, as they come: for a reader at the other end, and to resume from.
+            out.flush()?;
+            Ok(())
+        })
+    }
+
+    /// Ends the output and finds the exit status.
+    fn close(self, ended: anyhow::Result<Ended>) -> anyhow::Result<Status> {
+        let verdicts = Status::of_summary(&self.summary)
+            .under(self.args.fail_on)
+            .exit_zero(self.args.exit_zero);
+        let unfinished = self.places.len()
+            - usize::try_from(self.summary.dumps)
+                .unwrap_or(0)
+                .min(self.places.len());
+        drop(self.progress);
+        let written = match ended {
+            Err(error) => {
+                // What is in the file can still be resumed from; the error matters more.
+                let _ = self.out.keep();
+                Err(error)
+            }
+            Ok(Ended::Complete) => self
+                .out
+                .finish()
+                .map(|()| Ended::Complete)
+                .map_err(anyhow::Error::from),
+            Ok(Ended::Cancelled) => self
+                .out
+                .keep()
+                .map(|()| Ended::Cancelled)
+                .map_err(anyhow::Error::from),
+        };
+        match written {
+            Ok(Ended::Complete) => Ok(verdicts),
+            Ok(Ended::Cancelled) => {
+                say(&stopped(self.args, unfinished));
+                Ok(Status::Error)
+            }
+            Err(error) if is_closed_pipe(&error) => Ok(verdicts),
+            Err(error) => Err(error.context("results could not be written")),
+        }
+    }
+}
+
+fn stopped(args: &CheckArgs, unfinished: usize) -> String {
+    let mut message = format!(
+        "stopped; {} not examined",
+        crate::words::count(unfinished, "dump")
+    );
+    if let Some(path) = &args.output {
+        let partial = crate::output::partial(path);
+        message.push_str(&format!("; what is done stands in {}", partial.display()));
+        if args.format == BatchFormat::Jsonl {
+            message.push_str(&format!("; go on with --resume {}", path.display()));
+        }
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Cli, Command};
+    use crate::output::partial;
+    use crate::render::samples;
+    use clap::Parser as _;
+    use std::fs;
+    use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use virtopsy::report::DumpReport;
+    use virtopsy::{DumpSpec, Options};
+
+    /// Runs `check` with `examine` in the library's place.
+    fn check(
+        line: &[&str],
+        examine: impl Fn(&str) -> DumpReport + Send + Sync + 'static,
+    ) -> anyhow::Result<u8> {
+        let cli = Cli::try_parse_from(["virtopsy", "-q", "check"].iter().chain(line)).unwrap();
+        let Some(Command::Check(args)) = &cli.command else {
+            panic!()
+        };
+        let examine = move |spec: &DumpSpec, _: &Options| examine(spec.paths[0].to_str().unwrap());
+        run_with(args, &cli.common, Arc::new(examine)).map(Status::code)
+    }
+
+    fn by_name(path: &str) -> DumpReport {
+        match path {
+            p if p.contains("bad") => samples::bad(),
+            p if p.contains("broken") => samples::broken(),
+            p if p.contains("unsure") => DumpReport::default(),
+            p if p.contains("panic") => panic!("a defect"),
+            _ => samples::good(),
+        }
+    }
+
+    fn scratch() -> (tempfile::TempDir, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("out").display().to_string();
+        (directory, out)
+    }
+
+    #[test]
+    fn the_exit_status_is_that_of_the_worst_dump() {
+        let (_directory, out) = scratch();
+        for (dumps, options, expected) in [
+            (&["good"][..], &[][..], 0),
+            (&["good", "unsure"], &[], 3),
+            (&["good", "unsure", "bad"], &[], 1),
+            (&["bad", "broken", "unsure"], &[], 2),
+            (&["good", "panic"], &[], 2),
+            (&["bad"], &["--exit-zero"], 0),
+            (&["broken"], &["--exit-zero"], 2),
+            (&["unsure"], &["--fail-on", "inconclusive"], 1),
+            (&["unsure", "bad"], &["--fail-on", "never"], 0),
+            (&["bad"], &["--select", "emergency-callback-sound"], 0),
+            (&["bad"], &["--select", "crash-shutdown-complete"], 3),
+            (
+                &["bad"],
+                &["--ignore", "virt-disabled-all-cpus,crash-shutdown-complete"],
+                0,
+            ),
+        ] {
+            let line: Vec<&str> = dumps
+                .iter()
+                .chain(options)
+                .copied()
+                .chain(["-o", &out])
+                .collect();
+            assert_eq!(check(&line, by_name).unwrap(), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_output_is_the_same_for_any_number_of_jobs_in_every_format() {
+        let (_directory, out) = scratch();
+        for format in ["text", "json", "jsonl", "junit", "sarif"] {
+            let mut outputs = Vec::new();
+            for jobs in ["1", "2", "5"] {
+                let line = [
+                    "a", "bad", "c", "broken", "panic", "unsure", "d", "--format", format, "-o",
+                    &out, "-j", jobs,
+                ];
+                assert_eq!(check(&line, by_name).unwrap(), 2);
+                outputs.push(fs::read(&out).unwrap());
+            }
+            assert!(
+                !outputs[0].is_empty() && outputs.iter().all(|o| *o == outputs[0]),
+                "{format}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_resumed_run_examines_only_what_is_missing_and_prints_the_same() {
+        let (_directory, out) = scratch();
+        let line = [
+            "a", "bad", "c", "unsure", "e", "--format", "jsonl", "-o", &out, "--resume", &out,
+        ];
+        assert_eq!(check(&line, by_name).unwrap(), 1);
+        let whole = fs::read_to_string(&out).unwrap();
+        fs::remove_file(&out).unwrap();
+        // What a killed run leaves: two dumps, and a piece of a third.
+        let lines: Vec<&str> = whole.lines().collect();
+        fs::write(
+            partial(Path::new(&out)),
+            format!("{}\n{}\n{}", lines[1], lines[3], &lines[4][..40]),
+        )
+        .unwrap();
+        let seen = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&seen);
+        let counting = move |path: &str| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            by_name(path)
+        };
+        assert_eq!(check(&line, counting).unwrap(), 1);
+        assert_eq!(seen.load(Ordering::Relaxed), 3);
+        assert_eq!(fs::read_to_string(&out).unwrap(), whole);
+    }
+
+    #[test]
+    fn results_that_cannot_be_written_are_an_error() {
+        assert!(check(&["good", "-o", "/dev/full"], by_name).is_err());
+        assert!(check(&["good", "-o", "/no/such/directory/out"], by_name).is_err());
+    }
+
+    #[test]
+    fn nothing_to_do_is_an_error_unless_the_share_is_empty() {
+        let (directory, out) = scratch();
+        assert!(check(&[directory.path().to_str().unwrap(), "-o", &out], by_name).is_err());
+        let statuses = ["0", "1"].map(|i| {
+            check(
+                &["broken", "--partition", &format!("hash:{i}/2"), "-o", &out],
+                by_name,
+            )
+            .unwrap()
+        });
+        assert!(statuses == [0, 2] || statuses == [2, 0], "{statuses:?}");
+    }
+
+    #[test]
+    fn options_that_contradict_are_refused() {
+        assert!(check(&["a", "--resume", "x"], by_name).is_err());
+        assert!(
+            check(
+                &[
+                    "a",
+                    "--select",
+                    "no-lock-splats",
+                    "--ignore",
+                    "no-lock-splats"
+                ],
+                by_name
+            )
+            .is_err()
+        );
+        assert!(check(&["a", "--policy", "/no/such/policy"], by_name).is_err());
+    }
+}

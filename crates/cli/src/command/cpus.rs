@@ -1,0 +1,81 @@
+//! `virtopsy cpus`: VMX or SVM on every CPU.
+
+use serde::Serialize;
+use virtopsy::report::{CpuReport, ErrorReport, SCHEMA, Text, VirtualizationReport};
+
+use super::{ask, print};
+use crate::args::{Common, CpusArgs, PageFormat};
+use crate::exit::Status;
+use crate::output::Output;
+use crate::render::{json, text};
+use crate::terminal::{Look, say};
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    path: &'a Text,
+    error: &'a Option<ErrorReport>,
+    virtualization: &'a VirtualizationReport,
+}
+
+#[derive(Serialize)]
+struct OneCpu<'a> {
+    schema: &'static str,
+    path: &'a Text,
+    error: &'a Option<ErrorReport>,
+    cpu: &'a CpuReport,
+}
+
+/// Prints the table, or with `--explain` one CPU's evidence.
+///
+/// # Errors
+/// When it cannot be printed.
+pub(crate) fn run(args: &CpusArgs, common: &Common) -> anyhow::Result<Status> {
+    let (judged, status) = ask(&args.dump, common, "virt-disabled-all-cpus");
+    let report = &judged.report;
+    let (schema, path, error, virtualization) =
+        (SCHEMA, &report.path, &report.error, &report.virtualization);
+    let look = Look::of_stdout(common.color);
+    let json = args.format == PageFormat::Json;
+    match args.explain {
+        Some(number) => match virtualization.cpus.iter().find(|cpu| cpu.cpu == number) {
+            Some(cpu) if json => json::print(
+                &mut Output::stdout(),
+                &OneCpu {
+                    schema,
+                    path,
+                    error,
+                    cpu,
+                },
+            )?,
+            Some(cpu) => print(&text::cpu(cpu, look))?,
+            None => {
+                say(&no_such(number, &virtualization.cpus));
+                return Ok(Status::Error);
+            }
+        },
+        None if json => json::print(
+            &mut Output::stdout(),
+            &Document {
+                schema,
+                path,
+                error,
+                virtualization,
+            },
+        )?,
+        None if error.is_some() && virtualization.cpus.is_empty() => {}
+        None => print(&text::cpus(report, look))?,
+    }
+    Ok(status.exit_zero(args.exit_zero))
+}
+
+fn no_such(number: u32, cpus: &[CpuReport]) -> String {
+    let known: Vec<u32> = cpus.iter().map(|cpu| cpu.cpu).collect();
+    if known.is_empty() {
+        return format!("nothing is known of CPU {number}: the dump's CPUs could not be read");
+    }
+    format!(
+        "there is no CPU {number}; the dump's CPUs are {}",
+        crate::words::ranges(&known)
+    )
+}

@@ -1,0 +1,86 @@
+//! `virtopsy explain`: what an id means.
+
+use super::print;
+use crate::args::{Common, ExplainArgs};
+use crate::exit::Status;
+use crate::explain::{self, Explanation};
+use crate::page::{Page, Tone};
+use crate::terminal::{Look, say};
+
+/// Prints the explanation of an id, or all ids.
+///
+/// # Errors
+/// When it cannot be printed.
+pub(crate) fn run(args: &ExplainArgs, common: &Common) -> anyhow::Result<Status> {
+    let look = Look::of_stdout(common.color);
+    let Some(id) = &args.id else {
+        print(&list(look))?;
+        return Ok(Status::Pass);
+    };
+    let Some(explanation) = explain::find(id) else {
+        let ids: Vec<&str> = explain::check_ids().chain(explain::issue_ids()).collect();
+        say(&format!(
+            "nothing is known of `{id}`; the ids are {}",
+            ids.join(", ")
+        ));
+        return Ok(Status::Error);
+    };
+    print(&page(&explanation, look))?;
+    Ok(Status::Pass)
+}
+
+fn list(look: Look) -> String {
+    let mut page = Page::new(look);
+    let ids = [
+        ("CHECKS", explain::check_ids().collect::<Vec<_>>()),
+        ("KNOWN ISSUES", explain::issue_ids().collect()),
+    ];
+    for (name, ids) in ids {
+        page.section(name, Tone::Plain, "");
+        let known = ids.into_iter().filter_map(explain::find);
+        let rows: Vec<_> = known.map(|e| vec![e.id.into(), e.title.into()]).collect();
+        page.table(2, &[], &rows);
+    }
+    page.finish()
+}
+
+fn page(explanation: &Explanation, look: Look) -> String {
+    let mut page = Page::new(look);
+    page.line(0, Tone::Heading, explanation.id);
+    page.paragraph(0, Tone::Plain, explanation.title);
+    for paragraph in explanation.text.split("\n\n") {
+        page.blank();
+        page.paragraph(0, Tone::Plain, &paragraph.replace('\n', " "));
+    }
+    let commits = [
+        ("Brought in by", explanation.caused_by),
+        ("Mended by", explanation.fixed_by),
+    ];
+    let known: Vec<String> = commits
+        .iter()
+        .filter_map(|(what, commit)| commit.map(|commit| format!("{what} commit {commit}.")))
+        .collect();
+    if !known.is_empty() {
+        page.blank();
+        page.paragraph(0, Tone::Plain, &known.join(" "));
+    }
+    page.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_has_a_page_that_opens_with_it() {
+        let look = Look {
+            color: false,
+            unicode: true,
+            width: 80,
+        };
+        for id in explain::check_ids().chain(explain::issue_ids()) {
+            assert!(page(&explain::find(id).unwrap(), look).starts_with(id));
+            assert!(list(look).contains(id));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `virtopsy splats`: lock-debugging reports in a dump or a text log.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use virtopsy::report::{CheckVerdict, ErrorReport, SCHEMA};
+use virtopsy::splat::{Splat, scan_text};
+
+use super::ask;
+use crate::args::{Common, ListFormat, SplatsArgs};
+use crate::exit::Status;
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::render::{json, text};
+use crate::terminal::Look;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    error: &'a Option<ErrorReport>,
+    splats: &'a [Splat],
+}
+
+/// Prints the reports.
+///
+/// # Errors
+/// When the log cannot be read or the reports cannot be printed.
+pub(crate) fn run(args: &SplatsArgs, common: &Common) -> anyhow::Result<Status> {
+    let (splats, error, status) = match (&args.log, &args.dump) {
+        (Some(log), _) => {
+            let splats = from_log(log, common)?;
+            let found = if splats.is_empty() {
+                Status::Pass
+            } else {
+                Status::Fail
+            };
+            (splats, None, found)
+        }
+        (None, Some(dump)) => {
+            let (judged, status) = ask(dump, common, "no-lock-splats");
+            let found = if judged.report.splats.is_empty() {
+                Status::Pass
+            } else {
+                Status::of_verdict(CheckVerdict::Fail)
+            };
+            (judged.report.splats, judged.report.error, status.and(found))
+        }
+        (None, None) => anyhow::bail!("a dump or --log FILE is needed"),
+    };
+    let mut out = Output::stdout();
+    match args.format {
+        ListFormat::Json => json::print(
+            &mut out,
+            &Document {
+                schema: SCHEMA,
+                error: &error,
+                splats: &splats,
+            },
+        )?,
+        ListFormat::Jsonl => splats
+            .iter()
+            .try_for_each(|splat| json::print(&mut out, splat))?,
+        // Of a log that could not be read, silence is all that can be said here.
+        ListFormat::Text if splats.is_empty() && status != Status::Pass => {}
+        ListFormat::Text => {
+            out.write_all(text::splats(&splats, Look::of_stdout(common.color)).as_bytes())?;
+        }
+    }
+    out.finish()?;
+    Ok(status.exit_zero(args.exit_zero))
+}
+
+fn from_log(path: &Path, common: &Common) -> anyhow::Result<Vec<Splat>> {
+    let _spinner = Progress::spinner(common, format!("reading {}", path.display()));
+    let scan =
+        |reader: &mut dyn BufRead| scan_text(reader).with_context(|| path.display().to_string());
+    if path == Path::new("-") {
+        return scan(&mut io::stdin().lock());
+    }
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    scan(&mut BufReader::with_capacity(1 << 18, file))
+}

@@ -1,0 +1,77 @@
+//! What the ids of checks and known issues mean: the library's texts, under one roof.
+
+use virtopsy::{KNOWN_ISSUES, check, known_issue};
+
+/// What an id means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Explanation {
+    /// The id of a check or a known issue.
+    pub(crate) id: &'static str,
+    /// One line.
+    pub(crate) title: &'static str,
+    /// Paragraphs, separated by empty lines.
+    pub(crate) text: &'static str,
+    /// For a known issue, the commit that brought it.
+    pub(crate) caused_by: Option<&'static str>,
+    /// For a known issue, the commit that mends it.
+    pub(crate) fixed_by: Option<&'static str>,
+}
+
+/// The ids of all checks, in the order in which results show them.
+pub(crate) fn check_ids() -> impl Iterator<Item = &'static str> {
+    check::CHECKS.iter().map(|check| check.id)
+}
+
+/// The ids of all known issues.
+pub(crate) fn issue_ids() -> impl Iterator<Item = &'static str> {
+    KNOWN_ISSUES.iter().map(|issue| issue.id)
+}
+
+/// The explanation of `id`, where there is one.
+pub(crate) fn find(id: &str) -> Option<Explanation> {
+    let of_check = check::check(id).map(|check| Explanation {
+        id: check.id,
+        title: check.title,
+        text: check.text,
+        caused_by: None,
+        fixed_by: None,
+    });
+    let of_issue = || {
+        known_issue(id).map(|issue| Explanation {
+            id: issue.id,
+            title: issue.title,
+            text: issue.text,
+            caused_by: issue.caused_by,
+            fixed_by: issue.fixed_by,
+        })
+    };
+    of_check.or_else(of_issue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checks_of_the_contract_are_there_in_its_order() {
+        let contract = [
+            "virt-disabled-all-cpus",
+            "emergency-callback-sound",
+            "crash-shutdown-complete",
+            "no-lock-splats",
+            "no-known-issues",
+            "dump-complete",
+        ];
+        assert_eq!(check_ids().collect::<Vec<_>>(), contract);
+    }
+
+    #[test]
+    fn every_id_is_explained_and_no_other() {
+        assert!(
+            check_ids()
+                .chain(issue_ids())
+                .all(|id| find(id).is_some_and(|e| e.id == id))
+        );
+        assert!(find("nope").is_none());
+    }
+}

@@ -1,0 +1,250 @@
+//! Which checks of a report count, and for how much.
+
+use virtopsy::report::{CheckReport, CheckVerdict, DumpReport, Summary};
+
+use crate::explain::check_ids;
+use crate::policy::{Day, Policy, Severity};
+
+/// The user's choice of checks.
+#[derive(Clone, Debug)]
+pub(crate) struct Judge {
+    select: Vec<String>,
+    ignore: Vec<String>,
+    policy: Policy,
+    today: Day,
+}
+
+/// A report that holds only what was selected, and what it counts as.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    pub(crate) report: DumpReport,
+    /// The worst verdict of what counts.
+    pub(crate) counted: CheckVerdict,
+    /// Checks that are shown, but do not count.
+    pub(crate) advisory: Vec<String>,
+}
+
+impl Default for Judge {
+    /// All checks, each as it is.
+    fn default() -> Self {
+        Judge::new(&[], &[], Policy::default(), Day::today())
+    }
+}
+
+impl Judge {
+    pub(crate) fn new(select: &[String], ignore: &[String], policy: Policy, today: Day) -> Judge {
+        Judge {
+            select: select.to_vec(),
+            ignore: ignore.to_vec(),
+            policy,
+            today,
+        }
+    }
+
+    /// Only the check `id`.
+    pub(crate) fn only(id: &str) -> Judge {
+        Judge::new(&[id.to_owned()], &[], Policy::default(), Day::today())
+    }
+
+    pub(crate) fn selects(&self, id: &str) -> bool {
+        let has = |list: &[String]| list.iter().any(|other| other == id);
+        (self.select.is_empty() || has(&self.select))
+            && !has(&self.ignore)
+            && self.policy.severity(id) != Severity::Off
+    }
+
+    /// The ids of the selected checks.
+    pub(crate) fn selection(&self) -> impl Iterator<Item = &'static str> + '_ {
+        check_ids().filter(|id| self.selects(id))
+    }
+
+    /// Applies the choice to a report. A selected check that did not run is inconclusive.
+    pub(crate) fn judge(&self, mut report: DumpReport) -> Judged {
+        report.checks.retain(|check| self.selects(&check.id));
+        if report.error.is_none() {
+            for id in self.selection() {
+                if !report.checks.iter().any(|check| check.id == id) {
+                    report.checks.push(not_run(id));
+                }
+            }
+        }
+        self.policy.apply(&mut report, self.today);
+        let verdicts = report
+            .checks
+            .iter()
+            .map(|check| (check.id.as_str(), check.verdict));
+        let counted = self.count(report.error.is_some(), verdicts);
+        let advisory = report
+            .checks
+            .iter()
+            .map(|check| &check.id)
+            .filter(|id| self.is_advisory(id))
+            .cloned();
+        Judged {
+            advisory: advisory.collect(),
+            counted,
+            report,
+        }
+    }
+
+    /// The worst of the verdicts that count.
+    pub(crate) fn count<'a>(
+        &self,
+        error: bool,
+        checks: impl Iterator<Item = (&'a str, CheckVerdict)>,
+    ) -> CheckVerdict {
+        let counting =
+            checks.filter(|(id, verdict)| *verdict == CheckVerdict::Error || !self.is_advisory(id));
+        let bare = counting.map(|(_, verdict)| CheckReport {
+            id: String::new(),
+            verdict,
+            summary: String::new(),
+        });
+        let worst = DumpReport {
+            checks: bare.collect(),
+            ..DumpReport::default()
+        }
+        .worst();
+        if error { CheckVerdict::Error } else { worst }
+    }
+
+    fn is_advisory(&self, id: &str) -> bool {
+        self.policy.severity(id) == Severity::Warning
+    }
+}
+
+fn not_run(id: &str) -> CheckReport {
+    CheckReport {
+        id: id.to_owned(),
+        verdict: CheckVerdict::Inconclusive,
+        summary: "the check did not run on this dump".to_owned(),
+    }
+}
+
+/// Counts one more dump that counts as `verdict`.
+pub(crate) fn add(summary: &mut Summary, verdict: CheckVerdict) {
+    let check = CheckReport {
+        id: String::new(),
+        verdict,
+        summary: String::new(),
+    };
+    summary.add(&DumpReport {
+        checks: vec![check],
+        ..DumpReport::default()
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use virtopsy::report::{ErrorReport, Text};
+
+    const FIRST: [&str; 3] = [
+        "virt-disabled-all-cpus",
+        "emergency-callback-sound",
+        "crash-shutdown-complete",
+    ];
+
+    fn report() -> DumpReport {
+        let verdicts = [
+            CheckVerdict::Pass,
+            CheckVerdict::Fail,
+            CheckVerdict::Inconclusive,
+        ];
+        let checks = check_ids().zip(verdicts.into_iter().chain([CheckVerdict::NotApplicable; 3]));
+        let checks = checks.map(|(id, verdict)| CheckReport {
+            id: id.to_owned(),
+            verdict,
+            summary: String::new(),
+        });
+        DumpReport {
+            checks: checks.collect(),
+            ..DumpReport::default()
+        }
+    }
+
+    fn judge(select: &[&str], ignore: &[&str]) -> Judge {
+        let own = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        Judge::new(&own(select), &own(ignore), Policy::default(), Day::today())
+    }
+
+    #[test]
+    fn only_selected_checks_are_shown_and_count() {
+        let judged = judge(&[FIRST[0]], &[]).judge(report());
+        assert_eq!(
+            (judged.report.checks.len(), judged.counted),
+            (1, CheckVerdict::Pass)
+        );
+        let judged = judge(&[], &[FIRST[1]]).judge(report());
+        assert_eq!(
+            (judged.report.checks.len(), judged.counted),
+            (5, CheckVerdict::Inconclusive)
+        );
+        assert_eq!(judge(&[], &[]).judge(report()).counted, CheckVerdict::Fail);
+    }
+
+    #[test]
+    fn a_selected_check_that_did_not_run_is_inconclusive_never_a_pass() {
+        let judged = judge(&[FIRST[0]], &[]).judge(DumpReport::default());
+        assert_eq!(judged.counted, CheckVerdict::Inconclusive);
+        assert_eq!(judged.report.checks.len(), 1);
+    }
+
+    #[test]
+    fn a_dump_with_an_error_counts_as_an_error_whatever_is_selected() {
+        let error = ErrorReport {
+            kind: "truncated".to_owned(),
+            message: Text::default(),
+        };
+        let judged = judge(&[FIRST[0]], &[]).judge(DumpReport {
+            error: Some(error),
+            ..report()
+        });
+        assert_eq!(judged.counted, CheckVerdict::Error);
+    }
+
+    #[test]
+    fn a_warning_is_shown_but_does_not_count() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("policy.toml");
+        std::fs::write(
+            &path,
+            format!(
+                "[checks]\n{} = \"warning\"\n{} = \"off\"",
+                FIRST[1], FIRST[2]
+            ),
+        )
+        .unwrap();
+        let judged =
+            Judge::new(&[], &[], Policy::load(&path).unwrap(), Day::today()).judge(report());
+        assert_eq!(judged.counted, CheckVerdict::Pass);
+        assert_eq!(
+            (judged.report.checks.len(), judged.advisory),
+            (5, vec![FIRST[1].to_owned()])
+        );
+    }
+
+    #[test]
+    fn each_dump_counts_once() {
+        let mut summary = Summary::default();
+        for verdict in [
+            CheckVerdict::Pass,
+            CheckVerdict::Fail,
+            CheckVerdict::Inconclusive,
+            CheckVerdict::Error,
+        ] {
+            add(&mut summary, verdict);
+        }
+        add(&mut summary, CheckVerdict::NotApplicable);
+        assert_eq!(
+            summary,
+            Summary {
+                dumps: 5,
+                pass: 2,
+                fail: 1,
+                inconclusive: 1,
+                error: 1
+            }
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! The command `virtopsy`: arguments, batch runs and printing. All analysis is in the library.
+
+mod args;
+mod batch;
+mod command;
+mod exit;
+mod explain;
+mod input;
+mod judge;
+mod output;
+mod page;
+mod partition;
+mod policy;
+mod progress;
+mod render;
+mod resume;
+mod terminal;
+mod tui;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Cli, Command, Common, PageFormat};
+use crate::exit::Status;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help on a closed pipe is nobody's loss.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    start_log(&cli.common);
+    batch::quieten_panics();
+    match run(&cli) {
+        Ok(status) => status.into(),
+        Err(error) if output::is_closed_pipe(&error) => Status::Pass.into(),
+        Err(error) => {
+            terminal::say(&format!("{error:#}"));
+            Status::Error.into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Status> {
+    if let Some(problem) = cli.misplaced() {
+        anyhow::bail!(problem);
+    }
+    let common = &cli.common;
+    match &cli.command {
+        None => command::report::run(&cli.dumps, PageFormat::Text, common),
+        Some(Command::Report(args)) => {
+            let status = command::report::run(&args.dumps, args.format, common)?;
+            Ok(status.exit_zero(args.exit_zero))
+        }
+        Some(Command::Check(args)) => command::check::run(args, common),
+        Some(Command::Cpus(args)) => command::cpus::run(args, common),
+        Some(Command::Callback(args)) => command::callback::run(args, common),
+        Some(Command::Splats(args)) => command::splats::run(args, common),
+        Some(Command::Log(args)) => command::log::run(args, common),
+        Some(Command::Open(args)) => command::open::run(args, common),
+        Some(Command::Explain(args)) => command::explain::run(args, common),
+        Some(Command::Schema(_)) => command::schema::run(),
+        Some(Command::Completions(args)) => command::completions::run(args),
+        Some(Command::Man(args)) => command::man::run(args),
+    }
+}
+
+/// What the libraries tried, on standard error, when the user wants to know.
+fn start_log(common: &Common) {
+    let filter = match common.verbose {
+        0 => "off",
+        1 => "virtopsy=debug,virtopsy_kernel=debug,virtopsy_debuginfo=debug,virtopsy_vmcore=debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_env("VIRTOPSY_LOG").unwrap_or_else(|_| EnvFilter::new(filter));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| terminal::EscapingStderr);
+    // A second logger cannot be there.
+    let _ = log.with_ansi(false).without_time().try_init();
+}

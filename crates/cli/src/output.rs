@@ -1,0 +1,172 @@
+//! Where results go: standard output, or a file that appears when it is complete.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, StdoutLock, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+/// Where results go.
+#[derive(Debug)]
+pub(crate) enum Output {
+    Stdout(BufWriter<StdoutLock<'static>>),
+    /// Something that cannot be replaced, like a pipe or a device.
+    Stream(BufWriter<File>),
+    /// `FILE.partial`, which becomes `FILE` in the end.
+    File {
+        partial: BufWriter<File>,
+        path: PathBuf,
+    },
+}
+
+/// The name of an output file while it is being written.
+pub(crate) fn partial(path: &Path) -> PathBuf {
+    with_suffix(path, ".partial")
+}
+
+/// The name that what a stopped run left behind has while the next run writes.
+pub(crate) fn kept(path: &Path) -> PathBuf {
+    with_suffix(path, ".partial~")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+impl Output {
+    pub(crate) fn stdout() -> Output {
+        Output::Stdout(BufWriter::with_capacity(1 << 16, io::stdout().lock()))
+    }
+
+    /// Standard output where `path` is absent.
+    ///
+    /// # Errors
+    /// When the file cannot be created.
+    pub(crate) fn create(path: Option<&Path>) -> anyhow::Result<Output> {
+        let Some(path) = path else {
+            return Ok(Output::stdout());
+        };
+        Output::file(path).with_context(|| format!("--output {}", path.display()))
+    }
+
+    fn file(path: &Path) -> io::Result<Output> {
+        match fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(meta) if !meta.is_file() => {
+                return Ok(Output::Stream(BufWriter::new(
+                    File::options().write(true).open(path)?,
+                )));
+            }
+            _ => {}
+        }
+        // What an earlier run left stays until this one is complete: it may be resumed from.
+        match fs::rename(partial(path), kept(path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let partial = BufWriter::with_capacity(1 << 16, File::create(partial(path))?);
+        Ok(Output::File {
+            partial,
+            path: path.to_path_buf(),
+        })
+    }
+
+    /// Writes out what is buffered; a complete file gets its name.
+    ///
+    /// # Errors
+    /// When that fails, as on a full disk: `FILE` is then as it was before.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        let Output::File { mut partial, path } = self else {
+            return self.keep();
+        };
+        partial.flush()?;
+        partial.get_ref().sync_all()?;
+        fs::rename(self::partial(&path), &path)?;
+        match fs::remove_file(kept(&path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes out what is buffered and leaves the file with its partial name.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub(crate) fn keep(mut self) -> io::Result<()> {
+        self.flush()
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Output::Stdout(out) => out.write(bytes),
+            Output::Stream(out) | Output::File { partial: out, .. } => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Output::Stdout(out) => out.flush(),
+            Output::Stream(out) | Output::File { partial: out, .. } => out.flush(),
+        }
+    }
+}
+
+/// Whether the reader of our output has gone: no error, there is just nobody to tell more.
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        let json = cause
+            .downcast_ref::<serde_json::Error>()
+            .and_then(serde_json::Error::io_error_kind);
+        io.or(json) == Some(io::ErrorKind::BrokenPipe)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_appears_only_when_it_is_complete() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out");
+        fs::write(&path, "old").unwrap();
+        let mut output = Output::create(Some(&path)).unwrap();
+        output.write_all(b"new").unwrap();
+        output.flush().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        output.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert!(!partial(&path).exists());
+    }
+
+    #[test]
+    fn what_a_stopped_run_left_is_there_until_the_next_one_is_complete() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out");
+        let mut output = Output::create(Some(&path)).unwrap();
+        output.write_all(b"half").unwrap();
+        output.keep().unwrap();
+        assert!(!path.exists());
+        let output = Output::create(Some(&path)).unwrap();
+        assert_eq!(fs::read(kept(&path)).unwrap(), b"half");
+        output.finish().unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_and_a_closed_pipe_is_none() {
+        let mut output = Output::create(Some(Path::new("/dev/full"))).unwrap();
+        output.write_all(b"x").unwrap();
+        let error = anyhow::Error::from(output.finish().unwrap_err());
+        assert!(!is_closed_pipe(&error));
+        let closed =
+            anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
+        assert!(is_closed_pipe(&closed));
+    }
+}

@@ -1,0 +1,59 @@
+//! Progress on standard error, only where that is a terminal.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::args::Common;
+
+/// A bar or a spinner, or nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// A bar over `total` dumps, with rate and time left.
+    pub(crate) fn dumps(common: &Common, total: usize) -> Progress {
+        let style = "{bar:30} {pos}/{len} dumps, {per_sec}, {eta} left";
+        Progress::shown(wanted(common) && total > 1, total as u64, style)
+    }
+
+    /// A spinner beside `what`.
+    pub(crate) fn spinner(common: &Common, what: String) -> Progress {
+        let progress = Progress::shown(wanted(common), 0, "{spinner} {msg} {elapsed}");
+        progress.0.set_message(what);
+        progress
+    }
+
+    fn shown(show: bool, total: u64, style: &str) -> Progress {
+        if !show {
+            return Progress(ProgressBar::hidden());
+        }
+        let target = ProgressDrawTarget::stderr_with_hz(10);
+        let bar = ProgressBar::with_draw_target(Some(total), target);
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style.tick_chars("-\\|/ ").progress_chars("=> "));
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Progress(bar)
+    }
+
+    pub(crate) fn step(&self) {
+        self.0.inc(1);
+    }
+
+    /// Runs `print` with the bar out of the way.
+    pub(crate) fn around<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.0.suspend(print)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn wanted(common: &Common) -> bool {
+    !common.no_progress && !common.quiet && common.verbose == 0 && std::io::stderr().is_terminal()
+}

@@ -1,0 +1,65 @@
+//! From results to formats, one file for each.
+
+pub(crate) mod json;
+pub(crate) mod jsonl;
+pub(crate) mod junit;
+pub(crate) mod sarif;
+pub(crate) mod text;
+
+#[cfg(test)]
+pub(crate) mod samples;
+
+use std::io::Write;
+
+use serde::Serialize;
+use virtopsy::report::Summary;
+
+use crate::args::BatchFormat;
+use crate::judge::Judged;
+use crate::terminal::Look;
+
+/// Prints the results of a batch as they come, in input order.
+pub(crate) trait Render {
+    /// Before the first dump.
+    fn begin(&mut self, _out: &mut dyn Write) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    /// One dump.
+    fn dump(&mut self, out: &mut dyn Write, judged: &Judged) -> anyhow::Result<()>;
+
+    /// One dump as an earlier run printed it in the same format.
+    fn recorded(&mut self, _out: &mut dyn Write, _line: &str) -> anyhow::Result<()> {
+        anyhow::bail!("only JSONL can be taken over from an earlier run")
+    }
+
+    /// After the last dump.
+    fn end(&mut self, out: &mut dyn Write, summary: &Summary) -> anyhow::Result<()>;
+}
+
+/// The printer of a format.
+pub(crate) fn renderer(
+    format: BatchFormat,
+    look: Look,
+    inconclusive_fails: bool,
+) -> Box<dyn Render> {
+    match format {
+        BatchFormat::Text => Box::new(text::Lines::new(look)),
+        BatchFormat::Json => Box::new(json::Document::default()),
+        BatchFormat::Jsonl => Box::new(jsonl::Lines),
+        BatchFormat::Junit => Box::new(junit::Suites::new(inconclusive_fails)),
+        BatchFormat::Sarif => Box::new(sarif::Log::default()),
+    }
+}
+
+/// The name and version that results carry.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+pub(crate) const TOOL: Tool = Tool {
+    name: "virtopsy",
+    version: env!("CARGO_PKG_VERSION"),
+};
