@@ -3,7 +3,13 @@
 //! A sample is taken apart into its pages and notes and written again as ELF, as kdump with each
 //! codec, and flattened. Where makedumpfile is installed, its conversions are compared as well.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod support;
 
@@ -26,7 +32,11 @@ fn take_apart(path: &Path) -> (Memory, Vec<Note>) {
         };
         memory.pages.insert(pfn.0, page);
     }
-    let notes = dump.notes().iter().map(|n| Note::new(&n.name, n.kind, n.desc.clone())).collect();
+    let notes = dump
+        .notes()
+        .iter()
+        .map(|n| Note::new(&n.name, n.kind, n.desc.clone()))
+        .collect();
     (memory, notes)
 }
 
@@ -40,15 +50,25 @@ fn the_verdict_is_the_same_in_every_form() {
     let sample = samples().join("svm-stuck-cpu2.kdump");
     let (status, expected) = check(&sample, &[]);
     let (memory, notes) = take_apart(&sample);
-    let elf = notes.iter().cloned().fold(Elf::of(&memory), Elf::note).build();
+    let elf = notes
+        .iter()
+        .cloned()
+        .fold(Elf::of(&memory), Elf::note)
+        .build();
     let zlib = kdump(&memory, &notes, Some(Codec::Zlib));
     let forms = [
         ("raw kdump", kdump(&memory, &notes, None)),
         ("lzo", kdump(&memory, &notes, Some(Codec::Lzo))),
         ("snappy", kdump(&memory, &notes, Some(Codec::Snappy))),
         ("zstd", kdump(&memory, &notes, Some(Codec::Zstd))),
-        ("flattened zlib", flatten(&zlib, 1 << 20, |records| records.rotate_left(1))),
-        ("flattened elf", flatten(&elf, 1 << 20, |records| records.reverse())),
+        (
+            "flattened zlib",
+            flatten(&zlib, 1 << 20, |records| records.rotate_left(1)),
+        ),
+        (
+            "flattened elf",
+            flatten(&elf, 1 << 20, |records| records.reverse()),
+        ),
         ("zlib", zlib),
         ("elf", elf),
     ];
@@ -59,7 +79,10 @@ fn the_verdict_is_the_same_in_every_form() {
         let (got_status, got) = check(&path, &[]);
         assert_eq!(got_status, status, "{form}");
         assert_eq!(essence(&got), essence(&expected), "{form}");
-        println!("{form}: the same, read as {} {}", got["format"], got["compression"]);
+        println!(
+            "{form}: the same, read as {} {}",
+            got["format"], got["compression"]
+        );
     }
 }
 
@@ -71,12 +94,22 @@ fn the_verdict_survives_makedumpfile() {
     }
     let (_, expected) = check(&samples().join("svm-offline-cpu3.kdump"), &[]);
     let dir = tempfile::tempdir().unwrap();
-    for (form, option) in [("elf", "-E"), ("zlib", "-c"), ("lzo", "-l"), ("snappy", "-p"), ("zstd", "-z")] {
+    for (form, option) in [
+        ("elf", "-E"),
+        ("zlib", "-c"),
+        ("lzo", "-l"),
+        ("snappy", "-p"),
+        ("zstd", "-z"),
+    ] {
         let path = dir.path().join(form);
         let mut convert = Command::new("makedumpfile");
         // -E wants a filter level; 1 leaves out zero pages alone.
         let level = if form == "elf" { "1" } else { "0" };
-        let made = convert.args([option, "-d", level]).arg(samples().join("svm-offline-cpu3.kdump")).arg(&path).output();
+        let made = convert
+            .args([option, "-d", level])
+            .arg(samples().join("svm-offline-cpu3.kdump"))
+            .arg(&path)
+            .output();
         if !made.as_ref().is_ok_and(|o| o.status.success()) {
             println!("SKIPPED {form}: this makedumpfile can't write it");
             continue;

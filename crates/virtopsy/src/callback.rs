@@ -25,15 +25,28 @@ pub(crate) fn examine(kernel: &Kernel, feature: Feature, enabled: bool) -> Callb
             ..CallbackReport::default()
         };
     };
-    let mut report = CallbackReport { variable: Some(variable.into()), ..CallbackReport::default() };
+    let mut report = CallbackReport {
+        variable: Some(variable.into()),
+        ..CallbackReport::default()
+    };
     let at = match kernel.symbol(variable) {
         Ok(at) => at,
-        Err(e) => return CallbackReport { summary: e.to_string(), ..report },
+        Err(e) => {
+            return CallbackReport {
+                summary: e.to_string(),
+                ..report
+            };
+        }
     };
     report.address = Some(Hex(at.0));
     let value = match kernel.space().pointer(at) {
         Ok(value) => value,
-        Err(e) => return CallbackReport { summary: format!("the pointer can't be read: {e}"), ..report },
+        Err(e) => {
+            return CallbackReport {
+                summary: format!("the pointer can't be read: {e}"),
+                ..report
+            };
+        }
     };
     report.value = Some(Hex(value.0));
     if value.0 == 0 {
@@ -51,10 +64,19 @@ pub(crate) fn examine(kernel: &Kernel, feature: Feature, enabled: bool) -> Callb
 }
 
 fn unknown(summary: String) -> CallbackReport {
-    CallbackReport { summary, ..CallbackReport::default() }
+    CallbackReport {
+        summary,
+        ..CallbackReport::default()
+    }
 }
 
-fn judge_target(kernel: &Kernel, layout: Layout, feature: Feature, value: VirtAddr, report: CallbackReport) -> CallbackReport {
+fn judge_target(
+    kernel: &Kernel,
+    layout: Layout,
+    feature: Feature,
+    value: VirtAddr,
+    report: CallbackReport,
+) -> CallbackReport {
     let modules = kernel.modules();
     if let Some(module) = modules.containing(value) {
         return in_module(kernel, layout, feature, value, module, report);
@@ -63,7 +85,9 @@ fn judge_target(kernel: &Kernel, layout: Layout, feature: Feature, value: VirtAd
         return in_kernel(kernel, layout, feature, value, report);
     }
     if let Some(e) = &modules.broken {
-        let summary = format!("it points to {value}, in no module that could be read; the module list is not whole: {e}");
+        let summary = format!(
+            "it points to {value}, in no module that could be read; the module list is not whole: {e}"
+        );
         return CallbackReport { summary, ..report };
     }
     dangling(kernel, value, report)
@@ -82,11 +106,15 @@ fn in_module(
     let location = module.locate(kernel, value);
     let (state, tail) = match module.state {
         ModuleState::Live | ModuleState::Coming => (CallbackState::Registered, "its code is alive"),
-        ModuleState::Going => {
-            (CallbackState::Unloading, "its module was being removed: its code can vanish under a CPU that runs it")
-        }
+        ModuleState::Going => (
+            CallbackState::Unloading,
+            "its module was being removed: its code can vanish under a CPU that runs it",
+        ),
         ModuleState::Unformed => (CallbackState::Dangling, "its module has been torn down"),
-        ModuleState::Other(_) => (CallbackState::Unknown, "the state of its module makes no sense"),
+        ModuleState::Other(_) => (
+            CallbackState::Unknown,
+            "the state of its module makes no sense",
+        ),
     };
     report.state = state;
     let name = match &location {
@@ -100,16 +128,36 @@ fn in_module(
     report.expected = Some(is_expected(layout, feature, &name));
     report.summary = format!("{name} [{}] is registered; {tail}", module.name);
     if report.expected == Some(false) {
-        report.summary.push_str("; it is not the function that KVM registers on this machine");
+        report
+            .summary
+            .push_str("; it is not the function that KVM registers on this machine");
     }
     report
 }
 
-fn in_kernel(kernel: &Kernel, layout: Layout, feature: Feature, value: VirtAddr, mut report: CallbackReport) -> CallbackReport {
-    let name = kernel.locate(value).map(|l| if l.offset == 0 { l.symbol } else { l.to_string() });
+fn in_kernel(
+    kernel: &Kernel,
+    layout: Layout,
+    feature: Feature,
+    value: VirtAddr,
+    mut report: CallbackReport,
+) -> CallbackReport {
+    let name = kernel.locate(value).map(|l| {
+        if l.offset == 0 {
+            l.symbol
+        } else {
+            l.to_string()
+        }
+    });
     report.state = CallbackState::Registered;
-    report.expected = Some(name.as_deref().is_some_and(|n| is_expected(layout, feature, n)));
-    report.summary = format!("{} of the kernel itself is registered: its code can't go away", name.as_deref().unwrap_or("a function"));
+    report.expected = Some(
+        name.as_deref()
+            .is_some_and(|n| is_expected(layout, feature, n)),
+    );
+    report.summary = format!(
+        "{} of the kernel itself is registered: its code can't go away",
+        name.as_deref().unwrap_or("a function")
+    );
     report.symbol = name.map(Text::from);
     report
 }
@@ -117,13 +165,19 @@ fn in_kernel(kernel: &Kernel, layout: Layout, feature: Feature, value: VirtAddr,
 /// Points to no module and not into the kernel.
 fn dangling(kernel: &Kernel, value: VirtAddr, mut report: CallbackReport) -> CallbackReport {
     let what = match kernel.space().bytes(value, 16) {
-        Ok(bytes) if bytes.iter().all(|b| *b == 0xcc) => "the memory there is poisoned (0xcc)".to_owned(),
+        Ok(bytes) if bytes.iter().all(|b| *b == 0xcc) => {
+            "the memory there is poisoned (0xcc)".to_owned()
+        }
         Ok(_) => "the memory there holds other bytes now".to_owned(),
-        Err(Error::NotMapped { .. } | Error::NotCanonical { .. }) => "nothing is mapped there".to_owned(),
+        Err(Error::NotMapped { .. } | Error::NotCanonical { .. }) => {
+            "nothing is mapped there".to_owned()
+        }
         Err(e) => format!("the memory there can't be read ({e})"),
     };
     report.state = CallbackState::Dangling;
-    let last = last_unloaded(kernel).map_or(String::new(), |name| format!("; the last module unloaded was {name}"));
+    let last = last_unloaded(kernel).map_or(String::new(), |name| {
+        format!("; the last module unloaded was {name}")
+    });
     report.summary = format!("it points to {value}, where no module is: {what}{last}");
     report
 }

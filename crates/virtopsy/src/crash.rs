@@ -8,7 +8,12 @@ use crate::report::{CrashReport, Origin, ShootdownReport, TaskReport, Text};
 const PANIC: &[u8] = b"Kernel panic - not syncing: ";
 /// First words of an oops, where no panic line follows (`panic_on_oops` off, `crash_kexec()` from
 /// `oops_end()`).
-const OOPSES: [&[u8]; 4] = [b"BUG: ", b"Oops: ", b"general protection fault", b"kernel BUG at "];
+const OOPSES: [&[u8]; 4] = [
+    b"BUG: ",
+    b"Oops: ",
+    b"general protection fault",
+    b"kernel BUG at ",
+];
 
 /// The crash, where there was one.
 pub(crate) fn examine(machine: &Machine<'_>, log: Option<&Log>) -> Option<CrashReport> {
@@ -30,11 +35,19 @@ pub(crate) fn examine(machine: &Machine<'_>, log: Option<&Log>) -> Option<CrashR
 /// pid that the CPU saved, and the name that the log has for it.
 fn task_of(machine: &Machine<'_>, cpu: CpuId, log: Option<&Log>) -> Option<TaskReport> {
     if let Ok(task) = machine.kernel.current_task(cpu) {
-        return Some(TaskReport { comm: Text::new(task.comm), pid: task.pid });
+        return Some(TaskReport {
+            comm: Text::new(task.comm),
+            pid: task.pid,
+        });
     }
-    let NoteContent::Saved(registers) = machine.kernel.crash_note(cpu).ok()?.content else { return None };
+    let NoteContent::Saved(registers) = machine.kernel.crash_note(cpu).ok()?.content else {
+        return None;
+    };
     let comm = log.and_then(|log| comm_in_log(log, registers.pid))?;
-    Some(TaskReport { comm, pid: registers.pid })
+    Some(TaskReport {
+        comm,
+        pid: registers.pid,
+    })
 }
 
 /// The name in the last `CPU: … PID: <pid> Comm: <name> …` line (lib/dump_stack.c).
@@ -44,34 +57,52 @@ fn comm_in_log(log: &Log, pid: i32) -> Option<Text> {
         let at = memchr::memmem::find(line, mark.as_bytes())?;
         let rest = line.get(at + mark.len()..)?;
         // A name can hold spaces; what follows it can't be missed.
-        let ends = [" Not tainted", " Tainted:", " Kdump: loaded"].map(|end| memchr::memmem::find(rest, end.as_bytes()));
-        rest.get(..ends.into_iter().flatten().min()?).map(|name| Text::new(name.to_vec()))
+        let ends = [" Not tainted", " Tainted:", " Kdump: loaded"]
+            .map(|end| memchr::memmem::find(rest, end.as_bytes()));
+        rest.get(..ends.into_iter().flatten().min()?)
+            .map(|name| Text::new(name.to_vec()))
     };
-    log.records.iter().rev().flat_map(|r| r.text.split(|b| *b == b'\n')).find_map(after_mark)
+    log.records
+        .iter()
+        .rev()
+        .flat_map(|r| r.text.split(|b| *b == b'\n'))
+        .find_map(after_mark)
 }
 
 /// The panic's message, or the oops's first line.
 fn reason(log: &Log) -> Option<Text> {
-    let lines = || log.records.iter().flat_map(|r| r.text.split(|b| *b == b'\n'));
+    let lines = || {
+        log.records
+            .iter()
+            .flat_map(|r| r.text.split(|b| *b == b'\n'))
+    };
     let after_panic = |line: &[u8]| {
         let at = memchr::memmem::find(line, PANIC)?;
-        line.get(at + PANIC.len()..).map(|rest| Text::new(rest.to_vec()))
+        line.get(at + PANIC.len()..)
+            .map(|rest| Text::new(rest.to_vec()))
     };
-    lines()
-        .find_map(after_panic)
-        .or_else(|| lines().find(|l| OOPSES.iter().any(|o| l.starts_with(o))).map(|l| Text::new(l.to_vec())))
+    lines().find_map(after_panic).or_else(|| {
+        lines()
+            .find(|l| OOPSES.iter().any(|o| l.starts_with(o)))
+            .map(|l| Text::new(l.to_vec()))
+    })
 }
 
 /// CPUs that should have answered the crash NMI, and whether they did: a CPU saves its registers
 /// when it answers.
 fn shootdown(machine: &Machine<'_>) -> ShootdownReport {
     let ran = number(&machine.stop.crash_ipi_issued).map(|issued| issued != 0);
-    let mut report = ShootdownReport { ran, ..ShootdownReport::default() };
+    let mut report = ShootdownReport {
+        ran,
+        ..ShootdownReport::default()
+    };
     if ran != Some(true) {
         return report;
     }
     let crashing = machine.crashing_cpu();
-    let Ok(online) = &machine.cpus.online else { return report };
+    let Ok(online) = &machine.cpus.online else {
+        return report;
+    };
     for cpu in online.iter().filter(|cpu| Some(*cpu) != crashing) {
         match answered(machine, cpu) {
             Some(true) => {}

@@ -73,12 +73,17 @@ impl Era {
         if has("cpu_emergency_virt_callback") {
             return Ok(common_callback_era(kernel));
         }
-        Ok(match (has("crash_vmclear_loaded_vmcss"), has("cpu_emergency_disable_virtualization")) {
-            (true, true) => Era::B,
-            (true, false) => Era::A,
-            (false, true) => Era::CommonCallback,
-            (false, false) => Era::NoEmergencyPath,
-        })
+        Ok(
+            match (
+                has("crash_vmclear_loaded_vmcss"),
+                has("cpu_emergency_disable_virtualization"),
+            ) {
+                (true, true) => Era::B,
+                (true, false) => Era::A,
+                (false, true) => Era::CommonCallback,
+                (false, false) => Era::NoEmergencyPath,
+            },
+        )
     }
 
     /// How this era calls things.
@@ -104,12 +109,24 @@ impl Era {
                 callbacks: &["crash_vmclear_local_loaded_vmcss"],
                 ..base
             },
-            Era::Hybrid => Layout { callbacks: &["vmx_emergency_disable"], ..base },
-            Era::C => Layout { callbacks: &["vmx_emergency_disable", "svm_emergency_disable"], ..base },
+            Era::Hybrid => Layout {
+                callbacks: &["vmx_emergency_disable"],
+                ..base
+            },
+            Era::C => Layout {
+                callbacks: &["vmx_emergency_disable", "svm_emergency_disable"],
+                ..base
+            },
             Era::D => base,
-            Era::CommonCallback => {
-                Layout { callbacks: &[VMX_CB, SVM_CB, "vmx_emergency_disable", "svm_emergency_disable"], ..base }
-            }
+            Era::CommonCallback => Layout {
+                callbacks: &[
+                    VMX_CB,
+                    SVM_CB,
+                    "vmx_emergency_disable",
+                    "svm_emergency_disable",
+                ],
+                ..base
+            },
             Era::E => Layout {
                 callback_variable: Some("kvm_emergency_callback"),
                 disable: Some("x86_virt_emergency_disable_virtualization_cpu"),
@@ -131,11 +148,17 @@ impl Era {
     pub(crate) fn describe(self) -> &'static str {
         match self {
             Era::A => "A (3.8-6.2: kdump's NMI handler switches off, crash_vmclear_loaded_vmcss)",
-            Era::B => "B (6.3-6.5, 5.15.y: core NMI handler switches off, crash_vmclear_loaded_vmcss)",
+            Era::B => {
+                "B (6.3-6.5, 5.15.y: core NMI handler switches off, crash_vmclear_loaded_vmcss)"
+            }
             Era::Hybrid => "hybrid (6.1.y: common callback for VMX, core switches SVM off)",
-            Era::C => "C (6.6-6.11: cpu_emergency_virt_callback, registered with the vendor module)",
+            Era::C => {
+                "C (6.6-6.11: cpu_emergency_virt_callback, registered with the vendor module)"
+            }
             Era::D => "D (6.12-7.0: cpu_emergency_virt_callback, registered while KVM is enabled)",
-            Era::CommonCallback => "C or D (6.6-7.0: cpu_emergency_virt_callback, no vendor module to tell which)",
+            Era::CommonCallback => {
+                "C or D (6.6-7.0: cpu_emergency_virt_callback, no vendor module to tell which)"
+            }
             Era::E => "E (7.1+: arch/x86/virt/hw.c, kvm_emergency_callback)",
             Era::NoEmergencyPath => "none (no emergency path for virtualization in this kernel)",
         }
@@ -147,7 +170,11 @@ fn common_callback_era(kernel: &Kernel) -> Era {
     let has = |name: &str| {
         let in_module = |m: &Module| m.symbol(kernel, name).is_ok();
         let vendors = ["kvm_intel", "kvm_amd"];
-        kernel.symbol(name).is_ok() || vendors.iter().filter_map(|m| kernel.modules().get(m)).any(in_module)
+        kernel.symbol(name).is_ok()
+            || vendors
+                .iter()
+                .filter_map(|m| kernel.modules().get(m))
+                .any(in_module)
     };
     let amd_loaded = kernel.modules().get("kvm_amd").is_some();
     if has(VMX_CB) || has(SVM_CB) {
@@ -157,7 +184,11 @@ fn common_callback_era(kernel: &Kernel) -> Era {
     } else if has("vmx_emergency_disable") {
         // 6.6 moved Intel's and AMD's at once; only 6.1.y has Intel's alone. Both modules are
         // rarely loaded, so ask for the counter that 6.3 renamed.
-        if has_kvm_symbol(kernel, "cpus_hardware_enabled") { Era::Hybrid } else { Era::C }
+        if has_kvm_symbol(kernel, "cpus_hardware_enabled") {
+            Era::Hybrid
+        } else {
+            Era::C
+        }
     } else if amd_loaded {
         // kvm_amd without a callback of its own.
         Era::Hybrid
@@ -167,5 +198,9 @@ fn common_callback_era(kernel: &Kernel) -> Era {
 }
 
 fn has_kvm_symbol(kernel: &Kernel, name: &str) -> bool {
-    kernel.symbol(name).is_ok() || kernel.modules().get("kvm").is_some_and(|m| m.symbol(kernel, name).is_ok())
+    kernel.symbol(name).is_ok()
+        || kernel
+            .modules()
+            .get("kvm")
+            .is_some_and(|m| m.symbol(kernel, name).is_ok())
 }

@@ -79,16 +79,32 @@ pub(crate) fn recognise(report: &DumpReport) -> Vec<KnownIssueReport> {
 }
 
 fn rcu_splat(report: &DumpReport) -> Option<String> {
-    let splat = report.splats.iter().find(|s| s.known_issue.as_deref() == Some(RCU_SPLAT))?;
-    let place = splat.location.as_deref().unwrap_or("the emergency callback");
-    Some(format!("the log holds a suspicious-rcu report at {place}, raised on the way into the crash kernel"))
+    let splat = report
+        .splats
+        .iter()
+        .find(|s| s.known_issue.as_deref() == Some(RCU_SPLAT))?;
+    let place = splat
+        .location
+        .as_deref()
+        .unwrap_or("the emergency callback");
+    Some(format!(
+        "the log holds a suspicious-rcu report at {place}, raised on the way into the crash kernel"
+    ))
 }
 
 fn panic_redirect(report: &DumpReport) -> Option<String> {
-    let cpu = report.virtualization.cpus.iter().find(|c| c.evidence.iter().any(|e| e.what == "panic-redirect"))?;
-    Some(format!("CPU {} redirected its panic and stopped itself", cpu.cpu))
+    let cpu = report
+        .virtualization
+        .cpus
+        .iter()
+        .find(|c| c.evidence.iter().any(|e| e.what == "panic-redirect"))?;
+    Some(format!(
+        "CPU {} redirected its panic and stopped itself",
+        cpu.cpu
+    ))
 }
 
 fn dangling(report: &DumpReport) -> Option<String> {
-    (report.callback.state == crate::report::CallbackState::Dangling).then(|| report.callback.summary.clone())
+    (report.callback.state == crate::report::CallbackState::Dangling)
+        .then(|| report.callback.summary.clone())
 }

@@ -18,6 +18,7 @@ pub mod check;
 mod crash;
 mod era;
 mod evidence;
+pub mod info;
 mod known_issue;
 mod machine;
 pub mod report;

@@ -172,7 +172,11 @@ impl<'k> Machine<'k> {
         let by_base = self.qemu.iter().find(|(_, c)| *c == Some(cpu));
         // Registers of a nested guest name no CPU: such a note is the CPU's by its position, if
         // that CPU has no note of its own.
-        let by_index = || self.qemu.iter().find(|(note, c)| c.is_none() && note.index as u64 == u64::from(cpu.0));
+        let by_index = || {
+            self.qemu
+                .iter()
+                .find(|(note, c)| c.is_none() && note.index as u64 == u64::from(cpu.0))
+        };
         by_base.or_else(by_index).map(|(note, _)| note)
     }
 }
@@ -208,12 +212,17 @@ fn int_fact(kernel: &Kernel, name: &str) -> Fact<i32> {
     match kernel.symbol(name) {
         Err(e) if e.is_absent() => Ok(None),
         Err(e) => Err(e),
-        Ok(address) => Ok(Some(Read { value: kernel.space().u32(address)? as i32, address })),
+        Ok(address) => Ok(Some(Read {
+            value: kernel.space().u32(address)? as i32,
+            address,
+        })),
     }
 }
 
 fn rebooting_flag(kernel: &Kernel, layout: Layout, kvm: Option<&Module>) -> Fact<u8> {
-    let Some(name) = layout.rebooting_flag else { return Ok(None) };
+    let Some(name) = layout.rebooting_flag else {
+        return Ok(None);
+    };
     let found = match (kernel.symbol(name), kvm) {
         (Err(e), Some(module)) if e.is_absent() => module.symbol(kernel, name),
         (other, _) => other,
@@ -221,7 +230,10 @@ fn rebooting_flag(kernel: &Kernel, layout: Layout, kvm: Option<&Module>) -> Fact
     match found {
         Err(e) if e.is_absent() => Ok(None),
         Err(e) => Err(e),
-        Ok(address) => Ok(Some(Read { value: kernel.space().u8(address)?, address })),
+        Ok(address) => Ok(Some(Read {
+            value: kernel.space().u8(address)?,
+            address,
+        })),
     }
 }
 
@@ -260,7 +272,13 @@ fn feature_of(kernel: &Kernel) -> (Feature, Fact<u32>) {
                 (_, true) => Feature::Svm,
                 _ => Feature::None,
             };
-            (feature, Ok(Some(Read { value: u32::from(vmx) | u32::from(svm) << 1, address })))
+            (
+                feature,
+                Ok(Some(Read {
+                    value: u32::from(vmx) | u32::from(svm) << 1,
+                    address,
+                })),
+            )
         }
         Err(e) => (Feature::Unknown, Err(e)),
     }
@@ -276,7 +294,9 @@ fn virt_ops_feature(kernel: &Kernel) -> Fact<u32> {
         Err(e) if e.is_absent() => return Ok(None),
         found => found?,
     };
-    let typed = kernel.object(at, "struct x86_virt_ops").and_then(|ops| ops.field("feature"));
+    let typed = kernel
+        .object(at, "struct x86_virt_ops")
+        .and_then(|ops| ops.field("feature"));
     let (value, address) = match typed {
         Ok(field) => (field.u64()? as u32, field.address),
         Err(Error::NoTypes { .. }) => (kernel.space().u32(at)?, at),
@@ -312,11 +332,19 @@ pub(crate) fn capabilities(kernel: &Kernel, cpu: Option<CpuId>) -> Result<(bool,
 /// kernel mode is the CPU's per-CPU offset; in user mode, `swapgs` keeps that aside.
 fn cpu_of_note(kernel: &Kernel, cpus: &Cpus, note: &QemuCpu) -> Option<CpuId> {
     let bases = [Some(note.gs.base), note.kernel_gs_base];
-    let start = kernel.symbols().ok()?.get("__per_cpu_start").map_or(0, |s| s.address.0);
+    let start = kernel
+        .symbols()
+        .ok()?
+        .get("__per_cpu_start")
+        .map_or(0, |s| s.address.0);
     cpus.possible.iter().find(|cpu| {
         // Until 6.14 the symbols start at 0, since 6.15 GS points so that their sum is right.
         let offset = cpus.address(VirtAddr(0), *cpu).map_or(0, |a| a.0);
         let area = cpus.address(VirtAddr(start), *cpu).map_or(0, |a| a.0);
-        offset != 0 && bases.iter().flatten().any(|base| *base == offset || *base == area)
+        offset != 0
+            && bases
+                .iter()
+                .flatten()
+                .any(|base| *base == offset || *base == area)
     })
 }

@@ -23,7 +23,11 @@ impl DumpSpec {
     /// The paths as the user gave them, joined by commas.
     pub fn label(&self) -> Text {
         use std::os::unix::ffi::OsStrExt as _;
-        let paths: Vec<&[u8]> = self.paths.iter().map(|p| p.as_os_str().as_bytes()).collect();
+        let paths: Vec<&[u8]> = self
+            .paths
+            .iter()
+            .map(|p| p.as_os_str().as_bytes())
+            .collect();
         Text::new(paths.join(&b','))
     }
 }
@@ -99,10 +103,15 @@ impl Session {
         let dump = open_dump(spec, options)?;
         let kernel = Kernel::open(dump.clone(), &kernel_options(spec, options));
         match kernel {
-            Err(e @ (virtopsy_kernel::Error::WrongVmlinux { .. } | virtopsy_kernel::Error::File { .. })) => {
-                Err(error_report(&e))
-            }
-            kernel => Ok(Session { spec: spec.clone(), dump, kernel }),
+            Err(
+                e @ (virtopsy_kernel::Error::WrongVmlinux { .. }
+                | virtopsy_kernel::Error::File { .. }),
+            ) => Err(error_report(&e)),
+            kernel => Ok(Session {
+                spec: spec.clone(),
+                dump,
+                kernel,
+            }),
         }
     }
 
@@ -124,7 +133,9 @@ impl Session {
         let mut report = self.container_report();
         match &self.kernel {
             Ok(kernel) => kernel_report(kernel, &mut report),
-            Err(e) => report.notes.push(Text::from(format!("the kernel can't be examined: {e}"))),
+            Err(e) => report
+                .notes
+                .push(Text::from(format!("the kernel can't be examined: {e}"))),
         }
         report.known_issues = known_issue::recognise(&report);
         report.checks = check::run_all(&report);
@@ -155,7 +166,12 @@ impl Session {
         DumpReport {
             path: self.spec.label(),
             format: Some(self.dump.format().to_string()),
-            compression: self.dump.compression().iter().map(ToString::to_string).collect(),
+            compression: self
+                .dump
+                .compression()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             complete: Some(completeness.complete),
             incomplete_because: completeness.reasons,
             release: info.and_then(|i| i.os_release()).map(Text::from),
@@ -168,7 +184,11 @@ impl Session {
 pub fn examine(spec: &DumpSpec, options: &Options) -> DumpReport {
     match Session::open(spec, options) {
         Ok(session) => session.report(),
-        Err(error) => DumpReport { path: spec.label(), error: Some(error), ..DumpReport::default() },
+        Err(error) => DumpReport {
+            path: spec.label(),
+            error: Some(error),
+            ..DumpReport::default()
+        },
     }
 }
 
@@ -176,7 +196,10 @@ fn open_dump(spec: &DumpSpec, options: &Options) -> Result<Arc<Dump>, ErrorRepor
     let open = OpenOptions::default().with_mmap(options.mmap);
     match Dump::open(&spec.paths, &open) {
         Ok(dump) => Ok(Arc::new(dump)),
-        Err(e) => Err(ErrorReport { kind: e.kind().into(), message: Text::from(e.to_string()) }),
+        Err(e) => Err(ErrorReport {
+            kind: e.kind().into(),
+            message: Text::from(e.to_string()),
+        }),
     }
 }
 
@@ -192,7 +215,10 @@ fn kernel_options(spec: &DumpSpec, options: &Options) -> KernelOptions {
 }
 
 fn error_report(e: &virtopsy_kernel::Error) -> ErrorReport {
-    ErrorReport { kind: e.kind().into(), message: Text::from(e.to_string()) }
+    ErrorReport {
+        kind: e.kind().into(),
+        message: Text::from(e.to_string()),
+    }
 }
 
 /// What the kernel's memory says. Each part stands on its own: one that fails leaves a note.
@@ -200,7 +226,9 @@ fn kernel_report(kernel: &Kernel, report: &mut DumpReport) {
     report.build_id = kernel.build_id().map(Into::into);
     report.types_from = kernel.types_origin().map(|o| o.to_string());
     report.symbols_from = kernel.symbols().ok().map(|s| s.origin().to_string());
-    report.notes.extend(kernel.notes().iter().map(|n| Text::from(n.as_str())));
+    report
+        .notes
+        .extend(kernel.notes().iter().map(|n| Text::from(n.as_str())));
     let log = read_log(kernel, report);
     if let Some(log) = &log {
         report.splats = splat::scan_records(log.records.iter().map(splat_record));
@@ -209,7 +237,9 @@ fn kernel_report(kernel: &Kernel, report: &mut DumpReport) {
         Ok(machine) => machine_report(&machine, log.as_ref(), report),
         Err(e) => {
             report.virtualization.summary = format!("not known: {e}");
-            report.notes.push(Text::from(format!("the machine can't be examined: {e}")));
+            report
+                .notes
+                .push(Text::from(format!("the machine can't be examined: {e}")));
             report.callback = callback::examine(kernel, report.virtualization.feature, false);
         }
     }
@@ -218,10 +248,19 @@ fn kernel_report(kernel: &Kernel, report: &mut DumpReport) {
 fn machine_report(machine: &Machine<'_>, log: Option<&Log>, report: &mut DumpReport) {
     report.origin = machine.origin;
     report.cpus_possible = Some(machine.cpus.possible.count());
-    report.cpus_online = machine.cpus.online.as_ref().ok().map(virtopsy_kernel::CpuMask::count);
+    report.cpus_online = machine
+        .cpus
+        .online
+        .as_ref()
+        .ok()
+        .map(virtopsy_kernel::CpuMask::count);
     let (virtualization, in_use) = virtualization::examine(machine);
     report.virtualization = virtualization;
-    report.callback = callback::examine(machine.kernel, machine.feature, in_use && machine.kvm_present() == Some(true));
+    report.callback = callback::examine(
+        machine.kernel,
+        machine.feature,
+        in_use && machine.kvm_present() == Some(true),
+    );
     report.crash = crash::examine(machine, log);
     if report.origin == Origin::Hypervisor && report.crash.is_none() {
         report.notes.push(Text::from(
@@ -229,7 +268,9 @@ fn machine_report(machine: &Machine<'_>, log: Option<&Log>, report: &mut DumpRep
         ));
     }
     if let Some(e) = &machine.kernel.modules().broken {
-        report.notes.push(Text::from(format!("the module list is not whole: {e}")));
+        report
+            .notes
+            .push(Text::from(format!("the module list is not whole: {e}")));
     }
 }
 
@@ -245,7 +286,9 @@ fn read_log(kernel: &Kernel, report: &mut DumpReport) -> Option<Log> {
             Some(log)
         }
         Err(e) => {
-            report.notes.push(Text::from(format!("the log can't be read: {e}")));
+            report
+                .notes
+                .push(Text::from(format!("the log can't be read: {e}")));
             None
         }
     }

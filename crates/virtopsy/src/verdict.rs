@@ -18,7 +18,9 @@ pub(crate) struct CpuVerdict {
 
 /// The strongest statement of one side, weak ones left out.
 fn strongest(evidence: &[Evidence], side: Says) -> Option<Strength> {
-    let on_side = evidence.iter().filter(|e| e.says == side && e.strength > Strength::Weak);
+    let on_side = evidence
+        .iter()
+        .filter(|e| e.says == side && e.strength > Strength::Weak);
     on_side.map(|e| e.strength).max()
 }
 
@@ -39,13 +41,24 @@ pub(crate) fn judge(testimony: &Testimony) -> CpuVerdict {
         CpuState::On => reason_on(testimony),
         CpuState::Off => reason_off(testimony),
     };
-    CpuVerdict { state, reason, strength, conflict }
+    CpuVerdict {
+        state,
+        reason,
+        strength,
+        conflict,
+    }
 }
 
 fn reason_on(testimony: &Testimony) -> Reason {
     let unanswered = testimony.note == NoteState::Empty
-        && testimony.evidence.iter().any(|e| e.says == Says::On && matches!(e.what, "waiting_for_crash_ipi" | "crash_notes"));
-    if unanswered { Reason::DidNotAnswer } else { Reason::StillEnabled }
+        && testimony.evidence.iter().any(|e| {
+            e.says == Says::On && matches!(e.what, "waiting_for_crash_ipi" | "crash_notes")
+        });
+    if unanswered {
+        Reason::DidNotAnswer
+    } else {
+        Reason::StillEnabled
+    }
 }
 
 fn reason_off(testimony: &Testimony) -> Reason {
@@ -107,7 +120,10 @@ mod tests {
             Evidence::off("a", Strength::Proof, ""),
             Evidence::on("b", Strength::Strong, ""),
         ]));
-        assert_eq!((v.state, v.conflict, v.reason), (CpuState::Off, true, Reason::EmergencyDisabled));
+        assert_eq!(
+            (v.state, v.conflict, v.reason),
+            (CpuState::Off, true, Reason::EmergencyDisabled)
+        );
     }
 
     #[test]
@@ -124,8 +140,14 @@ mod tests {
         let off = judge(&testimony(vec![Evidence::off("a", Strength::Proof, "")]));
         let on = judge(&testimony(vec![Evidence::on("a", Strength::Strong, "")]));
         let unknown = judge(&testimony(vec![]));
-        assert_eq!(overall(Feature::Svm, &[off.clone(), on.clone(), unknown.clone()]), Verdict::NotAllOff);
-        assert_eq!(overall(Feature::Svm, &[off.clone(), unknown]), Verdict::Inconclusive);
+        assert_eq!(
+            overall(Feature::Svm, &[off.clone(), on.clone(), unknown.clone()]),
+            Verdict::NotAllOff
+        );
+        assert_eq!(
+            overall(Feature::Svm, &[off.clone(), unknown]),
+            Verdict::Inconclusive
+        );
         assert_eq!(overall(Feature::Svm, &[off]), Verdict::AllOff);
         assert_eq!(overall(Feature::Svm, &[]), Verdict::Inconclusive);
     }

@@ -4,7 +4,9 @@ use virtopsy_kernel::CpuId;
 
 use crate::evidence::{self, Testimony, Usage};
 use crate::machine::Machine;
-use crate::report::{CpuReport, CpuState, Feature, Reason, Strength, TaskReport, Text, Verdict, VirtualizationReport};
+use crate::report::{
+    CpuReport, CpuState, Feature, Reason, Strength, TaskReport, Text, Verdict, VirtualizationReport,
+};
 use crate::verdict::{self, CpuVerdict};
 
 /// Judges every possible CPU; also whether any CPU's books say that virtualization is in use.
@@ -30,7 +32,12 @@ pub(crate) fn examine(machine: &Machine<'_>) -> (VirtualizationReport, bool) {
     (report, in_use)
 }
 
-fn cpu_report(machine: &Machine<'_>, cpu: CpuId, testimony: Testimony, verdict: &CpuVerdict) -> CpuReport {
+fn cpu_report(
+    machine: &Machine<'_>,
+    cpu: CpuId,
+    testimony: Testimony,
+    verdict: &CpuVerdict,
+) -> CpuReport {
     let task = machine.kernel.current_task(cpu).ok();
     CpuReport {
         cpu: cpu.0,
@@ -39,7 +46,10 @@ fn cpu_report(machine: &Machine<'_>, cpu: CpuId, testimony: Testimony, verdict: 
         strength: verdict.strength,
         conflict: verdict.conflict,
         online: machine.cpus.is_online(cpu),
-        task: task.map(|t| TaskReport { comm: Text::new(t.comm), pid: t.pid }),
+        task: task.map(|t| TaskReport {
+            comm: Text::new(t.comm),
+            pid: t.pid,
+        }),
         summary: cpu_summary(machine.feature, cpu, verdict),
         evidence: testimony.evidence.into_iter().map(Into::into).collect(),
     }
@@ -75,26 +85,52 @@ fn cpu_summary(feature: Feature, cpu: CpuId, verdict: &CpuVerdict) -> String {
 
 fn summary(feature: Feature, verdict: Verdict, cpus: &[CpuReport]) -> String {
     let name = feature_name(feature);
-    let of = |state: CpuState| -> Vec<u32> { cpus.iter().filter(|c| c.state == state).map(|c| c.cpu).collect() };
+    let of = |state: CpuState| -> Vec<u32> {
+        cpus.iter()
+            .filter(|c| c.state == state)
+            .map(|c| c.cpu)
+            .collect()
+    };
     match verdict {
         Verdict::NotApplicable => "the machine has neither VMX nor SVM in use".into(),
         Verdict::AllOff => {
-            let proven = cpus.iter().filter(|c| c.strength == Strength::Proof).count();
-            let how = if proven == cpus.len() { "proven for each".into() } else { format!("proven for {proven}, strong evidence for the others") };
+            let proven = cpus
+                .iter()
+                .filter(|c| c.strength == Strength::Proof)
+                .count();
+            let how = if proven == cpus.len() {
+                "proven for each".into()
+            } else {
+                format!("proven for {proven}, strong evidence for the others")
+            };
             format!("{name} was off on all {} CPUs ({how})", cpus.len())
         }
         Verdict::NotAllOff => {
             let on = of(CpuState::On);
             let unknown = of(CpuState::Unknown).len();
-            let rest = if unknown > 0 { format!("; {unknown} more are not known") } else { String::new() };
-            format!("{name} was ON on {} of {} CPUs: {}{rest}", on.len(), cpus.len(), ranges(&on))
+            let rest = if unknown > 0 {
+                format!("; {unknown} more are not known")
+            } else {
+                String::new()
+            };
+            format!(
+                "{name} was ON on {} of {} CPUs: {}{rest}",
+                on.len(),
+                cpus.len(),
+                ranges(&on)
+            )
         }
         Verdict::Inconclusive => {
             let unknown = of(CpuState::Unknown);
             if cpus.is_empty() {
                 return "nothing is known of the CPUs".into();
             }
-            format!("{name} is not known on {} of {} CPUs: {}", unknown.len(), cpus.len(), ranges(&unknown))
+            format!(
+                "{name} is not known on {} of {} CPUs: {}",
+                unknown.len(),
+                cpus.len(),
+                ranges(&unknown)
+            )
         }
     }
 }
@@ -108,7 +144,13 @@ pub(crate) fn ranges(cpus: &[u32]) -> String {
             _ => parts.push((cpu, cpu)),
         }
     }
-    let part = |(first, last): &(u32, u32)| if first == last { format!("{first}") } else { format!("{first}-{last}") };
+    let part = |(first, last): &(u32, u32)| {
+        if first == last {
+            format!("{first}")
+        } else {
+            format!("{first}-{last}")
+        }
+    };
     parts.iter().map(part).collect::<Vec<_>>().join(",")
 }
 

@@ -5,7 +5,13 @@
 //! or filled with zeros, in place. Pages of the symbol and type tables are many and alike; every
 //! `STRIDE`th of them is taken, all others.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -46,7 +52,9 @@ impl<S: tracing::Subscriber> Layer<S> for Pages {
 }
 
 fn sample(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../samples")
+        .join(name)
 }
 
 fn take_apart(path: &Path) -> (Memory, Vec<Note>) {
@@ -56,10 +64,18 @@ fn take_apart(path: &Path) -> (Memory, Vec<Note>) {
         match dump.page_state(pfn) {
             PageState::Hole => {}
             PageState::Excluded => drop(memory.pages.insert(pfn.0, Page::Excluded)),
-            _ => drop(memory.pages.insert(pfn.0, Page::Data(dump.page(pfn).unwrap().to_vec()))),
+            _ => drop(
+                memory
+                    .pages
+                    .insert(pfn.0, Page::Data(dump.page(pfn).unwrap().to_vec())),
+            ),
         }
     }
-    let notes = dump.notes().iter().map(|n| Note::new(&n.name, n.kind, n.desc.clone())).collect();
+    let notes = dump
+        .notes()
+        .iter()
+        .map(|n| Note::new(&n.name, n.kind, n.desc.clone()))
+        .collect();
     (memory, notes)
 }
 
@@ -68,14 +84,27 @@ fn states(path: &Path) -> Vec<(u32, CpuState)> {
     let mut options = Options::default();
     options.mmap = false;
     options.system_root = None;
-    let report = examine(&DumpSpec { paths: vec![path.to_path_buf()] }, &options);
-    report.virtualization.cpus.iter().map(|c| (c.cpu, c.state)).collect()
+    let report = examine(
+        &DumpSpec {
+            paths: vec![path.to_path_buf()],
+        },
+        &options,
+    );
+    report
+        .virtualization
+        .cpus
+        .iter()
+        .map(|c| (c.cpu, c.state))
+        .collect()
 }
 
 /// Runs `damage` on every page that the verdict on `name` reads, and compares.
 fn take_away_each_page(name: &str, stride: usize) {
     let (memory, notes) = take_apart(&sample(name));
-    let built = notes.into_iter().fold(Kdump::new(memory).codec(None), Kdump::note).build();
+    let built = notes
+        .into_iter()
+        .fold(Kdump::new(memory).codec(None), Kdump::note)
+        .build();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("dump");
     std::fs::write(&path, &built.bytes).unwrap();
@@ -88,23 +117,36 @@ fn take_away_each_page(name: &str, stride: usize) {
     let mut flips = Vec::new();
     let mut softened = 0;
     for pfn in pages_to_take(&read, stride) {
-        let Some(place) = built.places.get(&pfn) else { continue }; // excluded already
+        let Some(place) = built.places.get(&pfn) else {
+            continue;
+        }; // excluded already
         let descriptor = built.bytes[place.descriptor..place.descriptor + 24].to_vec();
         let data = built.bytes[place.data..place.data + place.size].to_vec();
-        for (how, at, blank) in [("lost", place.descriptor, vec![0; 24]), ("zeroed", place.data, vec![0; data.len()])] {
+        for (how, at, blank) in [
+            ("lost", place.descriptor, vec![0; 24]),
+            ("zeroed", place.data, vec![0; data.len()]),
+        ] {
             file.write_all_at(&blank, at as u64).unwrap();
             let got = states(&path);
-            file.write_all_at(if how == "lost" { &descriptor } else { &data }, at as u64).unwrap();
+            file.write_all_at(if how == "lost" { &descriptor } else { &data }, at as u64)
+                .unwrap();
             softened += usize::from(got != expected);
             for (cpu, state) in &got {
                 let was = expected.iter().find(|(n, _)| n == cpu).map(|(_, s)| *s);
-                if *state != CpuState::Unknown && was.is_some_and(|w| w != CpuState::Unknown && w != *state) {
-                    flips.push(format!("pfn {pfn:#x} {how}: CPU {cpu} {was:?} -> {state:?}"));
+                if *state != CpuState::Unknown
+                    && was.is_some_and(|w| w != CpuState::Unknown && w != *state)
+                {
+                    flips.push(format!(
+                        "pfn {pfn:#x} {how}: CPU {cpu} {was:?} -> {state:?}"
+                    ));
                 }
             }
         }
     }
-    println!("{name}: {} pages read, {softened} damages changed the answer", read.len());
+    println!(
+        "{name}: {} pages read, {softened} damages changed the answer",
+        read.len()
+    );
     assert!(flips.is_empty(), "{name}:\n{}", flips.join("\n"));
     assert!(softened > 0, "no page matters?");
 }
@@ -112,7 +154,10 @@ fn take_away_each_page(name: &str, stride: usize) {
 /// All pages, but only every `stride`th of long runs: those are the symbol and type tables.
 fn pages_to_take(read: &[u64], stride: usize) -> Vec<u64> {
     let in_run = |i: usize| i >= 8 && read.get(i + 8).is_some_and(|last| last - read[i - 8] == 16);
-    (0..read.len()).filter(|i| !in_run(*i) || i % stride == 0).map(|i| read[i]).collect()
+    (0..read.len())
+        .filter(|i| !in_run(*i) || i % stride == 0)
+        .map(|i| read[i])
+        .collect()
 }
 
 #[test]

@@ -16,7 +16,9 @@ pub(super) const CHECK: Check = Check {
 fn run(report: &DumpReport) -> (CheckVerdict, String) {
     let callback = &report.callback;
     let verdict = match callback.state {
-        CallbackState::None | CallbackState::Registered if callback.expected == Some(false) => CheckVerdict::Fail,
+        CallbackState::None | CallbackState::Registered if callback.expected == Some(false) => {
+            CheckVerdict::Fail
+        }
         CallbackState::None | CallbackState::Registered => CheckVerdict::Pass,
         CallbackState::Unloading | CallbackState::Dangling => CheckVerdict::Fail,
         CallbackState::Unknown => CheckVerdict::Inconclusive,

@@ -16,9 +16,15 @@ fn run(report: &DumpReport) -> (CheckVerdict, String) {
     match report.complete {
         Some(true) => (CheckVerdict::Pass, "nothing is missing".into()),
         Some(false) => {
-            let why = report.incomplete_because.first().map_or("the dump is not whole", String::as_str);
+            let why = report
+                .incomplete_because
+                .first()
+                .map_or("the dump is not whole", String::as_str);
             (CheckVerdict::Fail, why.into())
         }
-        None => (CheckVerdict::Inconclusive, "the dump could not be opened".into()),
+        None => (
+            CheckVerdict::Inconclusive,
+            "the dump could not be opened".into(),
+        ),
     }
 }

@@ -15,10 +15,16 @@ pub(super) const CHECK: Check = Check {
 fn run(report: &DumpReport) -> (CheckVerdict, String) {
     if let Some(first) = report.known_issues.first() {
         let ids: Vec<&str> = report.known_issues.iter().map(|i| i.id.as_str()).collect();
-        return (CheckVerdict::Fail, format!("{}: {}", ids.join(", "), first.because));
+        return (
+            CheckVerdict::Fail,
+            format!("{}: {}", ids.join(", "), first.because),
+        );
     }
     if report.log.is_none() || report.virtualization.era.is_none() {
-        return (CheckVerdict::Inconclusive, "not everything that would show one could be read".into());
+        return (
+            CheckVerdict::Inconclusive,
+            "not everything that would show one could be read".into(),
+        );
     }
     (CheckVerdict::Pass, "no mark of a known defect".into())
 }

@@ -40,8 +40,11 @@ pub fn check(id: &str) -> Option<&'static Check> {
 pub(crate) fn run_all(report: &DumpReport) -> Vec<CheckReport> {
     let run = |check: &Check| {
         let (verdict, summary) = (check.run)(report);
-        CheckReport { id: check.id.into(), verdict, summary }
+        CheckReport {
+            id: check.id.into(),
+            verdict,
+            summary,
+        }
     };
     CHECKS.iter().map(run).collect()
 }
-

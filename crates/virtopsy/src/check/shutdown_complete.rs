@@ -16,20 +16,42 @@ pub(super) const CHECK: Check = Check {
 fn run(report: &DumpReport) -> (CheckVerdict, String) {
     let Some(crash) = &report.crash else {
         return match report.origin {
-            Origin::Hypervisor | Origin::Live => (CheckVerdict::NotApplicable, "the machine had not crashed".into()),
-            _ => (CheckVerdict::Inconclusive, "the dump does not say which CPU crashed".into()),
+            Origin::Hypervisor | Origin::Live => (
+                CheckVerdict::NotApplicable,
+                "the machine had not crashed".into(),
+            ),
+            _ => (
+                CheckVerdict::Inconclusive,
+                "the dump does not say which CPU crashed".into(),
+            ),
         };
     };
     let shootdown = &crash.nmi_shootdown;
     if !shootdown.missing_cpus.is_empty() {
         let list: Vec<String> = shootdown.missing_cpus.iter().map(u32::to_string).collect();
-        return (CheckVerdict::Fail, format!("CPU {} never answered the crash NMI", list.join(", ")));
+        return (
+            CheckVerdict::Fail,
+            format!("CPU {} never answered the crash NMI", list.join(", ")),
+        );
     }
     match shootdown.ran {
-        Some(true) if shootdown.unknown_cpus.is_empty() => (CheckVerdict::Pass, "all CPUs answered the crash NMI".into()),
-        Some(true) => (CheckVerdict::Inconclusive, "whether some CPUs answered the crash NMI can't be read".into()),
-        Some(false) if report.cpus_online == Some(1) => (CheckVerdict::Pass, "there was no other CPU to stop".into()),
-        Some(false) => (CheckVerdict::NotApplicable, "the crash NMI was not used".into()),
-        None => (CheckVerdict::Inconclusive, "whether the crash NMI was sent can't be read".into()),
+        Some(true) if shootdown.unknown_cpus.is_empty() => {
+            (CheckVerdict::Pass, "all CPUs answered the crash NMI".into())
+        }
+        Some(true) => (
+            CheckVerdict::Inconclusive,
+            "whether some CPUs answered the crash NMI can't be read".into(),
+        ),
+        Some(false) if report.cpus_online == Some(1) => {
+            (CheckVerdict::Pass, "there was no other CPU to stop".into())
+        }
+        Some(false) => (
+            CheckVerdict::NotApplicable,
+            "the crash NMI was not used".into(),
+        ),
+        None => (
+            CheckVerdict::Inconclusive,
+            "whether the crash NMI was sent can't be read".into(),
+        ),
     }
 }

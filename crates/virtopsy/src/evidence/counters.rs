@@ -43,12 +43,22 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
     let mut unreadable = false;
     for (name, read) in [
         ("virtualization_nr_users", nr_users(machine, cpu)),
-        ("virtualization_enabled", kvm_flag(machine, cpu, "virtualization_enabled")),
-        ("hardware_enabled", kvm_flag(machine, cpu, "hardware_enabled")),
+        (
+            "virtualization_enabled",
+            kvm_flag(machine, cpu, "virtualization_enabled"),
+        ),
+        (
+            "hardware_enabled",
+            kvm_flag(machine, cpu, "hardware_enabled"),
+        ),
         ("cpus_hardware_enabled", hardware_mask(machine, cpu)),
     ] {
         match read.and_then(|read| believe(machine, name, read)) {
-            Ok(Some(read)) => entries.push(Entry { name, read, enabled: read.value != 0 }),
+            Ok(Some(read)) => entries.push(Entry {
+                name,
+                read,
+                enabled: read.value != 0,
+            }),
             Ok(None) => {}
             Err(e) => {
                 unreadable = true;
@@ -62,7 +72,8 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
         let mut e = statement(entry);
         if usage == Usage::Unknown {
             e.strength = Strength::Weak;
-            e.why.push_str("; but the books are not whole, or contradict each other");
+            e.why
+                .push_str("; but the books are not whole, or contradict each other");
         }
         out.push(e);
     }
@@ -71,25 +82,53 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
 
 /// A zero on a page that holds nothing but zeros is more likely a page that was lost (a filter, a
 /// broken disk) than a count: per-CPU pages are full of pointers.
-fn believe(machine: &Machine<'_>, name: &str, read: Option<Read<u64>>) -> Result<Option<Read<u64>>> {
-    let Some(found) = read.filter(|read| read.value == 0) else { return Ok(read) };
+fn believe(
+    machine: &Machine<'_>,
+    name: &str,
+    read: Option<Read<u64>>,
+) -> Result<Option<Read<u64>>> {
+    let Some(found) = read.filter(|read| read.value == 0) else {
+        return Ok(read);
+    };
     let page = VirtAddr(found.address.0 & !0xfff);
-    if machine.kernel.space().bytes(page, 0x1000)?.iter().any(|byte| *byte != 0) {
+    if machine
+        .kernel
+        .space()
+        .bytes(page, 0x1000)?
+        .iter()
+        .any(|byte| *byte != 0)
+    {
         return Ok(read);
     }
     let what = format!("{name} = 0");
-    Err(Error::Implausible { what, at: found.address, found: "a page of nothing but zeros".into() })
+    Err(Error::Implausible {
+        what,
+        at: found.address,
+        found: "a page of nothing but zeros".into(),
+    })
 }
 
 /// What the entries amount to together.
-fn weigh(machine: &Machine<'_>, entries: &[Entry], unreadable: bool, ever: bool, out: &mut Vec<Evidence>) -> Usage {
+fn weigh(
+    machine: &Machine<'_>,
+    entries: &[Entry],
+    unreadable: bool,
+    ever: bool,
+    out: &mut Vec<Evidence>,
+) -> Usage {
     if entries.iter().any(|e| e.enabled) {
         if entries.iter().all(|e| e.enabled) {
             return Usage::Enabled;
         }
         // TDX holds a count of its own; KVM's flag then says nothing against it.
-        let counted = entries.iter().any(|e| e.name == "virtualization_nr_users" && e.enabled);
-        return if counted { Usage::Enabled } else { Usage::Unknown };
+        let counted = entries
+            .iter()
+            .any(|e| e.name == "virtualization_nr_users" && e.enabled);
+        return if counted {
+            Usage::Enabled
+        } else {
+            Usage::Unknown
+        };
     }
     if unreadable {
         return Usage::Unknown;
@@ -138,21 +177,31 @@ fn kvm_flag(machine: &Machine<'_>, cpu: CpuId, name: &str) -> Result<Option<Read
     let base = absent(machine.kvm_symbol(name))?;
     base.map(|base| {
         let address = machine.cpus.address(base, cpu)?;
-        plausible(name, address, u64::from(machine.kernel.space().u8(address)?), 1)
+        plausible(
+            name,
+            address,
+            u64::from(machine.kernel.space().u8(address)?),
+            1,
+        )
     })
     .transpose()
 }
 
 /// The cpumask of before 6.3: a pointer with CONFIG_CPUMASK_OFFSTACK, else the mask itself.
 fn hardware_mask(machine: &Machine<'_>, cpu: CpuId) -> Result<Option<Read<u64>>> {
-    let Some(base) = absent(machine.kvm_symbol("cpus_hardware_enabled"))? else { return Ok(None) };
+    let Some(base) = absent(machine.kvm_symbol("cpus_hardware_enabled"))? else {
+        return Ok(None);
+    };
     let space = machine.kernel.space();
     let first = space.pointer(base)?;
     let off_stack = space.is_kernel_address(first) && space.translate(first).is_ok();
     let address = if off_stack { first } else { base };
     let word = VirtAddr(address.0.wrapping_add(u64::from(cpu.0 / 64) * 8));
     let mask = CpuMask::from_bytes(&space.bytes(word, 8)?, 64);
-    Ok(Some(Read { value: u64::from(mask.contains(CpuId(cpu.0 % 64))), address: word }))
+    Ok(Some(Read {
+        value: u64::from(mask.contains(CpuId(cpu.0 % 64))),
+        address: word,
+    }))
 }
 
 /// `svm_data.max_asid` is written whenever SVM is enabled, and never cleared: non-zero means that
@@ -163,7 +212,10 @@ fn max_asid(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) -> bool 
     }
     match read_max_asid(machine, cpu) {
         Ok(Some(read)) if read.value != 0 => {
-            let e = Evidence::neutral("svm-max-asid", "SVM has been enabled on this CPU since kvm_amd was loaded");
+            let e = Evidence::neutral(
+                "svm-max-asid",
+                "SVM has been enabled on this CPU since kvm_amd was loaded",
+            );
             out.push(e.read(read.address, read.value.to_string()));
             true
         }
@@ -176,18 +228,26 @@ fn max_asid(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) -> bool 
 }
 
 fn read_max_asid(machine: &Machine<'_>, cpu: CpuId) -> Result<Option<Read<u64>>> {
-    let (Some(vendor), Some(base)) = (machine.vendor, absent(machine.vendor_symbol("svm_data"))?) else {
+    let (Some(vendor), Some(base)) = (machine.vendor, absent(machine.vendor_symbol("svm_data"))?)
+    else {
         return Ok(None);
     };
     let at = machine.cpus.address(base, cpu)?;
     let object = vendor.object(machine.kernel, at, "struct svm_cpu_data")?;
     let field = object.field("max_asid")?;
-    Ok(Some(Read { value: field.u64()?, address: field.address }))
+    Ok(Some(Read {
+        value: field.u64()?,
+        address: field.address,
+    }))
 }
 
 fn plausible(what: &str, at: VirtAddr, value: u64, most: u64) -> Result<Read<u64>> {
     if value > most {
-        return Err(Error::Implausible { what: what.into(), at, found: format!("{value:#x}") });
+        return Err(Error::Implausible {
+            what: what.into(),
+            at,
+            found: format!("{value:#x}"),
+        });
     }
     Ok(Read { value, address: at })
 }

@@ -22,7 +22,10 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
         return;
     }
     let read = || {
-        let field = machine.kernel.percpu_object("cpu_tlbstate", "struct tlb_state", cpu)?.field("cr4")?;
+        let field = machine
+            .kernel
+            .percpu_object("cpu_tlbstate", "struct tlb_state", cpu)?
+            .field("cr4")?;
         Ok((field.address, field.u64()?))
     };
     let (address, cr4) = match read() {
@@ -33,13 +36,26 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
         }
     };
     let e = if cr4 & CR4_PAE == 0 {
-        Evidence::neutral(WHAT, "no value that a 64-bit CPU can run with: this CPU was never started, or the page is lost")
+        Evidence::neutral(
+            WHAT,
+            "no value that a 64-bit CPU can run with: this CPU was never started, or the page is lost",
+        )
     } else if cr4 & CR4_VMXE == 0 {
-        Evidence::off(WHAT, Strength::Proof, "VMXE is clear in the CPU's CR4; it is cleared only after VMXOFF")
-            .lies_when("an out-of-tree hypervisor writes CR4 itself")
+        Evidence::off(
+            WHAT,
+            Strength::Proof,
+            "VMXE is clear in the CPU's CR4; it is cleared only after VMXOFF",
+        )
+        .lies_when("an out-of-tree hypervisor writes CR4 itself")
     } else {
-        Evidence::on(WHAT, Strength::Proof, "VMXE is set in the CPU's CR4; the emergency path clears it")
-            .lies_when("the CPU stood between setting VMXE and VMXON, or between VMXOFF and clearing it")
+        Evidence::on(
+            WHAT,
+            Strength::Proof,
+            "VMXE is set in the CPU's CR4; the emergency path clears it",
+        )
+        .lies_when(
+            "the CPU stood between setting VMXE and VMXON, or between VMXOFF and clearing it",
+        )
     };
     out.push(e.read(address, format!("{cr4:#x}")));
 }

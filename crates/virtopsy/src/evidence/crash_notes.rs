@@ -40,7 +40,10 @@ pub(super) fn examine(
     };
     match note.content {
         NoteContent::Saved(registers) => {
-            let value = format!("registers of pid {}, rip {:#x}", registers.pid, registers.rip);
+            let value = format!(
+                "registers of pid {}, rip {:#x}",
+                registers.pid, registers.rip
+            );
             out.push(saved(machine, cpu, shootdown).read(note.address, value));
             NoteState::Saved
         }
@@ -51,7 +54,10 @@ pub(super) fn examine(
             NoteState::Empty
         }
         NoteContent::Invalid(what) => {
-            out.push(Evidence::neutral(WHAT, format!("no valid note: {what}")).read(note.address, "invalid"));
+            out.push(
+                Evidence::neutral(WHAT, format!("no valid note: {what}"))
+                    .read(note.address, "invalid"),
+            );
             NoteState::Unknown
         }
     }
@@ -60,20 +66,26 @@ pub(super) fn examine(
 fn saved(machine: &Machine<'_>, cpu: CpuId, shootdown: &Shootdown) -> Evidence {
     if machine.crashing_cpu() == Some(cpu) {
         let why = "the crashing CPU saves its registers after it has switched virtualization off";
-        return Evidence::off(WHAT, Strength::Proof, why).lies_when("the code of this kernel is not upstream's");
+        return Evidence::off(WHAT, Strength::Proof, why)
+            .lies_when("the code of this kernel is not upstream's");
     }
     if positive(&machine.stop.panic_redirect_cpu) == Some(cpu) {
         return Evidence::neutral(WHAT, "a note of the CPU that redirected its panic");
     }
     if shootdown.place.is_before_the_end() {
-        return Evidence::neutral(WHAT, "saved in the crash NMI's callback, in which the CPU still is");
+        return Evidence::neutral(
+            WHAT,
+            "saved in the crash NMI's callback, in which the CPU still is",
+        );
     }
     if machine.unaccounted_cpus() != Some(0) {
         let why = "the CPU entered the crash NMI's callback; but some CPU that did so has not come to its end";
         return Evidence::off(WHAT, Strength::Weak, why);
     }
-    let why = "the CPU entered the crash NMI's callback, which saves the registers and then switches off";
-    Evidence::off(WHAT, Strength::Strong, why).lies_when("the CPU hung inside the callback, between the two")
+    let why =
+        "the CPU entered the crash NMI's callback, which saves the registers and then switches off";
+    Evidence::off(WHAT, Strength::Strong, why)
+        .lies_when("the CPU hung inside the callback, between the two")
 }
 
 /// An empty slot speaks where a note should be: of a CPU that the NMI was sent to, or of the
@@ -96,7 +108,8 @@ fn empty(machine: &Machine<'_>, cpu: CpuId, shootdown: &Shootdown) -> Option<Evi
         "the crash NMI was sent, and this CPU never got as far as saving its registers"
     };
     Some(match shootdown.usage {
-        Usage::Enabled => Evidence::on(WHAT, Strength::Strong, why).lies_when("its slot was lost, or never allocated"),
+        Usage::Enabled => Evidence::on(WHAT, Strength::Strong, why)
+            .lies_when("its slot was lost, or never allocated"),
         Usage::Unknown => Evidence::on(WHAT, Strength::Weak, why),
         Usage::Disabled { .. } => Evidence::neutral(WHAT, why),
     })

@@ -7,8 +7,8 @@
 mod counters;
 mod cr4_shadow;
 mod crash_notes;
-mod nothing_ran;
 mod nmi_stack;
+mod nothing_ran;
 mod online;
 mod origin;
 mod qemu_note;
@@ -46,17 +46,31 @@ pub(crate) struct Evidence {
 impl Evidence {
     /// A statement that virtualization was off.
     pub(crate) fn off(what: &'static str, strength: Strength, why: impl Into<String>) -> Evidence {
-        Evidence { what, says: Says::Off, strength, address: None, value: None, why: why.into(), lies_when: None }
+        Evidence {
+            what,
+            says: Says::Off,
+            strength,
+            address: None,
+            value: None,
+            why: why.into(),
+            lies_when: None,
+        }
     }
 
     /// A statement that it was on.
     pub(crate) fn on(what: &'static str, strength: Strength, why: impl Into<String>) -> Evidence {
-        Evidence { says: Says::On, ..Evidence::off(what, strength, why) }
+        Evidence {
+            says: Says::On,
+            ..Evidence::off(what, strength, why)
+        }
     }
 
     /// A statement that decides nothing by itself.
     pub(crate) fn neutral(what: &'static str, why: impl Into<String>) -> Evidence {
-        Evidence { says: Says::Neutral, ..Evidence::off(what, Strength::Weak, why) }
+        Evidence {
+            says: Says::Neutral,
+            ..Evidence::off(what, Strength::Weak, why)
+        }
     }
 
     /// Why a fact that would have spoken could not be read.
@@ -124,12 +138,22 @@ pub(crate) fn gather(machine: &Machine<'_>, cpu: CpuId) -> Testimony {
     let usage = counters::examine(machine, cpu, &mut evidence);
     let offline = online::examine(machine, cpu, &mut evidence);
     nothing_ran::examine(machine, cpu, usage, &mut evidence);
-    let shootdown = Shootdown { usage, offline, place: nmi_stack::place(machine, cpu) };
+    let shootdown = Shootdown {
+        usage,
+        offline,
+        place: nmi_stack::place(machine, cpu),
+    };
     let note = crash_notes::examine(machine, cpu, &shootdown, &mut evidence);
     nmi_stack::examine(&shootdown, &mut evidence);
     shootdown::examine(machine, cpu, note, &shootdown, &mut evidence);
     cr4_shadow::examine(machine, cpu, &mut evidence);
     qemu_note::examine(machine, cpu, &mut evidence);
     origin::examine(machine, cpu, note, &mut evidence);
-    Testimony { evidence, supported, usage, offline, note }
+    Testimony {
+        evidence,
+        supported,
+        usage,
+        offline,
+        note,
+    }
 }

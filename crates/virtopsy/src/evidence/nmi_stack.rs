@@ -60,7 +60,10 @@ pub(super) fn examine(shootdown: &Shootdown, out: &mut Vec<Evidence>) {
 
 /// Reads where the CPU is.
 pub(super) fn place(machine: &Machine<'_>, cpu: CpuId) -> Place {
-    if machine.crashing_cpu().is_none_or(|crashing| crashing == cpu) {
+    if machine
+        .crashing_cpu()
+        .is_none_or(|crashing| crashing == cpu)
+    {
         return Place::Unknown(None);
     }
     match read(machine, cpu) {
@@ -77,12 +80,19 @@ fn read(machine: &Machine<'_>, cpu: CpuId) -> Result<Place> {
     let kernel = machine.kernel;
     let state = nmi_state(kernel, cpu)?;
     let words = kernel.code_words(&kernel.nmi_stack(cpu)?);
-    let Some(frame) = words.iter().position(|w| w.location.symbol == HANDLER && w.location.module.is_none()) else {
+    let Some(frame) = words
+        .iter()
+        .position(|w| w.location.symbol == HANDLER && w.location.module.is_none())
+    else {
         return Ok(Place::Unknown(elsewhere(state, &words)));
     };
     let handler = Handler::of(machine)?;
-    let Some((above, rest)) = words.split_at_checked(frame) else { return Ok(Place::Unknown(None)) };
-    let Some((word, below)) = rest.split_first() else { return Ok(Place::Unknown(None)) };
+    let Some((above, rest)) = words.split_at_checked(frame) else {
+        return Ok(Place::Unknown(None));
+    };
+    let Some((word, below)) = rest.split_first() else {
+        return Ok(Place::Unknown(None));
+    };
     let value = format!("{}, called by {}", word.location, callers(above));
     let alive = state == NMI_EXECUTING && has_callers(above);
     Ok(match handler.judge(word, alive, below) {
@@ -97,28 +107,41 @@ impl Handler {
         let kernel = machine.kernel;
         let function = kernel.function(HANDLER)?;
         let waiting = kernel.symbol("waiting_for_crash_ipi")?;
-        let counted_off = function.references_to(waiting).into_iter().next().ok_or_else(|| {
-            virtopsy_kernel::Error::Implausible {
+        let counted_off = function
+            .references_to(waiting)
+            .into_iter()
+            .next()
+            .ok_or_else(|| virtopsy_kernel::Error::Implausible {
                 what: format!("the text of {HANDLER}"),
                 at: function.start,
                 found: "no instruction that counts waiting_for_crash_ipi down".into(),
-            }
-        })?;
+            })?;
         let inside_disable = match machine.layout.disable {
             None => None,
             Some(name) => {
                 let target = kernel.symbol(name)?;
-                function.calls().into_iter().find(|c| c.target == Some(target)).map(|c| c.returns_to)
+                function
+                    .calls()
+                    .into_iter()
+                    .find(|c| c.target == Some(target))
+                    .map(|c| c.returns_to)
             }
         };
-        Ok(Handler { function, counted_off, inside_disable })
+        Ok(Handler {
+            function,
+            counted_off,
+            inside_disable,
+        })
     }
 
     /// Whether the disable always comes before the counting in this kernel's own code.
     fn order_holds(&self) -> bool {
         self.inside_disable.is_none_or(|gate| {
             let call = self.function.call_returning_to(gate).map(|c| c.at);
-            call.is_some_and(|call| self.function.is_only_reached_through(self.counted_off, call))
+            call.is_some_and(|call| {
+                self.function
+                    .is_only_reached_through(self.counted_off, call)
+            })
         })
     }
 
@@ -129,15 +152,20 @@ impl Handler {
             let e = Evidence::on(WHAT, Strength::Strong, why);
             return Place::Inside(e.lies_when("it hung there after the hardware was already off"));
         }
-        let past = self.order_holds() && self.function.is_only_reached_through(word.value, self.counted_off);
+        let past = self.order_holds()
+            && self
+                .function
+                .is_only_reached_through(word.value, self.counted_off);
         if !past {
-            let why = "the CPU is in the crash NMI's callback, before its emergency disable has returned";
+            let why =
+                "the CPU is in the crash NMI's callback, before its emergency disable has returned";
             return Place::Inside(Evidence::on(WHAT, Strength::Weak, why));
         }
         Place::Past(if alive {
             let why = "the CPU halts in crash_nmi_callback behind the point where it counts itself off, \
                        which it reaches only after its emergency disable";
-            Evidence::off(WHAT, Strength::Proof, why).lies_when("the stack is stale, which nmi_state 1 excludes")
+            Evidence::off(WHAT, Strength::Proof, why)
+                .lies_when("the stack is stale, which nmi_state 1 excludes")
         } else {
             let why = "a return address behind the emergency disable stands on the NMI stack, \
                        but the CPU is not marked as handling an NMI";
@@ -151,9 +179,16 @@ fn elsewhere(state: u32, words: &[CodeWord]) -> Option<Evidence> {
     if state != NMI_EXECUTING || !has_callers(words) {
         return None;
     }
-    let last = words.iter().rposition(|w| DISPATCHERS.contains(&w.location.symbol.as_str()))?;
-    let stuck = words.get(last + 1).map_or_else(|| "a handler that leaves no name".into(), |w| w.location.to_string());
-    let why = format!("the CPU is handling another NMI and never came to the crash handler; it is in {stuck}");
+    let last = words
+        .iter()
+        .rposition(|w| DISPATCHERS.contains(&w.location.symbol.as_str()))?;
+    let stuck = words.get(last + 1).map_or_else(
+        || "a handler that leaves no name".into(),
+        |w| w.location.to_string(),
+    );
+    let why = format!(
+        "the CPU is handling another NMI and never came to the crash handler; it is in {stuck}"
+    );
     let dispatcher = words.get(last)?;
     Some(Evidence::neutral("nmi-handler", why).read(dispatcher.at, dispatcher.location.to_string()))
 }
@@ -171,12 +206,27 @@ fn has_callers(above: &[CodeWord]) -> bool {
         let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
         move |w: &CodeWord| names.contains(&w.location.symbol)
     };
-    let Some(entry) = above.iter().position(named(&ENTRIES)) else { return false };
-    above.get(entry + 1..).unwrap_or_default().iter().any(named(&DISPATCHERS))
+    let Some(entry) = above.iter().position(named(&ENTRIES)) else {
+        return false;
+    };
+    above
+        .get(entry + 1..)
+        .unwrap_or_default()
+        .iter()
+        .any(named(&DISPATCHERS))
 }
 
 /// The last few callers, innermost first.
 fn callers(words: &[CodeWord]) -> String {
-    let names: Vec<String> = words.iter().rev().take(3).map(|w| w.location.to_string()).collect();
-    if names.is_empty() { "nobody".into() } else { names.join(" < ") }
+    let names: Vec<String> = words
+        .iter()
+        .rev()
+        .take(3)
+        .map(|w| w.location.to_string())
+        .collect();
+    if names.is_empty() {
+        "nobody".into()
+    } else {
+        names.join(" < ")
+    }
 }

@@ -19,13 +19,21 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, usage: Usage, out: &mut
     }
     if machine.stop_path_began() == Some(false) {
         let why = "enabled, and no path that disables had begun (no crash, no stop, no reboot)";
-        out.push(Evidence::on(WHAT, Strength::Strong, why).lies_when("the CPU was just enabling or disabling"));
+        out.push(
+            Evidence::on(WHAT, Strength::Strong, why)
+                .lies_when("the CPU was just enabling or disabling"),
+        );
         return;
     }
     let panicked = positive(&machine.stop.panic_cpu).or(positive(&machine.stop.stopping_cpu));
     let jumped = machine.origin == Origin::Kdump || machine.crashing_cpu().is_some();
-    if panicked == Some(cpu) && !jumped && number(&machine.stop.stopping_cpu).is_some_and(|n| n >= 0) {
+    if panicked == Some(cpu)
+        && !jumped
+        && number(&machine.stop.stopping_cpu).is_some_and(|n| n >= 0)
+    {
         let why = "this CPU panicked and stopped the others; without a crash kernel it never disables itself";
-        out.push(Evidence::on(WHAT, Strength::Strong, why).lies_when("an emergency restart followed"));
+        out.push(
+            Evidence::on(WHAT, Strength::Strong, why).lies_when("an emergency restart followed"),
+        );
     }
 }

@@ -31,7 +31,8 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
         }
         Ok((read, false)) => {
             let why = "the CPU was taken offline (or never started), which gives virtualization back first";
-            let e = Evidence::off("hotplug", Strength::Strong, why).read(read.address, read.value.to_string());
+            let e = Evidence::off("hotplug", Strength::Strong, why)
+                .read(read.address, read.value.to_string());
             out.push(e.lies_when("something other than KVM enabled it"));
             true
         }
@@ -44,15 +45,29 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
 
 /// The CPU's hotplug state, and whether it is that of a running CPU.
 fn hotplug_state(machine: &Machine<'_>, cpu: CpuId) -> Result<(Read<i64>, bool)> {
-    let state = machine.kernel.percpu_object("cpuhp_state", "struct cpuhp_cpu_state", cpu)?.field("state")?;
+    let state = machine
+        .kernel
+        .percpu_object("cpuhp_state", "struct cpuhp_cpu_state", cpu)?
+        .field("state")?;
     let value = state.i64()?;
     let online = machine.kernel.enumerator("CPUHP_ONLINE")?;
-    Ok((Read { value, address: state.address }, value == online))
+    Ok((
+        Read {
+            value,
+            address: state.address,
+        },
+        value == online,
+    ))
 }
 
 /// A CPU that is out of the mask, but was not taken out by hotplug.
 fn stopped(machine: &Machine<'_>, cpu: CpuId, state: Read<i64>, out: &mut Vec<Evidence>) {
-    let read = |e: Evidence| e.read(state.address, format!("offline, cpuhp_state {} (online)", state.value));
+    let read = |e: Evidence| {
+        e.read(
+            state.address,
+            format!("offline, cpuhp_state {} (online)", state.value),
+        )
+    };
     if positive(&machine.stop.panic_redirect_cpu) == Some(cpu) {
         let why = "this CPU handed its panic to another one, left the online mask and stopped itself without disabling";
         out.push(read(Evidence::on("panic-redirect", Strength::Strong, why)));
@@ -61,16 +76,23 @@ fn stopped(machine: &Machine<'_>, cpu: CpuId, state: Read<i64>, out: &mut Vec<Ev
     let stopping = positive(&machine.stop.stopping_cpu);
     match stopping {
         Some(by) if by != cpu => {
-            let svm_left = machine.feature == Feature::Svm && !machine.layout.reboot_vector_disables_svm;
+            let svm_left =
+                machine.feature == Feature::Svm && !machine.layout.reboot_vector_disables_svm;
             let e = if svm_left {
-                let why = "stopped by the REBOOT vector, which in this kernel does not switch SVM off";
+                let why =
+                    "stopped by the REBOOT vector, which in this kernel does not switch SVM off";
                 Evidence::on("stopped-by-reboot", Strength::Weak, why)
             } else {
-                let why = format!("CPU {by} stopped it; stop_this_cpu() clears the online bit after the emergency disable");
+                let why = format!(
+                    "CPU {by} stopped it; stop_this_cpu() clears the online bit after the emergency disable"
+                );
                 Evidence::off("stopped-by-reboot", Strength::Proof, why)
             };
             out.push(read(e));
         }
-        _ => out.push(read(Evidence::neutral("online-mask", "not online, and no stop path is known to have run"))),
+        _ => out.push(read(Evidence::neutral(
+            "online-mask",
+            "not online, and no stop path is known to have run",
+        ))),
     }
 }

@@ -14,11 +14,17 @@ use crate::report::{Origin, Strength};
 pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, note: NoteState, out: &mut Vec<Evidence>) {
     // The crashing CPU's own note comes right before the jump: where it is missing, this is not
     // the CPU that jumped.
-    if machine.origin != Origin::Kdump || machine.crashing_cpu() != Some(cpu) || note == NoteState::Empty {
+    if machine.origin != Origin::Kdump
+        || machine.crashing_cpu() != Some(cpu)
+        || note == NoteState::Empty
+    {
         return;
     }
-    let Ok(Some(read)) = &machine.stop.crashing_cpu else { return };
+    let Ok(Some(read)) = &machine.stop.crashing_cpu else {
+        return;
+    };
     let why = "the crash kernel wrote this dump: the crashing CPU came to the end of its shutdown, which disables first";
-    let e = Evidence::off("kdump-ran", Strength::Proof, why).lies_when("the marks of a kdump (CRASHTIME) are forged");
+    let e = Evidence::off("kdump-ran", Strength::Proof, why)
+        .lies_when("the marks of a kdump (CRASHTIME) are forged");
     out.push(e.read(read.address, format!("crashing_cpu {}", read.value)));
 }

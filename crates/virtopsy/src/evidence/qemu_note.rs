@@ -20,20 +20,30 @@ const CR0_PE_PG: u64 = 1 << 31 | 1;
 const CR4_LA57: u64 = 1 << 12;
 
 pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) {
-    let Some(note) = machine.qemu_note(cpu) else { return };
+    let Some(note) = machine.qemu_note(cpu) else {
+        return;
+    };
     let [cr0, _, _, cr3, cr4] = note.cr;
-    let value = format!("cr0 {cr0:#x}, cr3 {cr3:#x}, cr4 {cr4:#x}, rip {:#x}", note.regs.rip);
+    let value = format!(
+        "cr0 {cr0:#x}, cr3 {cr3:#x}, cr4 {cr4:#x}, rip {:#x}",
+        note.regs.rip
+    );
     let e = match is_this_kernel(machine, note) {
         Some(false) => {
             let why = "the CPU's registers are not this kernel's: it was inside a nested guest, which needs virtualization on";
-            Evidence::on(WHAT, Strength::Proof, why).lies_when("the CPU was in firmware (SMM) or had not been started")
+            Evidence::on(WHAT, Strength::Proof, why)
+                .lies_when("the CPU was in firmware (SMM) or had not been started")
         }
-        Some(true) if machine.feature == Feature::Vmx && cr4 & CR4_VMXE == 0 => {
-            Evidence::off(WHAT, Strength::Proof, "CR4.VMXE was clear in the CPU itself when the dump was taken")
-        }
-        Some(true) if machine.feature == Feature::Vmx => {
-            Evidence::on(WHAT, Strength::Proof, "CR4.VMXE was set in the CPU itself when the dump was taken")
-        }
+        Some(true) if machine.feature == Feature::Vmx && cr4 & CR4_VMXE == 0 => Evidence::off(
+            WHAT,
+            Strength::Proof,
+            "CR4.VMXE was clear in the CPU itself when the dump was taken",
+        ),
+        Some(true) if machine.feature == Feature::Vmx => Evidence::on(
+            WHAT,
+            Strength::Proof,
+            "CR4.VMXE was set in the CPU itself when the dump was taken",
+        ),
         Some(true) => Evidence::neutral(WHAT, "the note holds no EFER, so it says nothing of SVM"),
         None => Evidence::neutral(WHAT, "whose registers these are can't be told"),
     };
@@ -52,7 +62,12 @@ fn is_this_kernel(machine: &Machine<'_>, note: &QemuCpu) -> Option<bool> {
         return Some(false);
     }
     let kernel = machine.kernel;
-    let entry = kernel.symbols().ok()?.first_of(&["__entry_text_start", "entry_SYSCALL_64"]).ok()?.address;
+    let entry = kernel
+        .symbols()
+        .ok()?
+        .first_of(&["__entry_text_start", "entry_SYSCALL_64"])
+        .ok()?
+        .address;
     let expected = kernel.space().translate(entry).ok()?;
     let mode = PagingMode {
         root: PhysAddr(cr3 & 0x000f_ffff_ffff_f000),
@@ -63,7 +78,9 @@ fn is_this_kernel(machine: &Machine<'_>, note: &QemuCpu) -> Option<bool> {
     let seen = AddressSpace::new(kernel.dump().clone(), mode).walk_only(VirtAddr(entry.0));
     match seen {
         Ok(physical) => Some(physical == expected),
-        Err(virtopsy_kernel::Error::NotMapped { .. } | virtopsy_kernel::Error::NotCanonical { .. }) => Some(false),
+        Err(
+            virtopsy_kernel::Error::NotMapped { .. } | virtopsy_kernel::Error::NotCanonical { .. },
+        ) => Some(false),
         Err(_) => None,
     }
 }

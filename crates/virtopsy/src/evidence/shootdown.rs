@@ -66,7 +66,8 @@ fn finished(machine: &Machine<'_>, note: NoteState) -> Evidence {
             "an offlined CPU counted down in another's place (4.19)",
         );
     }
-    let why = "every CPU that was sent the crash NMI has counted itself off, after its emergency disable";
+    let why =
+        "every CPU that was sent the crash NMI has counted itself off, after its emergency disable";
     Evidence::off(WHAT, Strength::Proof, why).lies_when("a panic was redirected")
 }
 
@@ -77,14 +78,20 @@ fn unfinished(waiting: i32, note: NoteState, usage: Usage) -> Evidence {
             let why = format!(
                 "{waiting} CPU(s) never answered the crash NMI, and this one left no registers: it is one of them"
             );
-            Evidence::on(WHAT, Strength::Strong, why).lies_when("it answered after the crash kernel had started")
+            Evidence::on(WHAT, Strength::Strong, why)
+                .lies_when("it answered after the crash kernel had started")
         }
-        (NoteState::Empty, _) => Evidence::neutral(WHAT, format!("this is one of {waiting} CPU(s) that never answered")),
-        (NoteState::Saved, _) => {
-            Evidence::neutral(WHAT, format!("{waiting} CPU(s) did not finish; this one at least began"))
-        }
-        (NoteState::Unknown, _) => {
-            Evidence::neutral(WHAT, format!("{waiting} CPU(s) did not finish; which ones is not known"))
-        }
+        (NoteState::Empty, _) => Evidence::neutral(
+            WHAT,
+            format!("this is one of {waiting} CPU(s) that never answered"),
+        ),
+        (NoteState::Saved, _) => Evidence::neutral(
+            WHAT,
+            format!("{waiting} CPU(s) did not finish; this one at least began"),
+        ),
+        (NoteState::Unknown, _) => Evidence::neutral(
+            WHAT,
+            format!("{waiting} CPU(s) did not finish; which ones is not known"),
+        ),
     }
 }

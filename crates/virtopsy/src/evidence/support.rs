@@ -14,7 +14,11 @@ const WHAT: &str = "cpu-feature";
 
 pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) -> Option<bool> {
     if machine.feature == Feature::None {
-        let mut e = Evidence::off(WHAT, Strength::Strong, "the kernel uses neither VMX nor SVM on this machine");
+        let mut e = Evidence::off(
+            WHAT,
+            Strength::Strong,
+            "the kernel uses neither VMX nor SVM on this machine",
+        );
         if let Ok(Some(read)) = &machine.feature_read {
             e = e.read(read.address, format!("{:#x}", read.value));
         }
@@ -31,7 +35,10 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
             let value = format!("vmx={} svm={}", u8::from(vmx), u8::from(svm));
             if !has {
                 let e = Evidence::off(WHAT, Strength::Strong, "this CPU has neither VMX nor SVM");
-                out.push(e.read(address, value).lies_when("the capability was cleared by the kernel"));
+                out.push(
+                    e.read(address, value)
+                        .lies_when("the capability was cleared by the kernel"),
+                );
             }
             Some(has)
         }
