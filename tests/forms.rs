@@ -11,34 +11,15 @@
     clippy::print_stdout
 )]
 
+#[path = "support/apart.rs"]
+mod apart;
 mod support;
 
-use std::path::Path;
 use std::process::Command;
 
+use apart::take_apart;
 use support::{check, essence, samples};
-use virtopsy_testkit::{Codec, Elf, Kdump, Memory, Note, Page, flatten};
-use virtopsy_vmcore::{Dump, OpenOptions, PageState, Pfn};
-
-/// Pages and notes of a dump.
-fn take_apart(path: &Path) -> (Memory, Vec<Note>) {
-    let dump = Dump::open(&[path.to_path_buf()], &OpenOptions::default()).unwrap();
-    let mut memory = Memory::new(dump.page_size());
-    for pfn in (0..dump.max_pfn().0).map(Pfn) {
-        let page = match dump.page_state(pfn) {
-            PageState::Hole => continue,
-            PageState::Excluded => Page::Excluded,
-            _ => Page::Data(dump.page(pfn).unwrap().to_vec()),
-        };
-        memory.pages.insert(pfn.0, page);
-    }
-    let notes = dump
-        .notes()
-        .iter()
-        .map(|n| Note::new(&n.name, n.kind, n.desc.clone()))
-        .collect();
-    (memory, notes)
-}
+use virtopsy_testkit::{Codec, Elf, Kdump, Memory, Note, flatten};
 
 fn kdump(memory: &Memory, notes: &[Note], codec: Option<Codec>) -> Vec<u8> {
     let dump = Kdump::new(memory.clone()).codec(codec);

@@ -90,6 +90,36 @@ Exit status:
   0  there is no such report                   2  usage, input or internal error
   1  there is at least one                     3  the log could not be read whole";
 
+const INFO_HELP: &str = "\
+Examples:
+  virtopsy info vmcore
+  virtopsy info --vmcoreinfo vmcore
+  virtopsy info --format json vmcore | jq .container.pages
+
+Exit status:
+  0  the dump opened                            2  it did not, or the vmlinux is not its own";
+
+const BT_HELP: &str = "\
+Examples:
+  virtopsy bt vmcore                      what each CPU did
+  virtopsy bt --cpu 2 vmcore
+  virtopsy bt --task 4711 vmcore          where a task sleeps
+  virtopsy bt --all --format json vmcore | jq '.backtraces[].frames[0].function'";
+
+const PEEK_HELP: &str = "\
+Expressions:
+  init_task.tasks.next                    a variable, its members; -> and . mean the same
+  percpu(cpu_tlbstate, 2).cr4             a CPU's copy of a per-CPU variable
+  kvm:vm_list                             a variable of the module kvm
+  '(struct task_struct *)0xffff888003a80000->comm'
+                                          a cast; members of it may follow
+  'boot_cpu_data.x86_capability[0..4]'    elements 0 to 3
+  '*init_task.mm'                         what a pointer points to
+  0xffff888003a80000:64                   64 bytes as they are
+
+Without debug files, types come from BTF, which knows the types of per-CPU variables only; for
+others there is a small built-in table, and casts.";
+
 /// Was hardware virtualization off when the crash kernel took over, and how do we know?
 ///
 /// Opens a Linux kdump vmcore and says, with proof, whether VMX or SVM was off on every CPU, which
@@ -120,8 +150,15 @@ pub(crate) enum Command {
     Report(ReportArgs),
     Cpus(CpusArgs),
     Callback(CallbackArgs),
+    Info(InfoArgs),
     Splats(SplatsArgs),
     Log(LogArgs),
+    Bt(BtArgs),
+    Tasks(TasksArgs),
+    Modules(ModulesArgs),
+    Vms(VmsArgs),
+    Locks(LocksArgs),
+    Peek(PeekArgs),
     Open(OpenArgs),
     Explain(ExplainArgs),
     Schema(SchemaArgs),
@@ -381,6 +418,24 @@ pub(crate) struct CallbackArgs {
     pub(crate) exit_zero: bool,
 }
 
+/// What a dump is made of: format, header, pages, notes, VMCOREINFO, symbols and types
+///
+/// Counts the pages that are present, zero, excluded and missing by bitmaps and descriptors, without
+/// decoding them, and says where symbols and types come from or what is needed for them.
+#[derive(Debug, Args)]
+#[command(after_long_help = INFO_HELP)]
+pub(crate) struct InfoArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// Show VMCOREINFO line by line
+    #[arg(long)]
+    pub(crate) vmcoreinfo: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
+
 /// Lock-debugging reports in a dump's log buffer or in a text log
 ///
 /// Reports of lockdep, RCU-lockdep and the other lock debuggers, each with its place, its held
@@ -434,6 +489,101 @@ pub(crate) struct LogArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: ListFormat,
+}
+
+/// Backtraces: what each CPU did, and where tasks sleep
+///
+/// Unwinds by the kernel's own tables, across interrupts, NMIs and exceptions. A frame with a `?`
+/// is a guess: by frame pointer, or found by scanning the stack.
+#[derive(Debug, Args)]
+#[command(after_long_help = BT_HELP)]
+pub(crate) struct BtArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// Only this CPU; may be given several times
+    #[arg(long, value_name = "N", conflicts_with_all = ["task", "all"])]
+    pub(crate) cpu: Vec<u32>,
+    /// The task with this thread id, or at this address
+    #[arg(long, value_name = "PID|ADDRESS", conflicts_with = "all")]
+    pub(crate) task: Vec<String>,
+    /// Every CPU, and every task that was not running
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
+
+/// All tasks: state, CPU, process ids, name
+#[derive(Debug, Args)]
+pub(crate) struct TasksArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// Only tasks in these states, by the letters of ps(1): R S D T t X Z P I
+    #[arg(long, value_name = "LETTERS")]
+    pub(crate) state: Option<String>,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
+
+/// Loaded modules: state, memory, users, taints
+#[derive(Debug, Args)]
+pub(crate) struct ModulesArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
+
+/// Virtual machines and their virtual CPUs
+#[derive(Debug, Args)]
+pub(crate) struct VmsArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
+
+/// Locks that tasks hold and wait for, and lockdep's own state
+///
+/// What is held is known to kernels with lockdep only. Who waits for whom is known to others too,
+/// where they record it (DETECT_HUNG_TASK_BLOCKER, proxy execution).
+#[derive(Debug, Args)]
+pub(crate) struct LocksArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
+
+/// Read memory by name
+#[derive(Debug, Args)]
+#[command(after_long_help = PEEK_HELP)]
+pub(crate) struct PeekArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// What to read
+    #[arg(required = true, value_name = "EXPR")]
+    pub(crate) expressions: Vec<String>,
+    /// Levels of structures inside structures that are shown
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=16))]
+    pub(crate) depth: u32,
+    /// Elements that are shown of an array without a range
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(0..=65536))]
+    pub(crate) elements: u64,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
 }
 
 /// Look around in a dump, in the terminal
@@ -622,10 +772,21 @@ mod tests {
     }
 
     #[test]
-    fn commands_of_later_issues_do_not_exist_yet() {
+    fn every_command_of_the_contract_exists() {
         let commands = Cli::command();
-        for name in ["vms", "modules", "tasks", "locks", "bt", "peek", "info"] {
-            assert!(commands.find_subcommand(name).is_none(), "{name}");
+        for name in [
+            "check", "report", "cpus", "callback", "vms", "modules", "tasks", "locks", "splats",
+            "log", "bt", "peek", "open", "explain", "schema", "completions", "man",
+        ] {
+            assert!(commands.find_subcommand(name).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_backtrace_is_of_cpus_or_of_tasks_or_of_all() {
+        for args in [&["bt", "d", "--cpu", "1", "--all"][..], &["bt", "d", "--cpu", "1", "--task", "2"]] {
+            assert_eq!(parse(args).unwrap_err().exit_code(), 2, "{args:?}");
+        }
+        parse(&["bt", "d", "--cpu", "1", "--cpu", "2"]).unwrap();
     }
 }

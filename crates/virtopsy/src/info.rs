@@ -146,10 +146,16 @@ pub struct Finding {
 /// Looks at a dump. What went wrong stands in the result's `error`. All bitmaps and descriptors are
 /// read to count pages: 1 TiB of memory takes seconds; `cancel` ends that early.
 pub fn inspect(spec: &DumpSpec, options: &Options, cancel: &AtomicBool) -> DumpInfo {
-    let mut info = DumpInfo { path: spec.label(), ..DumpInfo::default() };
+    let mut info = DumpInfo {
+        path: spec.label(),
+        ..DumpInfo::default()
+    };
     let session = Session::open(spec, options).or_else(|error| {
         // A vmlinux that does not fit says nothing against the dump.
-        let bare = Options { vmlinux: None, ..options.clone() };
+        let bare = Options {
+            vmlinux: None,
+            ..options.clone()
+        };
         let opened = Session::open(spec, &bare);
         info.error = Some(error);
         opened
@@ -182,9 +188,18 @@ fn container(dump: &Dump, cancel: &AtomicBool) -> ContainerInfo {
         page_size: dump.page_size(),
         pages: dump.count_pages(cancel).into(),
         ranges_total: ranges.len() as u64,
-        ranges: ranges.iter().take(RANGES_LISTED).map(|r| [Hex(r.start.0), Hex(r.end.0)]).collect(),
+        ranges: ranges
+            .iter()
+            .take(RANGES_LISTED)
+            .map(|r| [Hex(r.start.0), Hex(r.end.0)])
+            .collect(),
         notes: grouped(dump.notes()),
-        device_dumps: dump.notes().iter().filter_map(Note::device_dump).map(Text::from).collect(),
+        device_dumps: dump
+            .notes()
+            .iter()
+            .filter_map(Note::device_dump)
+            .map(Text::from)
+            .collect(),
         erased: erased.lines().map(Text::from).collect(),
         vmcoreinfo_note: dump.vmcoreinfo().is_some(),
     }
@@ -204,7 +219,10 @@ impl From<PageCounts> for PagesInfo {
 }
 
 fn field(name: &str, value: impl ToString) -> Field {
-    Field { name: name.to_owned(), value: Text::from(value.to_string()) }
+    Field {
+        name: name.to_owned(),
+        value: Text::from(value.to_string()),
+    }
 }
 
 fn kdump_fields(header: &KdumpHeader) -> Vec<Field> {
@@ -212,7 +230,19 @@ fn kdump_fields(header: &KdumpHeader) -> Vec<Field> {
     let mut fields = vec![
         field("signature", header.signature.trim_end()),
         field("header_version", header.version),
-        field("utsname", [&uts.sysname, &uts.nodename, &uts.release, &uts.version, &uts.machine].map(String::as_str).join(" ").trim()),
+        field(
+            "utsname",
+            [
+                &uts.sysname,
+                &uts.nodename,
+                &uts.release,
+                &uts.version,
+                &uts.machine,
+            ]
+            .map(String::as_str)
+            .join(" ")
+            .trim(),
+        ),
         field("status", format_args!("{:#x}", header.status)),
         field("block_size", header.block_size),
         field("bitmaps", if header.two_bitmaps { 2 } else { 1 }),
@@ -239,12 +269,21 @@ fn grouped(notes: &[Note]) -> Vec<NoteInfo> {
     let mut groups: Vec<NoteInfo> = Vec::new();
     for note in notes {
         let owner = Text::from(note.name.as_str());
-        if let Some(group) = groups.iter_mut().find(|g| g.owner == owner && g.kind == note.kind) {
+        if let Some(group) = groups
+            .iter_mut()
+            .find(|g| g.owner == owner && g.kind == note.kind)
+        {
             group.count += 1;
             group.size = group.size.saturating_add(note.size);
         } else if groups.len() < RANGES_LISTED {
             let (kind, size, meaning) = (note.kind, note.size, meaning(note));
-            groups.push(NoteInfo { owner, kind, count: 1, size, meaning });
+            groups.push(NoteInfo {
+                owner,
+                kind,
+                count: 1,
+                size,
+                meaning,
+            });
         }
     }
     groups
@@ -270,10 +309,17 @@ fn kernel(kernel: &Kernel) -> KernelInfo {
         kaslr_offset: info.kernel_offset().map(Hex),
         page_table: Hex(kernel.space().root().0),
         page_table_levels: kernel.space().levels() as u64,
-        vmcoreinfo: info.entries().map(|(key, value)| field(key, value)).collect(),
+        vmcoreinfo: info
+            .entries()
+            .map(|(key, value)| field(key, value))
+            .collect(),
         symbols: symbols(kernel),
         types: types(kernel),
-        notes: kernel.notes().iter().map(|note| Text::from(note.as_str())).collect(),
+        notes: kernel
+            .notes()
+            .iter()
+            .map(|note| Text::from(note.as_str()))
+            .collect(),
     }
 }
 
@@ -294,7 +340,10 @@ fn symbols(kernel: &Kernel) -> Finding {
 
 fn types(kernel: &Kernel) -> Finding {
     match kernel.types_origin() {
-        Some(origin) => Finding { from: Some(origin.to_string()), ..Finding::default() },
+        Some(origin) => Finding {
+            from: Some(origin.to_string()),
+            ..Finding::default()
+        },
         None => Finding {
             missing: kernel.types().err().map(|e| Text::from(e.to_string())),
             needed: Some(wanted(kernel, "with BTF or DWARF")),
@@ -305,6 +354,11 @@ fn types(kernel: &Kernel) -> Finding {
 
 /// The file that would help.
 fn wanted(kernel: &Kernel, what: &str) -> Text {
-    let id = kernel.build_id().map_or_else(String::new, |id| format!(", build-id {id}"));
-    Text::from(format!("the vmlinux of {}{id}, {what} (--vmlinux or --debug-dir)", kernel.release()))
+    let id = kernel
+        .build_id()
+        .map_or_else(String::new, |id| format!(", build-id {id}"));
+    Text::from(format!(
+        "the vmlinux of {}{id}, {what} (--vmlinux or --debug-dir)",
+        kernel.release()
+    ))
 }

@@ -8,6 +8,7 @@ use virtopsy_vmcore::{Dump, OpenOptions};
 
 pub use virtopsy_kernel::TypesChoice;
 
+use crate::known_issue::Case;
 use crate::machine::Machine;
 use crate::report::{DumpReport, ErrorReport, LogReport, Origin, Text};
 use crate::{callback, check, crash, known_issue, splat, virtualization};
@@ -131,13 +132,19 @@ impl Session {
     /// Everything that can be said of the dump. All checks are run.
     pub fn report(&self) -> DumpReport {
         let mut report = self.container_report();
-        match &self.kernel {
+        let log = match &self.kernel {
             Ok(kernel) => kernel_report(kernel, &mut report),
-            Err(e) => report
-                .notes
-                .push(Text::from(format!("the kernel can't be examined: {e}"))),
-        }
-        report.known_issues = known_issue::recognise(&report);
+            Err(e) => {
+                let note = format!("the kernel can't be examined: {e}");
+                report.notes.push(Text::from(note));
+                None
+            }
+        };
+        report.known_issues = known_issue::recognise(&Case {
+            report: &report,
+            kernel: self.kernel.as_ref().ok(),
+            log: log.as_ref(),
+        });
         report.checks = check::run_all(&report);
         report
     }
@@ -221,8 +228,9 @@ fn error_report(e: &virtopsy_kernel::Error) -> ErrorReport {
     }
 }
 
-/// What the kernel's memory says. Each part stands on its own: one that fails leaves a note.
-fn kernel_report(kernel: &Kernel, report: &mut DumpReport) {
+/// What the kernel's memory says. Each part stands on its own: one that fails leaves a note. Gives
+/// the log for those who need it after.
+fn kernel_report(kernel: &Kernel, report: &mut DumpReport) -> Option<Log> {
     report.build_id = kernel.build_id().map(Into::into);
     report.types_from = kernel.types_origin().map(|o| o.to_string());
     report.symbols_from = kernel.symbols().ok().map(|s| s.origin().to_string());
@@ -243,6 +251,7 @@ fn kernel_report(kernel: &Kernel, report: &mut DumpReport) {
             report.callback = callback::examine(kernel, report.virtualization.feature, false);
         }
     }
+    log
 }
 
 fn machine_report(machine: &Machine<'_>, log: Option<&Log>, report: &mut DumpReport) {

@@ -13,17 +13,20 @@
     clippy::print_stdout
 )]
 
+#[path = "../../../tests/support/apart.rs"]
+mod apart;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use apart::take_apart;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use virtopsy::report::CpuState;
 use virtopsy::{DumpSpec, Options, examine};
-use virtopsy_testkit::{Kdump, Memory, Note, Page};
-use virtopsy_vmcore::{Dump, OpenOptions, PageState, Pfn};
+use virtopsy_testkit::Kdump;
 
 /// Notes the page of every decode.
 #[derive(Clone, Default)]
@@ -55,28 +58,6 @@ fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../samples")
         .join(name)
-}
-
-fn take_apart(path: &Path) -> (Memory, Vec<Note>) {
-    let dump = Dump::open(&[path.to_path_buf()], &OpenOptions::default()).unwrap();
-    let mut memory = Memory::new(dump.page_size());
-    for pfn in (0..dump.max_pfn().0).map(Pfn) {
-        match dump.page_state(pfn) {
-            PageState::Hole => {}
-            PageState::Excluded => drop(memory.pages.insert(pfn.0, Page::Excluded)),
-            _ => drop(
-                memory
-                    .pages
-                    .insert(pfn.0, Page::Data(dump.page(pfn).unwrap().to_vec())),
-            ),
-        }
-    }
-    let notes = dump
-        .notes()
-        .iter()
-        .map(|n| Note::new(&n.name, n.kind, n.desc.clone()))
-        .collect();
-    (memory, notes)
 }
 
 fn states(path: &Path) -> Vec<(u32, CpuState)> {

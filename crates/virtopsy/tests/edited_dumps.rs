@@ -3,17 +3,28 @@
 //! The sample is written again with plain pages; a word is found by its symbol, through the
 //! kernel's own page tables, and changed in place.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "../../../tests/support/apart.rs"]
+mod apart;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use virtopsy::report::{CallbackState, CheckVerdict, CpuState, DumpReport, Reason, Strength, Verdict};
+use apart::take_apart;
+use virtopsy::report::{
+    CallbackState, CheckVerdict, CpuState, DumpReport, Reason, Strength, Verdict,
+};
 use virtopsy::{DumpSpec, Options, examine};
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Kernel, KernelOptions};
-use virtopsy_testkit::{Kdump, KdumpBytes, Memory, Note, Page};
-use virtopsy_vmcore::{Dump, OpenOptions, PageState, Pfn};
+use virtopsy_testkit::{Kdump, KdumpBytes};
+use virtopsy_vmcore::{Dump, OpenOptions};
 
 /// A sample that can be edited.
 struct Edited {
@@ -23,24 +34,23 @@ struct Edited {
 }
 
 fn sample(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../samples")
+        .join(name)
 }
 
 impl Edited {
     fn new(name: &str) -> Edited {
         let dump = Dump::open(&[sample(name)], &OpenOptions::default()).unwrap();
-        let mut memory = Memory::new(dump.page_size());
-        for pfn in (0..dump.max_pfn().0).map(Pfn) {
-            match dump.page_state(pfn) {
-                PageState::Hole => {}
-                PageState::Excluded => drop(memory.pages.insert(pfn.0, Page::Excluded)),
-                _ => drop(memory.pages.insert(pfn.0, Page::Data(dump.page(pfn).unwrap().to_vec()))),
-            }
-        }
-        let notes = dump.notes().iter().map(|n| Note::new(&n.name, n.kind, n.desc.clone()));
-        let built = notes.fold(Kdump::new(memory).codec(None), Kdump::note).build();
+        let (memory, notes) = take_apart(&sample(name));
+        let plain = Kdump::new(memory).codec(None);
+        let built = notes.into_iter().fold(plain, Kdump::note).build();
         let kernel = Kernel::open(Arc::new(dump), &KernelOptions::default()).unwrap();
-        Edited { dir: tempfile::tempdir().unwrap(), built, kernel }
+        Edited {
+            dir: tempfile::tempdir().unwrap(),
+            built,
+            kernel,
+        }
     }
 
     fn write(&mut self, at: VirtAddr, bytes: &[u8]) -> &mut Self {
@@ -67,10 +77,15 @@ impl Edited {
     }
 
     fn books(&mut self, cpu: u32, users: u32) -> &mut Self {
-        let at = self.kernel.percpu("virtualization_nr_users", CpuId(cpu)).unwrap();
+        let at = self
+            .kernel
+            .percpu("virtualization_nr_users", CpuId(cpu))
+            .unwrap();
         self.write(at, &users.to_le_bytes());
         let kvm = self.kernel.modules().get("kvm").unwrap();
-        let at = kvm.percpu(&self.kernel, "virtualization_enabled", CpuId(cpu)).unwrap();
+        let at = kvm
+            .percpu(&self.kernel, "virtualization_enabled", CpuId(cpu))
+            .unwrap();
         self.write(at, &[u8::from(users > 0)])
     }
 
@@ -78,7 +93,10 @@ impl Edited {
     fn parked_word(&self, cpu: u32) -> (VirtAddr, u64) {
         let stack = self.kernel.nmi_stack(CpuId(cpu)).unwrap();
         let words = self.kernel.code_words(&stack);
-        let word = words.iter().find(|w| w.location.symbol == "crash_nmi_callback").unwrap();
+        let word = words
+            .iter()
+            .find(|w| w.location.symbol == "crash_nmi_callback")
+            .unwrap();
         (word.at, word.value.0)
     }
 
@@ -95,7 +113,12 @@ fn state(report: &DumpReport, cpu: usize) -> (CpuState, Reason) {
 }
 
 fn verdict(report: &DumpReport, check: &str) -> CheckVerdict {
-    report.checks.iter().find(|c| c.id == check).unwrap().verdict
+    report
+        .checks
+        .iter()
+        .find(|c| c.id == check)
+        .unwrap()
+        .verdict
 }
 
 const STUCK: &str = "svm-stuck-cpu2.kdump";
@@ -104,11 +127,24 @@ const OFFLINE: &str = "svm-offline-cpu3.kdump";
 #[test]
 fn a_cpu_that_redirected_its_panic_is_on_although_the_count_is_zero() {
     let mut dump = Edited::new(STUCK);
-    let report = dump.offline(2).int("panic_redirect_cpu", 2).int("waiting_for_crash_ipi", 0).report();
+    let report = dump
+        .offline(2)
+        .int("panic_redirect_cpu", 2)
+        .int("waiting_for_crash_ipi", 0)
+        .report();
     assert_eq!(state(&report, 2), (CpuState::On, Reason::StillEnabled));
     assert_eq!(report.virtualization.verdict, Verdict::NotAllOff);
-    assert_eq!(state(&report, 1).0, CpuState::Off, "the parked frame still proves the others");
-    assert!(report.known_issues.iter().any(|i| i.id == "panic-force-cpu-leaves-virt-on"));
+    assert_eq!(
+        state(&report, 1).0,
+        CpuState::Off,
+        "the parked frame still proves the others"
+    );
+    assert!(
+        report
+            .known_issues
+            .iter()
+            .any(|i| i.id == "panic-force-cpu-leaves-virt-on")
+    );
 }
 
 #[test]
@@ -122,7 +158,10 @@ fn a_count_of_zero_is_not_believed_over_a_cpu_that_left_no_registers() {
 #[test]
 fn the_initial_zero_of_the_count_proves_nothing() {
     let mut dump = Edited::new(STUCK);
-    let report = dump.int("waiting_for_crash_ipi", 0).int("crash_ipi_issued", 0).report();
+    let report = dump
+        .int("waiting_for_crash_ipi", 0)
+        .int("crash_ipi_issued", 0)
+        .report();
     assert_ne!(state(&report, 2).0, CpuState::Off);
 }
 
@@ -131,11 +170,30 @@ fn a_cpu_that_hangs_inside_the_emergency_disable_is_not_off() {
     let mut dump = Edited::new(OFFLINE);
     let (at, _) = dump.parked_word(0);
     let handler = dump.kernel.function("crash_nmi_callback").unwrap();
-    let disable = dump.kernel.symbol("x86_virt_emergency_disable_virtualization_cpu").unwrap();
-    let inside = handler.calls().into_iter().find(|c| c.target == Some(disable)).unwrap().returns_to;
-    let report = dump.pointer(at, inside.0).int("waiting_for_crash_ipi", 1).report();
-    assert_eq!(state(&report, 0).0, CpuState::On, "it never came out of the callback");
-    assert_eq!(state(&report, 2).0, CpuState::Off, "another CPU's own frame is proof");
+    let disable = dump
+        .kernel
+        .symbol("x86_virt_emergency_disable_virtualization_cpu")
+        .unwrap();
+    let inside = handler
+        .calls()
+        .into_iter()
+        .find(|c| c.target == Some(disable))
+        .unwrap()
+        .returns_to;
+    let report = dump
+        .pointer(at, inside.0)
+        .int("waiting_for_crash_ipi", 1)
+        .report();
+    assert_eq!(
+        state(&report, 0).0,
+        CpuState::On,
+        "it never came out of the callback"
+    );
+    assert_eq!(
+        state(&report, 2).0,
+        CpuState::Off,
+        "another CPU's own frame is proof"
+    );
 }
 
 #[test]
@@ -150,7 +208,10 @@ fn registers_alone_are_weak_while_some_cpu_is_unaccounted_for() {
 fn a_stale_frame_of_a_cpu_that_handles_no_nmi_is_no_proof() {
     let mut dump = Edited::new(OFFLINE);
     let at = dump.kernel.percpu("nmi_state", CpuId(0)).unwrap();
-    let report = dump.write(at, &[0; 4]).int("waiting_for_crash_ipi", 1).report();
+    let report = dump
+        .write(at, &[0; 4])
+        .int("waiting_for_crash_ipi", 1)
+        .report();
     let cpu = &report.virtualization.cpus[0];
     assert_ne!(cpu.strength, Strength::Proof);
 }
@@ -167,7 +228,10 @@ fn a_cpu_that_never_answered_but_never_had_it_enabled_is_off() {
 #[test]
 fn books_that_contradict_each_other_decide_nothing() {
     let mut dump = Edited::new(STUCK);
-    let at = dump.kernel.percpu("virtualization_nr_users", CpuId(2)).unwrap();
+    let at = dump
+        .kernel
+        .percpu("virtualization_nr_users", CpuId(2))
+        .unwrap();
     let report = dump.write(at, &0u32.to_le_bytes()).report();
     assert_ne!(state(&report, 2).0, CpuState::Off);
 }
@@ -175,9 +239,17 @@ fn books_that_contradict_each_other_decide_nothing() {
 #[test]
 fn a_cpu_that_the_reboot_vector_stopped_is_off() {
     let mut dump = Edited::new(STUCK);
-    let report = dump.offline(2).int("stopping_cpu", 0).int("waiting_for_crash_ipi", 0).report();
+    let report = dump
+        .offline(2)
+        .int("stopping_cpu", 0)
+        .int("waiting_for_crash_ipi", 0)
+        .report();
     assert_eq!(state(&report, 2).0, CpuState::Off);
-    let what: Vec<&str> = report.virtualization.cpus[2].evidence.iter().map(|e| e.what.as_str()).collect();
+    let what: Vec<&str> = report.virtualization.cpus[2]
+        .evidence
+        .iter()
+        .map(|e| e.what.as_str())
+        .collect();
     assert!(what.contains(&"stopped-by-reboot"), "{what:?}");
 }
 
@@ -185,11 +257,20 @@ fn a_cpu_that_the_reboot_vector_stopped_is_off() {
 fn a_callback_whose_module_is_going_is_unloading() {
     let mut dump = Edited::new(OFFLINE);
     let module = dump.kernel.modules().get("kvm_amd").unwrap().address;
-    let state_at = dump.kernel.object(module, "struct module").unwrap().field("state").unwrap().address;
+    let state_at = dump
+        .kernel
+        .object(module, "struct module")
+        .unwrap()
+        .field("state")
+        .unwrap()
+        .address;
     let report = dump.write(state_at, &2u32.to_le_bytes()).report();
     assert_eq!(report.callback.state, CallbackState::Unloading);
     assert_eq!(report.callback.module_state.as_deref(), Some("going"));
-    assert_eq!(verdict(&report, "emergency-callback-sound"), CheckVerdict::Fail);
+    assert_eq!(
+        verdict(&report, "emergency-callback-sound"),
+        CheckVerdict::Fail
+    );
 }
 
 #[test]
@@ -198,7 +279,10 @@ fn no_callback_while_virtualization_is_in_use_is_a_defect() {
     let at = dump.kernel.symbol("kvm_emergency_callback").unwrap();
     let report = dump.pointer(at, 0).report();
     assert_eq!(report.callback.state, CallbackState::None);
-    assert_eq!(verdict(&report, "emergency-callback-sound"), CheckVerdict::Fail);
+    assert_eq!(
+        verdict(&report, "emergency-callback-sound"),
+        CheckVerdict::Fail
+    );
 }
 
 #[test]
@@ -208,7 +292,10 @@ fn a_callback_that_is_not_kvms_is_named_and_fails() {
     let foreign = dump.kernel.symbol("panic").unwrap();
     let report = dump.pointer(at, foreign.0).report();
     assert_eq!(report.callback.expected, Some(false));
-    assert_eq!(verdict(&report, "emergency-callback-sound"), CheckVerdict::Fail);
+    assert_eq!(
+        verdict(&report, "emergency-callback-sound"),
+        CheckVerdict::Fail
+    );
 }
 
 #[test]
@@ -223,8 +310,21 @@ fn a_callback_into_the_void_is_dangling() {
 fn a_module_list_that_loops_ends_and_says_so() {
     let mut dump = Edited::new(OFFLINE);
     let module = dump.kernel.modules().get("kvm").unwrap().address;
-    let list = dump.kernel.object(module, "struct module").unwrap().field("list").unwrap().address;
+    let list = dump
+        .kernel
+        .object(module, "struct module")
+        .unwrap()
+        .field("list")
+        .unwrap()
+        .address;
     let report = dump.pointer(list, list.0).report();
-    assert!(report.notes.iter().any(|n| n.to_string().contains("does not end")), "{:?}", report.notes);
+    assert!(
+        report
+            .notes
+            .iter()
+            .any(|n| n.to_string().contains("does not end")),
+        "{:?}",
+        report.notes
+    );
     assert_ne!(report.virtualization.verdict, Verdict::NotAllOff);
 }

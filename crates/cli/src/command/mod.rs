@@ -1,22 +1,32 @@
 //! The commands, one file for each.
 
+pub(crate) mod bt;
 pub(crate) mod callback;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod cpus;
 pub(crate) mod explain;
+pub(crate) mod info;
+pub(crate) mod locks;
 pub(crate) mod log;
 pub(crate) mod man;
+pub(crate) mod modules;
 pub(crate) mod open;
+pub(crate) mod peek;
 pub(crate) mod report;
 pub(crate) mod schema;
 pub(crate) mod splats;
+pub(crate) mod tasks;
+pub(crate) mod vms;
 
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 
-use virtopsy::report::{DumpReport, Text};
+use serde::Serialize;
+use virtopsy::Session;
+use virtopsy::report::{DumpReport, ErrorReport, SCHEMA, Text};
+use virtopsy_kernel::Kernel;
 
 use crate::args::Common;
 use crate::batch;
@@ -25,6 +35,7 @@ use crate::input;
 use crate::judge::{Judge, Judged};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::render::json;
 use crate::terminal::say;
 
 /// Examines one dump. A panic becomes its error.
@@ -55,4 +66,60 @@ fn print(text: &str) -> anyhow::Result<()> {
     out.write_all(text.as_bytes())?;
     out.finish()?;
     Ok(())
+}
+
+/// Opens a dump and asks its kernel one thing. What goes wrong is said on standard error.
+fn ask_kernel<T>(
+    name: &OsStr,
+    common: &Common,
+    question: impl FnOnce(&Kernel) -> Result<T, virtopsy_kernel::Error>,
+) -> Option<T> {
+    let label = Text::new(name.as_bytes());
+    let asked = {
+        let _spinner = Progress::spinner(common, format!("reading {label}"));
+        let (spec, options) = (input::spec(name), common.options());
+        batch::catch(|| {
+            let session = Session::open(&spec, &options)?;
+            let kernel = session.kernel()?;
+            question(kernel).map_err(|e| ErrorReport {
+                kind: e.kind().to_owned(),
+                message: Text::from(e.to_string()),
+            })
+        })
+    };
+    match asked.unwrap_or_else(Err) {
+        Ok(answer) => Some(answer),
+        Err(error) => {
+            say(&format!("{label}: {}: {}", error.kind, error.message));
+            None
+        }
+    }
+}
+
+/// An answer as a JSON document of its own.
+#[derive(Serialize)]
+struct Document<'a, T> {
+    schema: &'static str,
+    path: Text,
+    #[serde(flatten)]
+    answer: &'a T,
+}
+
+/// Prints an answer as a JSON document.
+fn print_json(name: &OsStr, answer: &impl Serialize) -> anyhow::Result<()> {
+    let path = Text::new(name.as_bytes());
+    let document = Document {
+        schema: SCHEMA,
+        path,
+        answer,
+    };
+    let mut out = Output::stdout();
+    json::print(&mut out, &document)?;
+    out.finish()?;
+    Ok(())
+}
+
+/// An error of the kernel's, as text from a dump.
+fn error_text(e: &virtopsy_kernel::Error) -> Text {
+    Text::from(e.to_string())
 }

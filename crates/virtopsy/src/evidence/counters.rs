@@ -11,6 +11,7 @@ use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, CpuMask, Error, Result};
 
 use super::Evidence;
+use crate::callback;
 use crate::machine::{Machine, Read};
 use crate::report::{Feature, Strength};
 
@@ -66,7 +67,7 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
             }
         }
     }
-    let ever = max_asid(machine, cpu, out);
+    let ever = max_asid(machine, cpu, out) || was_used_before(machine);
     let usage = weigh(machine, &entries, unreadable, ever, out);
     for entry in &entries {
         let mut e = statement(entry);
@@ -225,6 +226,18 @@ fn max_asid(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) -> bool 
             false
         }
     }
+}
+
+/// Whether KVM had been in use on this machine: a kvm module was the last to be unloaded, or a VM
+/// was created (`kvm_createvm_count`).
+fn was_used_before(machine: &Machine<'_>) -> bool {
+    if callback::last_unloaded(machine.kernel).is_some_and(|name| name.starts_with("kvm")) {
+        return true;
+    }
+    let created = machine.kvm_symbol("kvm_createvm_count");
+    created
+        .and_then(|at| machine.kernel.space().u64(at))
+        .is_ok_and(|count| count > 0)
 }
 
 fn read_max_asid(machine: &Machine<'_>, cpu: CpuId) -> Result<Option<Read<u64>>> {

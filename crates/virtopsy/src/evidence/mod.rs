@@ -12,8 +12,10 @@ mod nothing_ran;
 mod online;
 mod origin;
 mod qemu_note;
+mod rebooting;
 mod shootdown;
 mod support;
+mod vmcs_list;
 
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Error};
@@ -136,6 +138,8 @@ pub(crate) fn gather(machine: &Machine<'_>, cpu: CpuId) -> Testimony {
     let mut evidence = Vec::new();
     let supported = support::examine(machine, cpu, &mut evidence);
     let usage = counters::examine(machine, cpu, &mut evidence);
+    vmcs_list::examine(machine, cpu, &mut evidence);
+    rebooting::examine(machine, &mut evidence);
     let offline = online::examine(machine, cpu, &mut evidence);
     nothing_ran::examine(machine, cpu, usage, &mut evidence);
     let shootdown = Shootdown {

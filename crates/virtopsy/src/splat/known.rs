@@ -12,8 +12,8 @@ const EMERGENCY: &[&str] = &[
 
 /// The id of the known issue that a report is, if it is one.
 ///
-/// `rcu-splat-in-emergency-callback`: rcu_dereference() of the KVM emergency callback while RCU does
-/// not watch the crashing CPU; caused by 428afac5a8ea, fixed by fff82ea9d900.
+/// `rcu-splat-in-emergency-callback`: rcu_dereference() of the KVM emergency callback without
+/// rcu_read_lock() (RCU is usually watching); caused by 428afac5a8ea, fixed by fff82ea9d900.
 #[must_use]
 pub fn known_issue_of(splat: &Splat) -> Option<&'static str> {
     if splat.kind != Kind::SuspiciousRcu {

@@ -1,6 +1,6 @@
 //! What a report becomes: plain data, every text already made safe to show.
 //!
-//! The first fields of [`Splat`] are the promise of `CONTRACT.md`; what stands below them is the
+//! The first fields of [`Splat`] are the public contract; what stands below them is the
 //! anatomy of single kinds and is left out of the JSON when empty.
 
 use serde::Serialize;

@@ -1,0 +1,271 @@
+//! `virtopsy bt`: backtraces of CPUs and tasks.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use virtopsy::report::{Hex, Text, escape};
+use virtopsy_kernel::{
+    Backtrace, CpuId, Ended, Error, Frame, Kernel, StackKind, Start, TaskInfo, TaskList, Unwinder,
+};
+
+use super::{ask_kernel, error_text, print, print_json};
+use crate::args::{BtArgs, Common, PageFormat};
+use crate::exit::Status;
+use crate::page::clean;
+use crate::terminal::Look;
+
+#[derive(Serialize)]
+struct Answer {
+    /// The format of the unwind tables; absent where the kernel has none.
+    orc: Option<String>,
+    backtraces: Vec<Entry>,
+    /// Why tasks are missing.
+    incomplete_because: Vec<Text>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    /// The CPU, of one that ran.
+    cpu: Option<u32>,
+    task: Option<TaskEntry>,
+    /// Where the registers came from; absent where the stack was only scanned.
+    registers: Option<String>,
+    user_mode: Option<bool>,
+    in_nmi: Option<bool>,
+    frames: Vec<FrameEntry>,
+    ended_because: EndedEntry,
+    notes: Vec<Text>,
+}
+
+#[derive(Serialize)]
+struct TaskEntry {
+    address: Hex,
+    pid: i32,
+    tgid: i32,
+    comm: Text,
+    state: char,
+}
+
+#[derive(Serialize)]
+struct FrameEntry {
+    ip: Hex,
+    sp: Hex,
+    function: Option<Text>,
+    offset: Option<Hex>,
+    size: Option<Hex>,
+    module: Option<Text>,
+    stack: Option<String>,
+    found_by: String,
+    reliable: bool,
+    interrupted: bool,
+}
+
+#[derive(Serialize)]
+struct EndedEntry {
+    kind: &'static str,
+    message: Text,
+}
+
+/// Prints the backtraces that were asked for.
+///
+/// # Errors
+/// When they cannot be printed.
+pub(crate) fn run(args: &BtArgs, common: &Common) -> anyhow::Result<Status> {
+    let Some(answer) = ask_kernel(&args.dump, common, |kernel| answer(kernel, args)) else {
+        return Ok(Status::Error);
+    };
+    match args.format {
+        PageFormat::Json => print_json(&args.dump, &answer)?,
+        PageFormat::Text => print(&text(&answer, Look::of_stdout(common.color)))?,
+    }
+    Ok(Status::Pass)
+}
+
+fn answer(kernel: &Kernel, args: &BtArgs) -> Result<Answer, Error> {
+    let unwinder = kernel.unwinder();
+    let orc = unwinder.orc().ok().map(|orc| orc.version.to_string());
+    let mut answer = Answer {
+        orc,
+        backtraces: Vec::new(),
+        incomplete_because: Vec::new(),
+    };
+    if args.task.is_empty() {
+        let possible = &kernel.cpus()?.possible;
+        let chosen: Vec<CpuId> = args.cpu.iter().copied().map(CpuId).collect();
+        if let Some(cpu) = chosen.iter().find(|cpu| !possible.contains(**cpu)) {
+            return Err(Error::NoSymbol { tried: format!("CPU {cpu}") });
+        }
+        let cpus = possible.iter().filter(|cpu| chosen.is_empty() || chosen.contains(cpu));
+        answer.backtraces.extend(cpus.map(|cpu| of_cpu(kernel, &unwinder, cpu)));
+    }
+    if args.all || !args.task.is_empty() {
+        let tasks = kernel.tasks();
+        let chosen = choose(kernel, &tasks, &args.task)?;
+        let entries = chosen.iter().map(|task| of_task(kernel, &unwinder, task));
+        answer.backtraces.extend(entries);
+        answer.incomplete_because = tasks.broken.iter().map(error_text).collect();
+    }
+    Ok(answer)
+}
+
+/// The tasks with the given thread ids or addresses; without any, all that were not running.
+fn choose(kernel: &Kernel, tasks: &TaskList, wanted: &[String]) -> Result<Vec<TaskInfo>, Error> {
+    if wanted.is_empty() {
+        let sleeping = tasks.tasks.iter().filter(|task| task.running_on.is_none());
+        return Ok(sleeping.cloned().collect());
+    }
+    let mut chosen = Vec::new();
+    for name in wanted {
+        let missing = || Error::NoSymbol { tried: format!("task {name}") };
+        chosen.push(match name.strip_prefix("0x") {
+            Some(hex) => {
+                let address = u64::from_str_radix(hex, 16).map_err(|_| missing())?;
+                let known = tasks.tasks.iter().find(|task| task.address.0 == address);
+                match known {
+                    Some(task) => task.clone(),
+                    None => kernel.task_at(address)?,
+                }
+            }
+            None => {
+                let pid = name.parse().map_err(|_| missing())?;
+                tasks.by_pid(pid).cloned().ok_or_else(missing)?
+            }
+        });
+    }
+    Ok(chosen)
+}
+
+fn of_cpu(kernel: &Kernel, unwinder: &Unwinder<'_>, cpu: CpuId) -> Entry {
+    let backtrace = unwinder.backtrace(Start::Cpu(cpu));
+    let task = kernel.current_task(cpu).and_then(|task| kernel.task_info(task.address));
+    let mut entry = entry(backtrace, task.ok().as_ref());
+    entry.cpu = Some(cpu.0);
+    entry.in_nmi = kernel.is_in_nmi(cpu).ok();
+    entry
+}
+
+fn of_task(kernel: &Kernel, unwinder: &Unwinder<'_>, task: &TaskInfo) -> Entry {
+    if let Some(cpu) = task.running_on {
+        return of_cpu(kernel, unwinder, cpu);
+    }
+    entry(unwinder.backtrace(Start::Task(task.address)), Some(task))
+}
+
+fn entry(backtrace: Backtrace, task: Option<&TaskInfo>) -> Entry {
+    Entry {
+        cpu: None,
+        task: task.map(|task| TaskEntry {
+            address: Hex(task.address.0),
+            pid: task.pid,
+            tgid: task.tgid,
+            comm: Text::new(task.comm.clone()),
+            state: task.state.letter(),
+        }),
+        registers: backtrace.registers.map(|r| r.source.to_string()),
+        user_mode: backtrace.registers.filter(|r| r.complete).map(|r| r.is_user_mode()),
+        in_nmi: None,
+        frames: backtrace.frames.iter().map(frame).collect(),
+        ended_because: ended(&backtrace.ended_because),
+        notes: backtrace.notes.into_iter().map(Text::from).collect(),
+    }
+}
+
+fn ended(why: &Ended) -> EndedEntry {
+    EndedEntry {
+        kind: why.kind(),
+        message: Text::from(why.to_string()),
+    }
+}
+
+fn frame(frame: &Frame) -> FrameEntry {
+    let at = frame.location.as_ref();
+    FrameEntry {
+        ip: Hex(frame.ip.0),
+        sp: Hex(frame.sp.0),
+        function: at.map(|at| Text::from(at.symbol.as_str())),
+        offset: at.map(|at| Hex(at.offset)),
+        size: at.and_then(|at| at.size).map(Hex),
+        module: at.and_then(|at| at.module.as_deref()).map(Text::from),
+        stack: frame.stack.as_ref().map(StackKind::to_string),
+        found_by: frame.found_by.to_string(),
+        reliable: frame.is_reliable(),
+        interrupted: frame.interrupted,
+    }
+}
+
+fn text(answer: &Answer, look: Look) -> String {
+    let mut out = String::new();
+    for (i, entry) in answer.backtraces.iter().enumerate() {
+        if i > 0 {
+            out.push('\n');
+        }
+        heading(&mut out, entry);
+        frames(&mut out, entry);
+    }
+    if !answer.incomplete_because.is_empty() {
+        let count = answer.incomplete_because.len();
+        let first = answer.incomplete_because.first().map(ToString::to_string);
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "\nTasks are missing, {count} could not be read: {}",
+            first.unwrap_or_default()
+        );
+    }
+    out.lines().map(|line| clean(line, look.unicode) + "\n").collect()
+}
+
+fn heading(out: &mut String, entry: &Entry) {
+    let task = match &entry.task {
+        Some(task) => format!("{} (pid {}, {})", task.comm, task.pid, task.state),
+        None => "a task that can't be read".to_owned(),
+    };
+    let place = entry.cpu.map(|cpu| format!("CPU {cpu}: ")).unwrap_or_default();
+    let mut facts = Vec::new();
+    match &entry.registers {
+        Some(source) if entry.cpu.is_some() => facts.push(format!("registers from {source}")),
+        Some(_) => {}
+        None => facts.push("no registers".to_owned()),
+    }
+    if entry.user_mode == Some(true) {
+        facts.push("was in user mode".to_owned());
+    }
+    if entry.in_nmi == Some(true) {
+        facts.push("now in its NMI handler".to_owned());
+    }
+    let facts = if facts.is_empty() { String::new() } else { format!("; {}", facts.join(", ")) };
+    let _ = writeln!(out, "{place}{task}{facts}");
+}
+
+fn frames(out: &mut String, entry: &Entry) {
+    let mut stack = None;
+    for (i, frame) in entry.frames.iter().enumerate() {
+        if frame.stack != stack && frame.stack.as_deref() != Some("task") {
+            let name = frame.stack.as_deref().unwrap_or("unknown stack");
+            let _ = writeln!(out, "      <{name}>");
+        }
+        stack.clone_from(&frame.stack);
+        let doubt = if frame.reliable { ' ' } else { '?' };
+        let _ = writeln!(out, "  #{i:<2} {doubt} {:#018x}  {}", frame.ip.0, location(frame));
+    }
+    let mark = if matches!(entry.ended_because.kind, "end-of-stack" | "user-mode") { "" } else { "! " };
+    let _ = writeln!(out, "      {mark}{}", entry.ended_because.message);
+    for note in &entry.notes {
+        let _ = writeln!(out, "      note: {note}");
+    }
+}
+
+fn location(frame: &FrameEntry) -> String {
+    let Some(function) = &frame.function else { return "(no symbol)".to_owned() };
+    let mut out = escape(function.as_bytes());
+    if let Some(offset) = frame.offset {
+        let _ = write!(out, "+{offset}");
+    }
+    if let Some(size) = frame.size {
+        let _ = write!(out, "/{size}");
+    }
+    if let Some(module) = &frame.module {
+        let _ = write!(out, " [{module}]");
+    }
+    out
+}

@@ -1,0 +1,174 @@
+//! `virtopsy peek`: memory by name.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use virtopsy::report::{Hex, Text, escape};
+use virtopsy_kernel::{Error, Node, PeekLimits, Value};
+
+use super::{ask_kernel, error_text, print, print_json};
+use crate::args::{Common, PageFormat, PeekArgs};
+use crate::exit::Status;
+use crate::page::clean;
+use crate::terminal::{Look, say};
+
+#[derive(Serialize)]
+struct Answer {
+    values: Vec<Json>,
+}
+
+/// Prints what the expressions came to.
+///
+/// # Errors
+/// When it cannot be printed.
+pub(crate) fn run(args: &PeekArgs, common: &Common) -> anyhow::Result<Status> {
+    let mut limits = PeekLimits::default();
+    limits.depth = args.depth;
+    limits.elements = args.elements;
+    let asked = ask_kernel(&args.dump, common, |kernel| {
+        let ask = |text: &String| (text.clone(), kernel.peek(text, limits));
+        Ok(args.expressions.iter().map(ask).collect::<Vec<_>>())
+    });
+    let Some(found) = asked else { return Ok(Status::Error) };
+    let failed = found.iter().any(|(_, found)| found.is_err());
+    match args.format {
+        PageFormat::Json => {
+            let values = found.iter().map(|(text, found)| outcome(text, found)).collect();
+            print_json(&args.dump, &Answer { values })?;
+        }
+        PageFormat::Text => {
+            let look = Look::of_stdout(common.color);
+            for (text, found) in &found {
+                match found {
+                    Ok(node) => print(&tree(node, look))?,
+                    Err(e) => say(&format!("{text}: {e}")),
+                }
+            }
+        }
+    }
+    Ok(if failed { Status::Error } else { Status::Pass })
+}
+
+fn outcome(text: &str, found: &Result<Node, Error>) -> Json {
+    match found {
+        Ok(node) => node_json(node),
+        Err(e) => json!({"name": text, "error": {"kind": e.kind(), "message": error_text(e)}}),
+    }
+}
+
+fn node_json(node: &Node) -> Json {
+    let mut out = json!({"name": node.name, "type": node.type_name, "address": node.address.map(|a| Hex(a.0))});
+    let (key, value) = match &node.value {
+        // Numbers that a double can't hold are given as text, as all 64-bit values are.
+        Value::Integer { value, signed: true } if fits(*value as i64) => ("value", json!(*value as i64)),
+        Value::Integer { value, signed: false } if *value < 1 << 53 => ("value", json!(value)),
+        Value::Integer { value, .. } => ("value", json!(Hex(*value))),
+        Value::Boolean(value) => ("value", json!(value)),
+        Value::Enumerator { name, value } => ("value", json!({"enumerator": name, "number": value})),
+        Value::Pointer { to, symbol, text } => {
+            let symbol = symbol.as_ref().map(ToString::to_string);
+            let text = text.as_ref().map(|text| Text::new(text.clone()));
+            ("value", json!({"pointer": Hex(to.0), "symbol": symbol, "text": text}))
+        }
+        Value::Text(bytes) => ("value", json!(Text::new(bytes.clone()))),
+        Value::Struct(members) => ("members", members.iter().map(node_json).collect()),
+        Value::Array { elements, count } => {
+            let elements: Json = elements.iter().map(node_json).collect();
+            ("elements", json!({"count": count, "shown": elements}))
+        }
+        Value::Bytes(bytes, why) => {
+            let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+            ("bytes", json!({"hex": hex, "untyped_because": why}))
+        }
+        Value::Unreadable(e) => ("error", json!({"kind": e.kind(), "message": error_text(e)})),
+        _ => ("omitted", json!(true)),
+    };
+    if let Some(object) = out.as_object_mut() {
+        object.insert(key.to_owned(), value);
+    }
+    out
+}
+
+fn fits(value: i64) -> bool {
+    value.unsigned_abs() < 1 << 53
+}
+
+fn tree(node: &Node, look: Look) -> String {
+    let mut out = String::new();
+    branch(&mut out, node, 0);
+    out.lines().map(|line| clean(line, look.unicode) + "\n").collect()
+}
+
+fn branch(out: &mut String, node: &Node, depth: usize) {
+    let indent = "  ".repeat(depth);
+    let name = escape(node.name.as_bytes());
+    let ty = escape(node.type_name.as_bytes());
+    let head = match (ty.is_empty(), name.is_empty()) {
+        (true, _) => name,
+        (false, true) => ty,
+        (false, false) => format!("{ty} {name}"),
+    };
+    // Writing to a string cannot fail.
+    match &node.value {
+        Value::Struct(members) => {
+            let at = node.address.map(|a| format!("  // {:#018x}", a.0));
+            let _ = writeln!(out, "{indent}{head} {{{}", at.unwrap_or_default());
+            members.iter().for_each(|member| branch(out, member, depth + 1));
+            let _ = writeln!(out, "{indent}}}");
+        }
+        Value::Array { elements, count } => {
+            let _ = writeln!(out, "{indent}{head} = [");
+            elements.iter().for_each(|element| branch(out, element, depth + 1));
+            let left = count.saturating_sub(elements.len() as u64);
+            if left > 0 {
+                let _ = writeln!(out, "{indent}  and {left} more");
+            }
+            let _ = writeln!(out, "{indent}]");
+        }
+        Value::Bytes(bytes, why) => hex_dump(out, &indent, node, bytes, why.as_deref()),
+        value => {
+            let _ = writeln!(out, "{indent}{head} = {}", leaf(value));
+        }
+    }
+}
+
+fn leaf(value: &Value) -> String {
+    match value {
+        Value::Integer { value, signed: true } => (*value as i64).to_string(),
+        Value::Integer { value, .. } if *value < 10 => value.to_string(),
+        Value::Integer { value, .. } => format!("{value} ({value:#x})"),
+        Value::Boolean(value) => value.to_string(),
+        Value::Enumerator { name: Some(name), value } => {
+            format!("{} ({value})", escape(name.as_bytes()))
+        }
+        Value::Enumerator { name: None, value } => format!("{value} (no enumerator)"),
+        Value::Pointer { to, symbol, text } => {
+            let mut out = if to.0 == 0 { "NULL".to_owned() } else { format!("{:#018x}", to.0) };
+            if let Some(symbol) = symbol {
+                let _ = write!(out, " <{}>", escape(symbol.to_string().as_bytes()));
+            }
+            if let Some(text) = text {
+                let _ = write!(out, " \"{}\"", escape(text));
+            }
+            out
+        }
+        Value::Text(bytes) => format!("\"{}\"", escape(bytes)),
+        Value::Unreadable(e) => format!("! {}", escape(e.to_string().as_bytes())),
+        _ => "{…}".to_owned(),
+    }
+}
+
+fn hex_dump(out: &mut String, indent: &str, node: &Node, bytes: &[u8], why: Option<&str>) {
+    if let Some(why) = why {
+        let _ = writeln!(out, "{indent}{}: {}", escape(node.name.as_bytes()), escape(why.as_bytes()));
+    }
+    let start = node.address.map_or(0, |a| a.0);
+    for (line, chunk) in bytes.chunks(16).enumerate() {
+        let at = start.wrapping_add(line as u64 * 16);
+        let hex: Vec<String> = chunk.iter().map(|b| format!("{b:02x}")).collect();
+        let shown = |b: &u8| if b.is_ascii_graphic() || *b == b' ' { char::from(*b) } else { '.' };
+        let text: String = chunk.iter().map(shown).collect();
+        let _ = writeln!(out, "{indent}{at:#018x}  {:<47}  {text}", hex.join(" "));
+    }
+}
