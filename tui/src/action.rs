@@ -1,0 +1,72 @@
+//! What can happen to the model.
+
+use crate::effect::Answer;
+use crate::key::Key;
+use crate::place::View;
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    /// A key was pressed.
+    Key(Key),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has a new size: columns and rows.
+    Resize(u16, u16),
+    /// The mouse was clicked on a cell.
+    Click(u16, u16),
+    /// The wheel was turned, by so many lines (negative: up).
+    Wheel(isize),
+    /// A worker answered.
+    Answer(Answer),
+    /// Time has passed while work is going on.
+    Tick,
+    /// The process should stop until continued.
+    Suspend,
+}
+
+/// What a key can be bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Command {
+    Quit,
+    Help,
+    Show(View),
+    Goto,
+    Back,
+    Follow,
+    Cancel,
+    Reload,
+    Redraw,
+    Suspend,
+    NextDump,
+    PreviousDump,
+    Down,
+    Up,
+    Left,
+    Right,
+    HalfDown,
+    HalfUp,
+    PageDown,
+    PageUp,
+    Top,
+    Bottom,
+    OtherPane,
+    Search,
+    SearchNext,
+    SearchPrevious,
+    Filter,
+    Sort,
+    SortReverse,
+    NextProblem,
+    Level,
+    Caller,
+    Fold,
+    FoldAll,
+    StackOfCpu,
+    Copy,
+    CopyAll,
+    Export,
+    Bookmark,
+    Bookmarks,
+    Mouse,
+}

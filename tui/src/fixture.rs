@@ -1,0 +1,481 @@
+//! A dump for tests, from tables: four CPUs or very many, a log with two lock reports and with
+//! text that would harm a terminal.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use virtopsy::report::*;
+use virtopsy::splat::{Record, scan_records};
+use virtopsy::{DumpSpec, LogLine};
+
+use crate::effect::{MemoryAt, SymbolHit};
+use crate::source::*;
+
+/// The log of the sample: level and text of each record.
+const LOG: &[(u8, &str, &str)] = &[
+    (5, "T0", "Linux version 7.2.13-virtdbg (root@vm)"),
+    (
+        6,
+        "T0",
+        "Command line: console=ttyS0 crashkernel=144M panic=1",
+    ),
+    (
+        4,
+        "T1",
+        "mtrr: your CPUs had inconsistent variable MTRR settings",
+    ),
+    (6, "T77", "kvm_amd: Nested Virtualization enabled"),
+    (
+        6,
+        "T91",
+        "hostile: \x1b[2J\x1b]0;owned\x07 \u{202e}gnp.exe and a \t tab",
+    ),
+    (
+        6,
+        "T91",
+        "wide: 日本語のログ行 — naïve Ünïcode 🦀 in one line that is longer than eighty cells, so that it must be cut",
+    ),
+    (3, "T91", "two lines in\none record"),
+    (4, "T111", "\n============================="),
+    (4, "T111", "WARNING: suspicious RCU usage"),
+    (4, "T111", "7.2.13-virtdbg #1 Tainted: G           O       "),
+    (4, "T111", "-----------------------------"),
+    (
+        4,
+        "T111",
+        "arch/x86/virt/hw.c:65 suspicious rcu_dereference_check() usage!",
+    ),
+    (4, "T111", "\nother info that might help us debug this:\n"),
+    (4, "T111", "\nrcu_scheduler_active = 2, debug_locks = 1"),
+    (4, "T111", "1 lock held by insmod/111:"),
+    (
+        4,
+        "T111",
+        " #0: ffff8880036ce420 (sb_writers#3){.+.+}-{0:0}, at: ksys_write+0x5b/0xd0",
+    ),
+    (4, "T111", "\nstack backtrace:"),
+    (
+        4,
+        "T111",
+        "CPU: 3 UID: 0 PID: 111 Comm: insmod Kdump: loaded Tainted: G           O        7.2.13-virtdbg #1",
+    ),
+    (4, "T111", "Call Trace:"),
+    (4, "T111", " <TASK>"),
+    (4, "T111", " lockdep_rcu_suspicious+0x146/0x1a0"),
+    (
+        4,
+        "T111",
+        " x86_virt_invoke_kvm_emergency_callback+0x56/0x60",
+    ),
+    (4, "T111", " ? panic+0x4b/0x50"),
+    (4, "T111", " </TASK>"),
+    (
+        4,
+        "T112",
+        "\n======================================================",
+    ),
+    (
+        4,
+        "T112",
+        "WARNING: possible circular locking dependency detected",
+    ),
+    (4, "T112", "7.2.13-virtdbg #1 Tainted: G           O       "),
+    (
+        4,
+        "T112",
+        "------------------------------------------------------",
+    ),
+    (4, "T112", "insmod/112 is trying to acquire lock:"),
+    (
+        4,
+        "T112",
+        "ffffffffc0473040 (alpha_lock){+.+.}-{4:4}, at: take_ba+0x20/0x50 [splats]",
+    ),
+    (4, "T112", "\nbut task is already holding lock:"),
+    (
+        4,
+        "T112",
+        "ffffffffc04730c0 (beta_lock){+.+.}-{4:4}, at: take_ba+0x14/0x50 [splats]",
+    ),
+    (4, "T112", "\nwhich lock already depends on the new lock.\n"),
+    (
+        4,
+        "T112",
+        "\nthe existing dependency chain (in reverse order) is:",
+    ),
+    (4, "T112", "\n-> #1 (beta_lock){+.+.}-{4:4}:"),
+    (4, "T112", "       __mutex_lock+0xb3/0xe40"),
+    (4, "T112", "       take_ab+0x20/0x50 [splats]"),
+    (4, "T112", "\n-> #0 (alpha_lock){+.+.}-{4:4}:"),
+    (4, "T112", "       __lock_acquire+0x13f8/0x2120"),
+    (4, "T112", "       take_ba+0x20/0x50 [splats]"),
+    (4, "T112", "\nother info that might help us debug this:\n"),
+    (4, "T112", " Possible unsafe locking scenario:\n"),
+    (4, "T112", "       CPU0                    CPU1"),
+    (4, "T112", "       ----                    ----"),
+    (4, "T112", "  lock(beta_lock);"),
+    (
+        4,
+        "T112",
+        "                               lock(alpha_lock);",
+    ),
+    (4, "T112", "                               lock(beta_lock);"),
+    (4, "T112", "  lock(alpha_lock);"),
+    (4, "T112", "\n *** DEADLOCK ***\n"),
+    (4, "T112", "1 lock held by insmod/112:"),
+    (
+        4,
+        "T112",
+        " #0: ffffffffc04730c0 (beta_lock){+.+.}-{4:4}, at: take_ba+0x14/0x50 [splats]",
+    ),
+    (4, "T112", "\nstack backtrace:"),
+    (
+        4,
+        "T112",
+        "CPU: 0 UID: 0 PID: 112 Comm: insmod Kdump: loaded Tainted: G           O        7.2.13-virtdbg #1",
+    ),
+    (4, "T112", "Call Trace:"),
+    (4, "T112", " <TASK>"),
+    (4, "T112", " print_circular_bug+0x1f8/0x240"),
+    (4, "T112", " take_ba+0x20/0x50 [splats]"),
+    (4, "T112", " </TASK>"),
+    (
+        0,
+        "T111",
+        "Kernel panic - not syncing: sysrq triggered crash",
+    ),
+];
+
+/// The sample's log.
+pub(crate) fn log() -> Vec<LogLine> {
+    let record = |(number, (level, caller, text)): (usize, &(u8, &str, &str))| LogLine {
+        sequence: number as u64,
+        timestamp_ns: 11_000_000_000 + number as u64 * 1_500_000,
+        caller: Some((*caller).into()),
+        level: Some(*level),
+        facility: Some(0),
+        text: Text::from(*text),
+    };
+    LOG.iter().enumerate().map(record).collect()
+}
+
+fn evidence(what: &str, says: Says, value: &str, why: &str) -> EvidenceReport {
+    EvidenceReport {
+        what: what.into(),
+        says,
+        strength: if says == Says::Neutral {
+            Strength::Weak
+        } else {
+            Strength::Proof
+        },
+        address: Some(Hex(0xffff_8880_3ec2_f400)),
+        value: Some(value.into()),
+        why: why.into(),
+        lies_when: (says == Says::On).then(|| "its slot was lost".into()),
+    }
+}
+
+fn cpu(number: u32, count: u32) -> CpuReport {
+    let task = Some(TaskReport {
+        comm: Text::from("kvmrun\x1b[31m"),
+        pid: 80 + number as i32,
+    });
+    let base = CpuReport {
+        cpu: number,
+        online: Some(true),
+        task,
+        ..CpuReport::default()
+    };
+    if number == count / 2 {
+        return CpuReport {
+            state: CpuState::On,
+            reason: Reason::DidNotAnswer,
+            strength: Strength::Strong,
+            summary: format!(
+                "SVM was ON on CPU {number}: it was on, and the CPU never answered the crash NMI"
+            ),
+            evidence: vec![
+                evidence(
+                    "virtualization_nr_users",
+                    Says::On,
+                    "1",
+                    "virtualization was enabled here and never given back in order",
+                ),
+                evidence(
+                    "crash_notes",
+                    Says::On,
+                    "empty",
+                    "the CPU never saved its registers",
+                ),
+            ],
+            ..base
+        };
+    }
+    if number + 1 == count {
+        return CpuReport {
+            summary: format!("SVM on CPU {number} is not known: the evidence contradicts itself"),
+            conflict: true,
+            online: None,
+            ..base
+        };
+    }
+    CpuReport {
+        state: CpuState::Off,
+        reason: if number == 1 {
+            Reason::Offline
+        } else {
+            Reason::EmergencyDisabled
+        },
+        strength: Strength::Proof,
+        online: Some(number != 1),
+        summary: format!("SVM was off on CPU {number}: the emergency path switched it off"),
+        evidence: vec![evidence(
+            "parked-frame",
+            Says::Off,
+            "nmi_shootdown+0x20",
+            "the CPU stood behind the call that switches it off",
+        )],
+        ..base
+    }
+}
+
+/// The sample's report, with so many CPUs.
+pub(crate) fn report(cpus: u32) -> DumpReport {
+    let log = log();
+    let records = log.iter().map(|l| Record {
+        text: l.text.as_bytes(),
+        timestamp_ns: Some(l.timestamp_ns),
+        caller: l.caller.clone(),
+        level: l.level,
+        seq: l.sequence,
+        cont: false,
+        newline: true,
+    });
+    DumpReport {
+        path: Text::from("/dumps/sample.kdump"),
+        format: Some("kdump".into()),
+        compression: vec!["zstd".into()],
+        complete: Some(true),
+        origin: Origin::Kdump,
+        release: Some(Text::from("7.2.13-virtdbg")),
+        build_id: Some("23294f6ab1435de060a4655aa1483fb00f5eaf6c".into()),
+        types_from: Some("btf".into()),
+        symbols_from: Some("vmlinux".into()),
+        cpus_possible: Some(cpus),
+        cpus_online: Some(cpus - 1),
+        crash: Some(CrashReport {
+            cpu: Some(0),
+            reason: Some(Text::from("sysrq triggered crash")),
+            task: Some(TaskReport { comm: Text::from("sh"), pid: 107 }),
+            nmi_shootdown: ShootdownReport { ran: Some(true), missing_cpus: vec![cpus / 2], unknown_cpus: Vec::new() },
+        }),
+        virtualization: VirtualizationReport {
+            feature: Feature::Svm,
+            verdict: Verdict::NotAllOff,
+            summary: format!("SVM was ON on 1 of {cpus} CPUs: {}; 1 more are not known", cpus / 2),
+            era: Some("E (7.1+: arch/x86/virt/hw.c, kvm_emergency_callback)".into()),
+            cpus: (0..cpus).map(|n| cpu(n, cpus)).collect(),
+        },
+        callback: CallbackReport {
+            state: CallbackState::Registered,
+            variable: Some("kvm_emergency_callback".into()),
+            address: Some(Hex(0xffff_ffff_8ee8_dd18)),
+            value: Some(Hex(0xffff_ffff_c046_d8b0)),
+            symbol: Some(Text::from("svm_emergency_disable_virtualization_cpu")),
+            module: Some(Text::from("kvm_amd")),
+            module_state: Some("live".into()),
+            expected: Some(true),
+            summary: "svm_emergency_disable_virtualization_cpu [kvm_amd] is registered; its code is alive".into(),
+        },
+        log: Some(LogReport { records: log.len() as u64, ..LogReport::default() }),
+        splats: scan_records(records),
+        known_issues: vec![KnownIssueReport {
+            id: "rcu-splat-in-emergency-callback".into(),
+            title: "suspicious RCU usage in the KVM emergency callback".into(),
+            fixed_by: Some("fff82ea9d900".into()),
+            because: "the log holds a suspicious-rcu report at arch/x86/virt/hw.c:65".into(),
+        }],
+        checks: vec![
+            CheckReport {
+                id: "virt-disabled-all-cpus".into(),
+                verdict: CheckVerdict::Fail,
+                summary: "SVM was ON on 1 CPU".into(),
+            },
+            CheckReport {
+                id: "emergency-callback-sound".into(),
+                verdict: CheckVerdict::Pass,
+                summary: "alive".into(),
+            },
+            CheckReport {
+                id: "dump-complete".into(),
+                verdict: CheckVerdict::Inconclusive,
+                summary: "the dump could not be opened".into(),
+            },
+        ],
+        notes: vec![Text::from("no debug info was found; \x1b]52;c;x\x07types come from the dump")],
+        ..DumpReport::default()
+    }
+}
+
+/// A dump that answers from these tables.
+pub(crate) struct Sample {
+    pub(crate) cpus: u32,
+    /// How long each answer takes.
+    pub(crate) delay: Duration,
+}
+
+impl Opener for Sample {
+    fn open(&self, tab: usize) -> Result<Arc<dyn Source>, ErrorReport> {
+        std::thread::sleep(self.delay);
+        match tab {
+            7 => Err(ErrorReport {
+                kind: "not-a-dump".into(),
+                message: Text::from("this is no dump\x1b[31m"),
+            }),
+            _ => Ok(Arc::new(Sample {
+                cpus: self.cpus,
+                delay: self.delay,
+            })),
+        }
+    }
+}
+
+impl Source for Sample {
+    fn opened(&self) -> Opened {
+        Opened {
+            format: "kdump".into(),
+            release: Some(Text::from("7.2.13-virtdbg")),
+            kernel_error: None,
+        }
+    }
+
+    fn report(&self) -> DumpReport {
+        std::thread::sleep(self.delay);
+        report(self.cpus)
+    }
+
+    fn log(&self) -> Result<Vec<LogLine>, String> {
+        Ok(log())
+    }
+
+    fn code(&self, _: &DumpReport) -> Result<Vec<Listing>, String> {
+        let row =
+            |address: u64, text: &str, target: Option<(u64, &str)>, mark: &'static str| CodeRow {
+                address,
+                text: text.into(),
+                target: target.map(|(at, name)| (at, name.into())),
+                mark,
+            };
+        Ok(vec![Listing {
+            title: "x86_virt_invoke_kvm_emergency_callback".into(),
+            note: "on the way to the callback".into(),
+            rows: vec![
+                row(0xffff_ffff_8de5_a220, "push %rbx", None, ""),
+                row(
+                    0xffff_ffff_8de5_a221,
+                    "mov 0xffffffff8ee8dd18,%rbx",
+                    Some((0xffff_ffff_8ee8_dd18, "kvm_emergency_callback")),
+                    "reads the callback",
+                ),
+                row(
+                    0xffff_ffff_8de5_a23a,
+                    "jmp *%rax",
+                    None,
+                    "jumps through a pointer",
+                ),
+            ],
+        }])
+    }
+
+    fn stack(&self, cpu: u32, _: &Cancelled) -> Result<StackText, String> {
+        if cpu == 1 {
+            panic!("a bug in the reader\x1b[31m");
+        }
+        let words = vec![(
+            0xffff_8880_3ec0_dfd8,
+            0xffff_ffff_8e35_34a3,
+            "__crash_kexec+0xf3/0x100".into(),
+        )];
+        let part = StackPart {
+            title: "NMI stack".into(),
+            note: "0xffff88803ec0d000 to 0xffff88803ec0f000".into(),
+            words,
+        };
+        Ok(StackText {
+            cpu,
+            parts: vec![part],
+        })
+    }
+
+    fn modules(&self) -> Result<Vec<ModuleRow>, String> {
+        let module = |name: &str, state: &str, base: u64| ModuleRow {
+            name: name.into(),
+            state: state.into(),
+            refcount: Some(1),
+            address: base,
+            areas: vec![(base, 0x1f000, true), (base + 0x20000, 0x1000, false)],
+            percpu: 0,
+        };
+        Ok(vec![
+            module("stuckcpu", "coming", 0xffff_ffff_c047_c000),
+            module("kvm_amd", "live", 0xffff_ffff_c046_0000),
+            module("ev\x1b[2Jil", "live", 0xffff_ffff_c050_0000),
+        ])
+    }
+
+    fn symbols(&self, query: &str, _: usize, _: &Cancelled) -> Result<Vec<SymbolHit>, String> {
+        let hit = |(name, address): (&str, u64)| {
+            crate::fuzzy::score(query.as_bytes(), name.as_bytes()).map(|score| SymbolHit {
+                name: name.into(),
+                address,
+                score,
+            })
+        };
+        let all = [
+            ("kvm_emergency_callback", 0xffff_ffff_8ee8_dd18),
+            ("panic_cpu", 0xffff_ffff_8ee8_0000),
+        ];
+        Ok(all.into_iter().filter_map(hit).collect())
+    }
+
+    fn memory(&self, at: &MemoryAt) -> Result<MemoryPage, String> {
+        let asked = match at {
+            MemoryAt::Address(at) => *at,
+            MemoryAt::Expression(text) => return Err(format!("the kernel has no symbol {text}")),
+        };
+        let start = asked & !0xfff;
+        let word = |n: u64| match n % 4 {
+            0 => (0, None),
+            1 => (
+                0xffff_ffff_c046_d8b0,
+                Some("svm_emergency_disable_virtualization_cpu+0x0/0x120 [kvm_amd]".into()),
+            ),
+            _ => (0x6f6c_6c65_6800_1b00 + n, None),
+        };
+        Ok(MemoryPage {
+            start,
+            asked,
+            name: Some("kvm_emergency_callback+0x0/0x8".into()),
+            type_name: None,
+            members: std::collections::BTreeMap::from([(
+                (asked & 0xfff) as usize / 8 + 1,
+                vec![
+                    (".refs".into(), "3".into()),
+                    (".flags".into(), "0x10".into()),
+                ],
+            )]),
+            words: (0..512).map(word).collect(),
+        })
+    }
+}
+
+/// So many sample dumps.
+pub(crate) fn dumps(count: usize) -> Vec<DumpSpec> {
+    (0..count)
+        .map(|n| DumpSpec {
+            paths: vec![format!("/dumps/sample{n}.kdump").into()],
+        })
+        .collect()
+}
