@@ -10,6 +10,7 @@
 //! A vmlinux whose build-id differs from the dump's is never taken, and every
 //! file that was not taken is kept with its reason, for messages.
 
+mod link;
 mod open;
 mod places;
 
@@ -106,9 +107,10 @@ impl Search {
         let mut candidates = Vec::new();
         collect(given, MAX_DEPTH, found, &mut candidates);
         // The plain name first, then shorter paths: vmlinux before vmlinux.o or tools/…/vmlinux.
+        // A vmlinuz has the least in it, and takes a second to unpack.
         candidates.sort_by_key(|path| {
             let plain = path.file_name().is_some_and(|name| name == "vmlinux");
-            (!plain, path.components().count(), path.clone())
+            (boots(path), !plain, path.components().count(), path.clone())
         });
         if candidates.is_empty() && self.vmlinux.is_some() {
             found.reject(given, "no file named vmlinux… in this folder");
@@ -141,8 +143,9 @@ impl Search {
                     );
                     return;
                 }
+                let path = self.debug_file(path, files).unwrap_or_else(|| path.to_owned());
                 tracing::debug!(path = %path.display(), ?fit, "vmlinux found");
-                found.vmlinux = Some(path.to_owned());
+                found.vmlinux = Some(path);
                 found.verified = fit == Fit::Same;
             }
             Err(reason) => found.reject(path, &reason),
@@ -211,7 +214,7 @@ impl KernelFiles {
 pub fn module_name_of(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let (stem, suffix) = name.split_once(".ko")?;
-    let known = matches!(suffix, "" | ".debug" | ".zst" | ".gz" | ".xz");
+    let known = matches!(suffix, "" | ".debug" | ".zst" | ".gz" | ".xz" | ".lz4");
     (known && !stem.is_empty()).then(|| stem.replace('-', "_"))
 }
 
@@ -260,14 +263,15 @@ fn sort_in(path: PathBuf, found: &mut KernelFiles, candidates: &mut Vec<PathBuf>
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
-    if name.starts_with("vmlinuz") || name == "bzImage" {
-        found.reject(
-            &path,
-            "a compressed kernel image; the vmlinux with debug info is needed",
-        );
-    } else if name.starts_with("vmlinux") {
+    if name.starts_with("vmlinux") || boots(&path) {
         candidates.push(path);
     }
+}
+
+/// Whether a file is named like the compressed kernel that a machine boots.
+fn boots(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with("vmlinuz") || name == "bzImage")
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use crate::{Error, FileBytes};
 const MAX_UNPACKED: u64 = 4 << 30;
 /// How much is set aside before anything has been unpacked.
 const FIRST_ALLOCATION: u64 = 16 << 20;
+/// The largest xz dictionary, in KiB: `xz -9` takes 64 MiB, kernel images up to 128 MiB.
+const XZ_DICTIONARY: u32 = 256 << 10;
 
 /// The ways that bytes are packed in ELF sections and module files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,22 @@ pub(crate) enum Packing {
     Zlib,
     Gzip,
     Zstd,
+    Xz,
+    Lz4,
+}
+
+impl Packing {
+    /// How a whole file is packed, by its first bytes; `None`: it is not.
+    pub(crate) fn of(bytes: &[u8]) -> Option<Packing> {
+        Some(match bytes.get(..4)? {
+            [0x1f, 0x8b, ..] => Packing::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd] => Packing::Zstd,
+            [0xfd, b'7', b'z', b'X'] => Packing::Xz,
+            // The frame format, and the older one that `lz4 -l` writes for kernel images.
+            [0x04, 0x22, 0x4d, 0x18] | [0x02, 0x21, 0x4c, 0x18] => Packing::Lz4,
+            _ => return None,
+        })
+    }
 }
 
 /// Unpacks all of `packed`. If the size is stated, the result has that size.
@@ -42,6 +60,13 @@ pub(crate) fn unpack(
             .take(limit + 1)
             .read_to_end(&mut bytes),
         Packing::Gzip => flate2::bufread::MultiGzDecoder::new(packed)
+            .take(limit + 1)
+            .read_to_end(&mut bytes),
+        // One stream: what follows in a kernel image is its size.
+        Packing::Xz => lzma_rust2::XzReader::new_mem_limit(packed, false, XZ_DICTIONARY)
+            .take(limit + 1)
+            .read_to_end(&mut bytes),
+        Packing::Lz4 => lz4_flex::frame::FrameDecoder::new(packed)
             .take(limit + 1)
             .read_to_end(&mut bytes),
         Packing::Zstd => match ruzstd::decoding::StreamingDecoder::new(packed) {

@@ -21,6 +21,7 @@
 mod addr;
 pub mod btf;
 mod bytes;
+mod bzimage;
 pub mod dwarf;
 pub mod elf;
 mod error;

@@ -6,6 +6,7 @@
 
 use std::sync::OnceLock;
 
+use crate::inflate::{Packing, unpack};
 use crate::elf::{
     ElfFile, ElfType, RawSymbol, SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, SHT_SYMTAB,
     Section,
@@ -34,14 +35,15 @@ pub struct SymbolTable {
 }
 
 impl SymbolTable {
-    /// Reads `.symtab` and its strings; `None` if the file has none.
+    /// Reads `.symtab` and its strings; `None` if the file has none. A stripped file may have the
+    /// table of its functions in `.gnu_debugdata` (MiniDebugInfo), an ELF file packed with xz.
     pub fn from_elf(elf: &ElfFile) -> Result<Option<Self>, Error> {
         let Some(section) = elf
             .sections()
             .iter()
             .find(|section| section.kind == SHT_SYMTAB)
         else {
-            return Ok(None);
+            return Self::from_mini_debug_info(elf);
         };
         let strings = elf.sections().get(section.link as usize).ok_or_else(|| {
             Error::malformed(
@@ -61,6 +63,20 @@ impl SymbolTable {
         let (symtab, strings) = (elf.bytes_of(section)?, elf.bytes_of(strings)?);
         let symbols = ElfSymbols::new(symtab, strings, Letters::Sections { letters, starts });
         Ok(Some(Self { symbols }))
+    }
+}
+
+impl SymbolTable {
+    fn from_mini_debug_info(elf: &ElfFile) -> Result<Option<Self>, Error> {
+        let Some(packed) = elf.section_bytes(".gnu_debugdata")? else {
+            return Ok(None);
+        };
+        let inner = ElfFile::parse(unpack(Packing::Xz, &packed, None, ".gnu_debugdata")?)?;
+        // Once: a file that packs itself has no end.
+        match inner.sections().iter().any(|section| section.kind == SHT_SYMTAB) {
+            true => Self::from_elf(&inner),
+            false => Ok(None),
+        }
     }
 }
 

@@ -30,7 +30,7 @@
 //! | raw memory, `FILE@ADDRESS` | yes | hole |
 //! | /proc/kcore (live) | yes, untested | hole |
 //! | sadump, LKCD, VMware .vmss/.vmsn, QEMU savevm, libvirt save, Xen saves and host dumps, hibernation images, s390, Windows dumps, qcow2 | named, with the way out | |
-//! | gzip, xz, zstd, bzip2, lz4, lzop, zip, tar around a dump | named: decompress first | |
+//! | gzip, xz, zstd, bzip2, lz4, lzop, zip, tar around a dump | named, with the command that unpacks it | |
 //! | big-endian or 32-bit kdump, vmlinux, module, vmlinuz, core of a process | named | |
 //!
 //! What the file says is never trusted: sizes are held against the file's length before anything

@@ -20,8 +20,11 @@ const CHUNK: u64 = 4096;
 /// Takes a page's number, and its bytes or why it has none.
 type VisitPage<'a> = dyn FnMut(u64, Result<&[u8], PageError>) + 'a;
 
-/// How a VMCOREINFO text begins; the kernel keeps it in a page of its own since 2.6.24.
+/// How a VMCOREINFO text begins (since 2.6.24). The kernel has it twice: alone, in a page of its
+/// own since 4.13, and behind the header of the note, which is complete once it has crashed.
 const VMCOREINFO_HEAD: &[u8] = b"OSRELEASE=";
+/// The longest text, in bytes: the kernel gives it a page.
+const VMCOREINFO_LEN: usize = 4096;
 /// Texts that are kept.
 const VMCOREINFO_FOUND: usize = 64;
 
@@ -87,7 +90,7 @@ impl PageCounts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FoundVmcoreInfo {
-    /// The physical address of its first byte, which begins a page.
+    /// The physical address of its first byte.
     pub at: PhysAddr,
     /// The text.
     pub info: VmcoreInfo,
@@ -156,27 +159,40 @@ impl Dump {
         })
     }
 
-    /// Searches memory for VMCOREINFO texts: pages that begin with `OSRELEASE=`. Several may be
-    /// found, sorted by address: that of a kexec'd kernel, or of one from before a warm reboot.
-    /// For a dump that has no such note, or not the right one.
+    /// Searches memory for VMCOREINFO texts, which begin with `OSRELEASE=`. Several may be found,
+    /// sorted by address: the kernel's two copies, those of a kexec'd kernel, or of one from before
+    /// a warm reboot. For a dump that has no such note, or not the right one.
     #[must_use]
     pub fn find_vmcoreinfo(&self, cancel: &AtomicBool) -> Vec<FoundVmcoreInfo> {
         let found = Mutex::new(Vec::new());
+        let head = memchr::memmem::Finder::new(VMCOREINFO_HEAD);
         self.scan(Pfn(0)..self.max_pfn(), cancel, |pfn, page| {
-            if !page.starts_with(VMCOREINFO_HEAD) {
-                return;
-            }
-            let len = memchr::memchr(0, page).unwrap_or(page.len());
-            let info = VmcoreInfo::parse(page.get(..len).unwrap_or(page));
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            if info.page_size().is_some() && found.len() < VMCOREINFO_FOUND {
+            for offset in head.find_iter(page) {
                 let at = pfn.start(self.page_size());
-                found.push(FoundVmcoreInfo { at, info });
+                let Some(at) = at.checked_add(offset as u64) else { continue };
+                let info = VmcoreInfo::parse(&self.text(at));
+                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                if found.len() >= VMCOREINFO_FOUND {
+                    return;
+                }
+                // Kernels contain the format string of this line as well.
+                if info.page_size().is_some() {
+                    found.push(FoundVmcoreInfo { at, info });
+                }
             }
         });
         let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
         found.sort_by_key(|found| found.at);
         found
+    }
+
+    /// The text at `at` up to its NUL, or as far as it can be read.
+    fn text(&self, at: PhysAddr) -> Vec<u8> {
+        let mut text = vec![0; VMCOREINFO_LEN];
+        // What can't be read stays NUL; what was read before it counts.
+        let _ = self.read_at(at, &mut text);
+        text.truncate(memchr::memchr(0, &text).unwrap_or(VMCOREINFO_LEN));
+        text
     }
 
     /// Runs `task` on each chunk of `pages`, on all processors.

@@ -18,7 +18,8 @@ pub(crate) enum Signature {
 /// Bytes that are looked at.
 const LOOKED_AT: u64 = 4096;
 
-/// A format that is recognised and not read: its first bytes, name and way out.
+/// A format that is recognised and not read: its first bytes, name and way out, in which `{file}`
+/// stands for the file.
 struct Foreign {
     at: usize,
     magic: &'static [u8],
@@ -35,7 +36,6 @@ const fn foreign(magic: &'static [u8], name: &'static str, hint: &'static str) -
     }
 }
 
-const DECOMPRESS: &str = "decompress it first";
 const VMWARE: &str = "convert it with VMware's vmss2core -N, or give the .vmem file as FILE.vmem@0 \
                       (guests below 3 GiB)";
 const LIBVIRT: &str = "take a dump with `virsh dump --memory-only --format elf`";
@@ -75,13 +75,15 @@ const FOREIGN: &[Foreign] = &[
         "an unfinished libvirt save file",
         LIBVIRT,
     ),
-    foreign(b"\x1f\x8b", "a gzip file", DECOMPRESS),
-    foreign(b"\xfd7zXZ\0", "an xz file", DECOMPRESS),
-    foreign(b"\x28\xb5\x2f\xfd", "a zstd file", DECOMPRESS),
-    foreign(b"BZh", "a bzip2 file", DECOMPRESS),
-    foreign(b"\x04\x22\x4d\x18", "an lz4 file", DECOMPRESS),
-    foreign(b"\x89LZO", "an lzop file", DECOMPRESS),
-    foreign(b"PK\x03\x04", "a zip file", DECOMPRESS),
+    // A dump is read at random, so a packed one has to be unpacked whole; who does it chooses where
+    // so many bytes go.
+    foreign(b"\x1f\x8b", "a gzip file", "unpack it: gzip -dc {file} > vmcore"),
+    foreign(b"\xfd7zXZ\0", "an xz file", "unpack it: xz -dc {file} > vmcore"),
+    foreign(b"\x28\xb5\x2f\xfd", "a zstd file", "unpack it: zstd -dc {file} > vmcore"),
+    foreign(b"BZh", "a bzip2 file", "unpack it: bzip2 -dc {file} > vmcore"),
+    foreign(b"\x04\x22\x4d\x18", "an lz4 file", "unpack it: lz4 -dc {file} > vmcore"),
+    foreign(b"\x89LZO", "an lzop file", "unpack it: lzop -dc {file} > vmcore"),
+    foreign(b"PK\x03\x04", "a zip file", "unpack it: unzip {file}"),
     foreign(
         b"LinuxGuestRecord",
         "a Xen save file",
@@ -117,7 +119,7 @@ const FOREIGN: &[Foreign] = &[
         at: 257,
         magic: b"ustar",
         name: "a tar archive",
-        hint: "unpack it first",
+        hint: "unpack it: tar -xf {file}",
     },
 ];
 
@@ -152,9 +154,9 @@ fn refusal(source: &Source, head: &[u8]) -> Error {
     let file = source.name().to_owned();
     if let Some(known) = FOREIGN.iter().find(|known| holds(known.at, known.magic)) {
         return Error::UnsupportedFormat {
-            file,
             format: known.name.to_owned(),
-            hint: known.hint.to_owned(),
+            hint: known.hint.replace("{file}", &file),
+            file,
         };
     }
     if holds(VMLINUZ.0, VMLINUZ.1) {

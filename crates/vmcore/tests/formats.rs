@@ -647,6 +647,70 @@ fn qemus_notes_give_control_registers_and_segments() {
 }
 
 #[test]
+fn a_cut_behind_which_only_shared_zeros_are_described_is_noticed() {
+    // More pages of zeros than are looked at in one go, all sharing one place near the start.
+    let memory = Memory::parse("page 0 zero; pages 1..9 random 5; pages 10..9000 zero");
+    let file = Kdump::new(memory.clone()).build();
+    let last = file.places[&8];
+    let end = last.data + last.size;
+    let whole = Dump::from_bytes(file.bytes.clone()).unwrap();
+    assert!(whole.completeness().complete, "{:?}", whole.completeness());
+    let cut = Dump::from_bytes(file.bytes[..end - 1].to_vec()).unwrap();
+    assert!(!cut.completeness().complete);
+    assert_eq!(cut.page_state(Pfn(8)), PageState::Incomplete);
+    assert_eq!(cut.page_state(Pfn(8999)), PageState::Data);
+}
+
+#[test]
+fn an_elf_file_that_was_cut_short_when_written_says_so() {
+    let memory = Memory::parse("page 1 data 11");
+    let flagged = Dump::from_bytes(Elf::of(&memory).flags(1).build()).unwrap();
+    let completeness = flagged.completeness();
+    assert!(!completeness.complete);
+    assert_eq!(completeness.reasons.len(), 1, "{completeness:?}");
+    let whole = Dump::from_bytes(Elf::of(&memory).build()).unwrap();
+    assert!(whole.completeness().complete);
+}
+
+#[test]
+fn device_dumps_are_listed_by_name_and_other_notes_are_none() {
+    let mut desc = b"cxgb4_0000:02:00.4\0".to_vec();
+    desc.resize(44, 0);
+    desc.extend([7; 100]);
+    let device = Note::new("LINUX", 0x700, desc);
+    let nameless = Note::new("LINUX", 0x700, vec![0; 10]);
+    let memory = Memory::parse("page 1 data 11");
+    for bytes in [
+        Elf::of(&memory).note(device.clone()).note(nameless.clone()).note(Note::prstatus(1, &[])).build(),
+        Kdump::new(memory).note(device).note(nameless).note(Note::prstatus(1, &[])).build().bytes,
+    ] {
+        let dump = Dump::from_bytes(bytes).unwrap();
+        let names: Vec<_> = dump.notes().iter().map(|note| note.device_dump()).collect();
+        assert_eq!(names, [Some("cxgb4_0000:02:00.4".to_owned()), Some(String::new()), None]);
+    }
+}
+
+#[test]
+fn vmcoreinfo_is_found_in_memory_alone_behind_a_note_s_header_and_across_pages() {
+    let mut memory = Memory::parse("pages 0x10..0x20 zero");
+    let mut put = |at: usize, bytes: &[u8]| {
+        for (i, byte) in bytes.iter().enumerate() {
+            let Some(Page::Data(page)) = memory.pages.get_mut(&((at + i) as u64 >> 12)) else { panic!() };
+            page[(at + i) & 0xfff] = *byte;
+        }
+    };
+    put(0x11000, INFO.as_bytes());
+    put(0x13018, INFO.as_bytes());
+    put(0x15ff0, INFO.as_bytes());
+    put(0x18000, b"OSRELEASE=%s\n\0BUILD-ID=");
+    let dump = Dump::from_bytes(Elf::of(&memory).build()).unwrap();
+    let found = dump.find_vmcoreinfo(&std::sync::atomic::AtomicBool::new(false));
+    let places: Vec<u64> = found.iter().map(|f| f.at.0).collect();
+    assert_eq!(places, [0x11000, 0x13018, 0x15ff0]);
+    assert!(found.iter().all(|f| f.info.symbol("prb") == Some(0xffff_ffff_82e4_d3a0)));
+}
+
+#[test]
 fn a_note_name_without_its_nul_is_the_same_name() {
     let mut note = Note::vmcoreinfo(INFO);
     note.nul = false;

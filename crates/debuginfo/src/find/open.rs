@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::bzimage;
 use crate::inflate::{Packing, unpack};
 use crate::{ElfFile, ElfType, Error, Files};
 
@@ -14,16 +15,17 @@ pub(super) enum Fit {
     Unknown,
 }
 
-/// Opens an ELF file, unpacking a module that is compressed with zstd or gzip.
+/// Opens an ELF file; unpacks one that is compressed whole (gzip, xz, zstd, lz4: modules, SUSE's
+/// vmlinux), and the kernel in a bzImage.
 pub fn open_elf(path: &Path, files: &dyn Files) -> Result<ElfFile, Error> {
     let bytes = files.open(path).map_err(|source| Error::io(path, source))?;
-    let place = "compressed module";
-    let bytes = match bytes.get(..4) {
-        Some([0x28, 0xb5, 0x2f, 0xfd]) => unpack(Packing::Zstd, &bytes, None, place)?,
-        Some([0x1f, 0x8b, ..]) => unpack(Packing::Gzip, &bytes, None, place)?,
-        _ => bytes,
-    };
-    ElfFile::parse(bytes)
+    if bzimage::is_one(&bytes) {
+        return ElfFile::parse(bzimage::vmlinux(&bytes)?);
+    }
+    match Packing::of(&bytes) {
+        Some(packing) => ElfFile::parse(unpack(packing, &bytes, None, "compressed file")?),
+        None => ElfFile::parse(bytes),
+    }
 }
 
 /// Whether a file may serve as vmlinux; if not, why.

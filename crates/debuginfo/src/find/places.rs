@@ -7,7 +7,7 @@ use super::Search;
 /// A vmlinux by release, below a root (`REL` stands for the release): Debian
 /// and Ubuntu (`-dbg`, `-dbgsym`), Fedora and RHEL (`kernel-debuginfo`), SUSE,
 /// Arch, own builds.
-const VMLINUX: [&str; 9] = [
+const VMLINUX: [&str; 15] = [
     "usr/lib/debug/boot/vmlinux-REL",
     "usr/lib/debug/lib/modules/REL/vmlinux",
     "usr/lib/debug/usr/lib/modules/REL/vmlinux",
@@ -17,6 +17,13 @@ const VMLINUX: [&str; 9] = [
     "lib/modules/REL/build/vmlinux",
     "lib/modules/REL/vmlinux",
     "usr/lib/modules/REL/build/vmlinux",
+    "boot/vmlinux-REL.xz",
+    "boot/vmlinux-REL.zst",
+    "boot/vmlinux-REL.gz",
+    // What boots has no symbols and no DWARF, but the build-id and BTF.
+    "boot/vmlinuz-REL",
+    "lib/modules/REL/vmlinuz",
+    "usr/lib/modules/REL/vmlinuz",
 ];
 
 /// The same below a folder laid out like `/usr/lib/debug`.
@@ -57,6 +64,10 @@ impl Search {
                     .map(|path| folder.join(path)),
             );
             places.push(folder.join("vmlinux.debug"));
+            places.extend(
+                self.by_release(&["vmlinuz-REL", "vmlinuz"])
+                    .map(|path| folder.join(path)),
+            );
         }
         if let Some(root) = &self.system_root {
             let debug = root.join("usr/lib/debug");
