@@ -9,8 +9,9 @@ use virtopsy_vmcore::{PageError, PhysAddr};
 pub enum Error {
     /// The dump has no VMCOREINFO, so no address of the kernel is known.
     #[error(
-        "the dump has no VMCOREINFO, so the kernel's addresses are unknown; \
-         it was perhaps taken by a hypervisor without vmcoreinfo support (QEMU: -device vmcoreinfo)"
+        "the dump has no VMCOREINFO, neither as a note nor in its memory, so the kernel's addresses \
+         are unknown; --vmlinux FILE finds them by that kernel's symbols. It was perhaps taken by a \
+         hypervisor without vmcoreinfo support (QEMU: -device vmcoreinfo)"
     )]
     NoVmcoreinfo,
     /// VMCOREINFO lacks a key that is needed.
@@ -109,6 +110,16 @@ pub enum Error {
         /// What was found.
         found: String,
     },
+    /// A path expression makes no sense.
+    #[error("{text:?} makes no sense at byte {at}: expected {expected}")]
+    Expression {
+        /// The expression.
+        text: String,
+        /// Bytes from its start.
+        at: usize,
+        /// What would have made sense.
+        expected: String,
+    },
     /// A list ran over its bound or came back to where it was.
     #[error("the list {what} at {at} does not end (stopped after {count} entries)")]
     EndlessList {
@@ -144,6 +155,7 @@ impl Error {
             Error::WrongVmlinux { .. } => "wrong-vmlinux",
             Error::File { .. } => "file",
             Error::Implausible { .. } => "implausible",
+            Error::Expression { .. } => "expression",
             Error::EndlessList { .. } => "endless-list",
         }
     }

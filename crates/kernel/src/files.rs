@@ -16,6 +16,13 @@ pub(crate) struct Vmlinux {
     pub(crate) files: KernelFiles,
 }
 
+impl Vmlinux {
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        self.files.vmlinux.as_deref().unwrap_or(Path::new(""))
+    }
+}
+
 fn load(path: &Path) -> Result<ElfFile> {
     let wrong = |e: virtopsy_debuginfo::Error| Error::File { path: path.display().to_string(), why: e.to_string() };
     open_elf(path, &ReadFiles).map_err(wrong)
@@ -72,9 +79,26 @@ fn refusal(path: &Path, expected: Option<String>, found: &KernelFiles) -> Error 
     Error::File { path: path.display().to_string(), why }
 }
 
+/// A vmlinux that nothing is known of but the user's word or the release: to be held against the
+/// dump's memory by whoever asks.
+pub(crate) fn unchecked(options: &KernelOptions, release: Option<&str>) -> Option<Vmlinux> {
+    let search = Search {
+        vmlinux: options.vmlinux.clone(),
+        debug_dirs: options.debug_dirs.clone(),
+        dump: options.dump.clone(),
+        system_root: options.system_root.clone(),
+        build_id: None,
+        release: release.map(str::to_owned),
+    };
+    loaded(search.run(&ReadFiles))
+}
+
 /// A vmlinux by build-id, in the debug folders, beside the dump and where distributions put it.
 pub(crate) fn find(info: &VmcoreInfo, options: &KernelOptions) -> Option<Vmlinux> {
-    let found = search(info, options).run(&ReadFiles);
+    loaded(search(info, options).run(&ReadFiles))
+}
+
+fn loaded(found: KernelFiles) -> Option<Vmlinux> {
     let path = found.vmlinux.clone()?;
     match load(&path) {
         Ok(elf) => Some(Vmlinux { elf, files: found }),

@@ -19,10 +19,20 @@ pub struct ListWalk {
 /// A link that can't be read, a null link and a list that does not end are reported in
 /// [`ListWalk::broken`], beside what was seen until then.
 pub fn walk(space: &AddressSpace, what: &str, head: VirtAddr, limit: usize) -> ListWalk {
+    follow(space, what, head, limit, 0)
+}
+
+/// The same from the other end, by `prev`: the last entry comes first.
+pub fn walk_back(space: &AddressSpace, what: &str, head: VirtAddr, limit: usize) -> ListWalk {
+    follow(space, what, head, limit, 8)
+}
+
+/// Walks by the link that stands `link` bytes into each `list_head`.
+fn follow(space: &AddressSpace, what: &str, head: VirtAddr, limit: usize, link: u64) -> ListWalk {
     let mut entries = Vec::new();
     let mut here = head;
     let broken = loop {
-        match space.pointer(here) {
+        match space.pointer(VirtAddr(here.0.wrapping_add(link))) {
             Err(e) => break Some(e),
             Ok(next) if next == head => break None,
             Ok(next) if next.0 == 0 => {

@@ -235,7 +235,7 @@ fn module_areas(object: &Object<'_>) -> Result<Vec<ModuleArea>> {
     match object.field("mem") {
         Ok(mem) => {
             // enum mod_mem_type: MOD_TEXT is 0, MOD_INIT_TEXT the first of the init types.
-            for i in 0..mem.len()?.min(16) {
+            for i in 0..mem.count()?.min(16) {
                 let area = mem.index(i)?;
                 areas.push(area_of(&area, "base", "size", i == 0 || i == 4)?);
             }

@@ -189,7 +189,7 @@ impl<'k> Object<'k> {
     ///
     /// # Errors
     /// [`Error::Implausible`] where this is no array.
-    pub fn len(&self) -> Result<u64> {
+    pub fn count(&self) -> Result<u64> {
         match self.resolved()? {
             Type::Array { count, .. } => Ok(count.unwrap_or(0)),
             _ => Err(self.no_scalar("no array")),

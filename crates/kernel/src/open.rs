@@ -1,25 +1,28 @@
 //! From a dump to a kernel: address space, then symbols, then types.
 //!
-//! What the user named comes first (`--vmlinux`), then what can be found by build-id, then what
+//! The address space is VMCOREINFO's, the note's or another (`discover`). Then symbols and types:
+//! what the user named comes first (`--vmlinux`), then what can be found by build-id, then what
 //! the dump holds itself: kallsyms, whose tables VMCOREINFO names since 6.0, and BTF, between
 //! `__start_BTF` and `__stop_BTF`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use virtopsy_debuginfo::{Btf, Dwarf, ElfFile, FileBytes, KernelFiles, SymbolSource as _, TypeSource, VirtAddr};
+use virtopsy_debuginfo::{Btf, Dwarf, ElfFile, KernelFiles, SymbolSource as _, TypeSource, VirtAddr};
 use virtopsy_vmcore::{Dump, PhysAddr, VmcoreInfo};
 
+use crate::discover;
 use crate::error::{Error, Result};
 use crate::files::{self, Vmlinux};
 use crate::kallsyms;
 use crate::kernel::{Kernel, TypesOrigin};
 use crate::module::Module;
+use crate::module_btf;
 use crate::paging::{AddressSpace, KERNEL_IMAGE_BASE, PagingMode};
 use crate::symbols::KernelSymbols;
 
 /// Largest BTF that is believed (vmlinux: 5 to 10 MB).
-const MAX_BTF: u64 = 256 << 20;
+pub(crate) const MAX_BTF: u64 = 256 << 20;
 
 /// Where types may come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,8 +78,8 @@ impl Kernel {
     /// [`Error::NoVmcoreinfo`] and [`Error::VmcoreinfoKey`] where no address can be known;
     /// [`Error::WrongVmlinux`] and [`Error::File`] where a file that was named can't be used.
     pub fn open(dump: Arc<Dump>, options: &KernelOptions) -> Result<Kernel> {
-        let info = dump.vmcoreinfo().cloned().ok_or(Error::NoVmcoreinfo)?;
         let mut notes = Vec::new();
+        let info = discover::vmcoreinfo(&dump, options, &mut notes)?;
         let given = files::given(&info, options, &mut notes)?;
         let mut parts = Parts {
             space: AddressSpace::new(dump, paging_mode(&info)?),
@@ -98,6 +101,7 @@ impl Kernel {
                 parts.take(found);
             }
         }
+        parts.say_what_kernel_it_is();
         Ok(Kernel::from_parts(parts))
     }
 }
@@ -114,10 +118,19 @@ impl Parts {
         self.types = kernel_types(self, vmlinux.as_ref().map(|v| &v.elf));
         self.files = vmlinux.map(|v| v.files);
     }
+
+    /// A kernel that has crashed has CRASHTIME; one that has not may be the crash kernel itself.
+    fn say_what_kernel_it_is(&mut self) {
+        if self.vmcoreinfo.crash_time().is_none()
+            && let Ok(symbols) = &self.symbols
+        {
+            self.notes.extend(discover::crash_kernel_note(&self.space, symbols));
+        }
+    }
 }
 
 /// Page tables as VMCOREINFO describes them (arch/x86/kernel/vmcore_info_64.c).
-fn paging_mode(info: &VmcoreInfo) -> Result<PagingMode> {
+pub(crate) fn paging_mode(info: &VmcoreInfo) -> Result<PagingMode> {
     let missing = |key: &str| Error::VmcoreinfoKey { key: key.into(), purpose: "the page tables" };
     let table = info
         .symbol("swapper_pg_dir")
@@ -225,29 +238,13 @@ pub(crate) fn module_types(kernel: &Kernel, module: &Module) -> Result<Arc<dyn T
             Err(e) => tried.push(e.to_string()),
         }
     }
-    match module_btf_in_dump(kernel, module) {
+    match module_btf::load(kernel, module) {
         Ok(btf) => Ok(Arc::new(btf)),
         Err(e) => {
             tried.push(format!("its BTF in the dump: {e}"));
             Err(Error::NoTypes { why: format!("module {}: {}", module.name, tried.join("; ")) })
         }
     }
-}
-
-/// `mod->btf_data` (5.11), relocated against `btf_base_data` since 6.11 where the module carries a
-/// distilled base.
-fn module_btf_in_dump(kernel: &Kernel, module: &Module) -> Result<Btf> {
-    let Some(base) = &kernel.parts.btf else {
-        return Err(Error::NoTypes { why: "the kernel's own types are not BTF".into() });
-    };
-    let object = kernel.object(module.address, "struct module")?;
-    let len = object.field("btf_data_size")?.u64()?;
-    let at = object.field("btf_data")?.pointer()?;
-    if len == 0 || len > MAX_BTF || at.0 == 0 {
-        return Err(Error::NoTypes { why: "it has none".into() });
-    }
-    let bytes = FileBytes::from(read_long(kernel.space(), at, len)?);
-    Ok(Btf::parse(bytes, Some(base.clone()))?)
 }
 
 /// Shared by [`files`] for a module's file.

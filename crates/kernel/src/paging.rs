@@ -90,6 +90,11 @@ impl AddressSpace {
         &self.dump
     }
 
+    /// Physical address of the top-level table.
+    pub fn root(&self) -> PhysAddr {
+        self.root
+    }
+
     /// Page-table levels, 4 or 5.
     pub fn levels(&self) -> usize {
         self.levels

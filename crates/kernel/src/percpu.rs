@@ -67,14 +67,13 @@ impl Cpus {
     /// # Errors
     /// [`Error::Implausible`] where the CPU has no area.
     pub fn address(&self, base: VirtAddr, cpu: CpuId) -> Result<VirtAddr> {
-        match self.offsets.get(cpu.0 as usize) {
-            Some(offset) if self.possible.contains(cpu) => Ok(VirtAddr(base.0.wrapping_add(*offset))),
-            _ => Err(Error::Implausible {
-                what: "per-CPU data".into(),
-                at: base,
-                found: format!("no area for CPU {cpu}"),
-            }),
-        }
+        let found = match self.offsets.get(cpu.0 as usize) {
+            // The areas lie apart from the image's own copy: an offset of 0 is a page that was lost.
+            Some(0) if self.possible.count() > 1 => format!("the offset of CPU {cpu} is 0"),
+            Some(offset) if self.possible.contains(cpu) => return Ok(VirtAddr(base.0.wrapping_add(*offset))),
+            _ => format!("no area for CPU {cpu}"),
+        };
+        Err(Error::Implausible { what: "per-CPU data".into(), at: base, found })
     }
 
     /// Whether the CPU is in the online mask; `None` where the mask can't be read.

@@ -36,7 +36,7 @@ impl Stack {
     /// The word at an address; `None` outside the stack or unaligned.
     pub fn word(&self, at: VirtAddr) -> Option<u64> {
         let offset = at.0.checked_sub(self.bottom.0)?;
-        if offset % 8 != 0 {
+        if !offset.is_multiple_of(8) {
             return None;
         }
         self.words.get(usize::try_from(offset / 8).ok()?).copied()
@@ -71,7 +71,7 @@ impl Kernel {
     /// # Errors
     /// Where it can't be read, or is no stack by its size.
     pub fn stack_at(&self, bottom: VirtAddr, size: u64) -> Result<Stack> {
-        if size > MAX_STACK || size % 8 != 0 || bottom.0 % 8 != 0 {
+        if size > MAX_STACK || !size.is_multiple_of(8) || !bottom.0.is_multiple_of(8) {
             return Err(Error::Implausible { what: "a stack".into(), at: bottom, found: format!("{size} bytes") });
         }
         let bytes = self.space().bytes(bottom, size as usize)?;

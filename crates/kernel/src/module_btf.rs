@@ -1,0 +1,69 @@
+//! BTF of a module, from the dump's memory.
+//!
+//! The kernel keeps a copy of its own for each module on `btf_modules` (5.11,
+//! kernel/bpf/btf.c): already relocated onto the kernel's BTF where the module carried a distilled
+//! base (6.11). The module's own sections, `mod->btf_data` and `mod->btf_base_data`, stand as the
+//! file had them, and are gone after init in newer kernels.
+
+use std::sync::Arc;
+
+use virtopsy_debuginfo::{Btf, FileBytes, TypeSourceExt as _};
+
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+use crate::list;
+use crate::module::Module;
+use crate::object::Object;
+use crate::open::{MAX_BTF, read_long};
+
+/// More modules with BTF than any machine loads.
+const MAX_ENTRIES: usize = 16384;
+
+/// Reads a module's BTF.
+pub(crate) fn load(kernel: &Kernel, module: &Module) -> Result<Btf> {
+    let Some(base) = &kernel.parts.btf else {
+        return Err(Error::NoTypes { why: "the kernel's own types are not BTF".into() });
+    };
+    if let Some(bytes) = kernels_copy(kernel, module)? {
+        return Ok(Btf::parse(bytes, Some(base.clone()))?);
+    }
+    own_sections(kernel, module, base)
+}
+
+/// `btf->data` of the module's entry in `btf_modules`.
+fn kernels_copy(kernel: &Kernel, module: &Module) -> Result<Option<FileBytes>> {
+    let Ok(head) = kernel.symbol("btf_modules") else { return Ok(None) };
+    let Ok(entry_type) = kernel.type_named("struct btf_module") else { return Ok(None) };
+    let link = entry_type.source.member_path(entry_type.id, "list")?.bit_offset / 8;
+    for at in list::walk(kernel.space(), "btf_modules", head, MAX_ENTRIES).entries {
+        let entry = Object::new(kernel.space(), list::container_of(at, link), entry_type.clone());
+        if entry.field("module")?.pointer()? != module.address {
+            continue;
+        }
+        let Some(btf) = entry.field("btf")?.deref()? else { continue };
+        return section(kernel, btf.field("data")?.pointer()?, btf.field("data_size")?.u64()?);
+    }
+    Ok(None)
+}
+
+fn own_sections(kernel: &Kernel, module: &Module, base: &Arc<Btf>) -> Result<Btf> {
+    let object = kernel.object(module.address, "struct module")?;
+    let named = |name: &str| -> Result<Option<FileBytes>> {
+        match object.field(&format!("{name}_size")) {
+            Err(e) if e.is_absent() => Ok(None),
+            size => section(kernel, object.field(name)?.pointer()?, size?.u64()?),
+        }
+    };
+    let Some(bytes) = named("btf_data")? else { return Err(Error::NoTypes { why: "it has none".into() }) };
+    Ok(match named("btf_base_data")? {
+        Some(distilled) => Btf::parse_distilled(bytes, distilled, base.clone())?,
+        None => Btf::parse(bytes, Some(base.clone()))?,
+    })
+}
+
+fn section(kernel: &Kernel, at: virtopsy_debuginfo::VirtAddr, len: u64) -> Result<Option<FileBytes>> {
+    if at.0 == 0 || len == 0 || len > MAX_BTF {
+        return Ok(None);
+    }
+    Ok(Some(FileBytes::from(read_long(kernel.space(), at, len)?)))
+}

@@ -1,0 +1,353 @@
+//! All tasks: processes by `init_task.tasks`, and the threads of each.
+//!
+//! | what | since | before |
+//! |---|---|---|
+//! | threads: `signal->thread_head`, `thread_node` | 3.14 | `thread_group` (gone in 6.7) |
+//! | state: `__state` | 5.14 | `state` |
+//! | CPU: `thread_info.cpu` | 5.16 | `cpu` |
+//!
+//! Source: include/linux/sched.h, include/linux/sched/signal.h. The idle tasks (pid 0) are in no
+//! list: they are each run queue's `idle`.
+
+use std::collections::{HashMap, HashSet};
+
+use virtopsy_debuginfo::VirtAddr;
+
+use crate::cpu::CpuId;
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+use crate::list;
+use crate::object::Object;
+
+/// More tasks than a kernel can have (`PID_MAX_LIMIT`).
+const MAX_TASKS: usize = 4 << 20;
+/// `PF_KTHREAD`, include/linux/sched.h.
+const PF_KTHREAD: u64 = 0x0020_0000;
+
+/// A task: a thread of a process, or of the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskInfo {
+    /// Where its `task_struct` is.
+    pub address: VirtAddr,
+    /// Thread id, in the first pid namespace.
+    pub pid: i32,
+    /// Process id: the thread id of its leader.
+    pub tgid: i32,
+    /// Process id of its parent; `None` where the parent can't be read.
+    pub parent: Option<i32>,
+    /// Name, at most 15 bytes of any kind.
+    pub comm: Vec<u8>,
+    /// What it was doing.
+    pub state: TaskState,
+    /// The CPU that it runs on, or ran on last.
+    pub cpu: Option<CpuId>,
+    /// The CPU whose current task it was.
+    pub running_on: Option<CpuId>,
+    /// Whether it is a thread of the kernel.
+    pub kernel_thread: bool,
+    /// Where its stack begins, 0 where it has none any more.
+    pub stack: VirtAddr,
+}
+
+/// `task->__state` and `task->exit_state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskState {
+    /// `__state`.
+    pub state: u64,
+    /// `exit_state`.
+    pub exit: u64,
+}
+
+impl TaskState {
+    /// The letter that ps(1) shows. Source: `task_state_index()`, fs/proc/array.c, values as they
+    /// are since 4.14.
+    pub fn letter(self) -> char {
+        const IDLE: u64 = 0x402; // TASK_UNINTERRUPTIBLE | TASK_NOLOAD
+        const RTLOCK: u64 = 0x1000;
+        if self.state & IDLE == IDLE {
+            return 'I';
+        }
+        if self.state & RTLOCK != 0 {
+            return 'D';
+        }
+        // TASK_REPORT: state and exit_state share one space of bits.
+        match (self.state | self.exit) & 0x7f {
+            0 => 'R',
+            bits => match 63 - bits.leading_zeros() {
+                0 => 'S',
+                1 => 'D',
+                2 => 'T',
+                3 => 't',
+                4 => 'X',
+                5 => 'Z',
+                _ => 'P',
+            },
+        }
+    }
+
+    /// Whether it sleeps and no signal wakes it.
+    pub fn is_blocked(self) -> bool {
+        self.letter() == 'D'
+    }
+}
+
+/// The tasks of a kernel.
+#[derive(Clone, Debug, Default)]
+pub struct TaskList {
+    /// Idle tasks by CPU, then processes in the order of the kernel's list, each with its threads.
+    pub tasks: Vec<TaskInfo>,
+    /// Why the list is not whole. The tasks before a break stand.
+    pub broken: Vec<Error>,
+}
+
+impl TaskList {
+    /// The task with that thread id; of the idle tasks (0), CPU 0's.
+    pub fn by_pid(&self, pid: i32) -> Option<&TaskInfo> {
+        self.tasks.iter().find(|t| t.pid == pid)
+    }
+
+    /// The task at that address.
+    pub fn at(&self, address: VirtAddr) -> Option<&TaskInfo> {
+        self.tasks.iter().find(|t| t.address == address)
+    }
+}
+
+/// Members of `task_struct`, found once: each object's address is its offset.
+pub(crate) struct Layout<'k> {
+    pid: Object<'k>,
+    tgid: Object<'k>,
+    comm: Object<'k>,
+    parent: Option<Object<'k>>,
+    state: Object<'k>,
+    exit_state: Option<Object<'k>>,
+    cpu: Option<Object<'k>>,
+    flags: Object<'k>,
+    stack: Object<'k>,
+    tasks: u64,
+    threads: Threads,
+}
+
+/// How the threads of a process are linked.
+enum Threads {
+    /// From `signal->thread_head` through `thread_node`: offsets of `signal`, head and node.
+    Head { signal: u64, head: u64, node: u64 },
+    /// Around `thread_group`, the leader included.
+    Group { node: u64 },
+}
+
+/// The same member of the structure at `base`.
+pub(crate) fn member_at<'k>(member: &Object<'k>, base: VirtAddr) -> Object<'k> {
+    let mut at = member.clone();
+    at.address = VirtAddr(base.0.wrapping_add(member.address.0));
+    at
+}
+
+impl<'k> Layout<'k> {
+    fn of(kernel: &'k Kernel) -> Result<Layout<'k>> {
+        let task = kernel.object(VirtAddr(0), "struct task_struct")?;
+        let offset = |name: &str| -> Result<u64> { Ok(task.field(name)?.address.0) };
+        let threads = match (offset("signal"), offset("thread_node")) {
+            (Ok(signal), Ok(node)) => {
+                let signals = kernel.object(VirtAddr(0), "struct signal_struct")?;
+                Threads::Head { signal, head: signals.field("thread_head")?.address.0, node }
+            }
+            _ => Threads::Group { node: offset("thread_group")? },
+        };
+        Ok(Layout {
+            pid: task.field("pid")?,
+            tgid: task.field("tgid")?,
+            comm: task.field("comm")?,
+            parent: task.field("real_parent").ok(),
+            state: task.first_field(&["__state", "state"])?,
+            exit_state: task.field("exit_state").ok(),
+            cpu: task.first_field(&["thread_info.cpu", "cpu"]).ok(),
+            flags: task.field("flags")?,
+            stack: task.field("stack")?,
+            tasks: offset("tasks")?,
+            threads,
+        })
+    }
+
+    fn read(&self, at: VirtAddr, current: &HashMap<VirtAddr, CpuId>) -> Result<TaskInfo> {
+        let number = |member: &Object<'k>| member_at(member, at).i64();
+        let parent = || -> Result<i32> {
+            let parent = self.parent.as_ref().ok_or(Error::NoSymbol { tried: "parent".into() })?;
+            let parent = member_at(parent, at).pointer()?;
+            Ok(member_at(&self.tgid, parent).i64()? as i32)
+        };
+        let exit = self.exit_state.as_ref().map_or(Ok(0), &number)? as u64;
+        Ok(TaskInfo {
+            address: at,
+            pid: number(&self.pid)? as i32,
+            tgid: number(&self.tgid)? as i32,
+            parent: parent().ok(),
+            comm: member_at(&self.comm, at).string()?,
+            state: TaskState { state: number(&self.state)? as u64, exit },
+            cpu: self.cpu.as_ref().and_then(|c| number(c).ok()).map(|c| CpuId(c as u32)),
+            running_on: current.get(&at).copied(),
+            kernel_thread: number(&self.flags)? as u64 & PF_KTHREAD != 0,
+            stack: member_at(&self.stack, at).pointer()?,
+        })
+    }
+}
+
+impl Kernel {
+    /// All tasks. What can't be followed or read is in [`TaskList::broken`], beside what was.
+    pub fn tasks(&self) -> TaskList {
+        let mut out = TaskList::default();
+        match Layout::of(self) {
+            Ok(layout) => Walk::new(self, layout).run(&mut out),
+            Err(e) => out.broken.push(e),
+        }
+        out
+    }
+
+    /// One task, by the address that a user typed.
+    ///
+    /// # Errors
+    /// As [`Kernel::task_info`].
+    pub fn task_at(&self, address: u64) -> Result<TaskInfo> {
+        self.task_info(VirtAddr(address))
+    }
+
+    /// One task, by the address of its `task_struct`.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub fn task_info(&self, task: VirtAddr) -> Result<TaskInfo> {
+        Layout::of(self)?.read(task, &current_tasks(self))
+    }
+}
+
+/// Which task each CPU ran.
+fn current_tasks(kernel: &Kernel) -> HashMap<VirtAddr, CpuId> {
+    let Ok(cpus) = kernel.cpus() else { return HashMap::new() };
+    let current = |cpu| Some((kernel.current_task(cpu).ok()?.address, cpu));
+    cpus.possible.iter().filter_map(current).collect()
+}
+
+struct Walk<'k> {
+    kernel: &'k Kernel,
+    layout: Layout<'k>,
+    current: HashMap<VirtAddr, CpuId>,
+    seen: HashSet<VirtAddr>,
+    limit: usize,
+}
+
+impl<'k> Walk<'k> {
+    fn new(kernel: &'k Kernel, layout: Layout<'k>) -> Walk<'k> {
+        // `nr_threads` counts them; it may be off by those that come and go.
+        let count = kernel.symbol("nr_threads").and_then(|at| kernel.space().u32(at));
+        let limit = count.map_or(MAX_TASKS, |n| (n as usize).saturating_mul(2).saturating_add(1024));
+        Walk {
+            kernel,
+            layout,
+            current: current_tasks(kernel),
+            seen: HashSet::new(),
+            limit: limit.min(MAX_TASKS),
+        }
+    }
+
+    fn run(&mut self, out: &mut TaskList) {
+        self.idle_tasks(out);
+        let head = match self.kernel.symbol("init_task") {
+            Ok(init) => VirtAddr(init.0.wrapping_add(self.layout.tasks)),
+            Err(e) => return out.broken.push(e),
+        };
+        let mut walk = list::walk(self.kernel.space(), "init_task.tasks", head, self.limit);
+        if let Some(broken) = walk.broken {
+            out.broken.push(broken);
+            // What lies behind the break is reached from the other end.
+            let mut rest = list::walk_back(self.kernel.space(), "init_task.tasks", head, self.limit);
+            rest.entries.reverse();
+            walk.entries.extend(rest.entries);
+            out.broken.extend(rest.broken);
+        }
+        for entry in walk.entries {
+            if out.tasks.len() >= self.limit {
+                break;
+            }
+            self.process(list::container_of(entry, self.layout.tasks), out);
+        }
+        // Where the list is torn, what CPUs ran may stand in no part of it.
+        let mut current: Vec<_> = self.current.iter().map(|(task, cpu)| (*cpu, *task)).collect();
+        current.sort();
+        for (_, task) in current {
+            self.task(task, out);
+        }
+    }
+
+    /// Every run queue's idle task: `init_task` on CPU 0.
+    fn idle_tasks(&mut self, out: &mut TaskList) {
+        let Ok(cpus) = self.kernel.cpus() else { return };
+        for cpu in cpus.possible.iter() {
+            let idle = self.kernel.percpu_object("runqueues", "struct rq", cpu);
+            let idle = idle.and_then(|rq| rq.field("idle")).and_then(|idle| idle.pointer());
+            match idle {
+                Ok(VirtAddr(0)) => {} // the CPU never came up
+                Ok(at) => self.task(at, out),
+                Err(e) => out.broken.push(e),
+            }
+        }
+    }
+
+    fn task(&mut self, at: VirtAddr, out: &mut TaskList) {
+        if !self.seen.insert(at) {
+            return;
+        }
+        match self.layout.read(at, &self.current) {
+            Ok(task) => out.tasks.push(task),
+            Err(e) => out.broken.push(e),
+        }
+    }
+
+    /// The process whose leader is at `leader`, and its threads.
+    fn process(&mut self, leader: VirtAddr, out: &mut TaskList) {
+        if self.seen.contains(&leader) {
+            return; // the list came back to where it was
+        }
+        self.task(leader, out);
+        let (head, node) = match self.layout.threads {
+            Threads::Group { node } => (VirtAddr(leader.0.wrapping_add(node)), node),
+            Threads::Head { signal, head, node } => {
+                let at = VirtAddr(leader.0.wrapping_add(signal));
+                match self.kernel.space().pointer(at) {
+                    Ok(VirtAddr(0)) => return, // reaped
+                    Ok(signal) => (VirtAddr(signal.0.wrapping_add(head)), node),
+                    Err(e) => return out.broken.push(e),
+                }
+            }
+        };
+        let room = self.limit.saturating_sub(out.tasks.len()).saturating_add(1);
+        let threads = list::walk(self.kernel.space(), "threads of a process", head, room);
+        out.broken.extend(threads.broken);
+        for entry in threads.entries {
+            self.task(list::container_of(entry, node), out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_have_the_letters_of_ps() {
+        for (state, exit, letter) in [
+            (0, 0, 'R'),
+            (1, 0, 'S'),
+            (2, 0, 'D'),
+            (0x402, 0, 'I'),
+            (4, 0, 'T'),
+            (8, 0, 't'),
+            (0x40, 0, 'P'),
+            (0x80, 0x20, 'Z'),
+            (0x80, 0x10, 'X'),
+            (0x102, 0, 'D'), // killable
+            (0x1000, 0, 'D'),
+            (0x2001, 0, 'S'), // freezable
+        ] {
+            assert_eq!(TaskState { state, exit }.letter(), letter, "{state:#x} {exit:#x}");
+        }
+    }
+}
