@@ -199,11 +199,20 @@ pub(crate) struct Common {
         help_heading = "Opening dumps"
     )]
     pub(crate) types: Types,
-    /// Read files piece by piece instead of mapping them into memory
-    ///
-    /// For dumps on file systems where a file may shrink while it is read.
+    /// Read files piece by piece instead of mapping them into memory; the default
     #[arg(long, global = true, help_heading = "Opening dumps")]
     pub(crate) no_mmap: bool,
+    /// Map files into memory
+    ///
+    /// No faster where it was measured; a disk or network that fails while a file is mapped ends
+    /// the process.
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "no_mmap",
+        help_heading = "Opening dumps"
+    )]
+    pub(crate) mmap: bool,
     /// Use the vmlinux although its build-id is not the dump's
     #[arg(long, global = true, help_heading = "Opening dumps")]
     pub(crate) force_vmlinux: bool,
@@ -242,7 +251,7 @@ impl Common {
         let mut options = Options::default();
         options.vmlinux = self.vmlinux.clone();
         options.debug_dirs = self.debug_dir.clone();
-        options.mmap = !self.no_mmap;
+        options.mmap = self.mmap && !self.no_mmap;
         options.force_vmlinux = self.force_vmlinux;
         options.types = match self.types {
             Types::Auto => TypesChoice::Auto,
@@ -587,23 +596,26 @@ pub(crate) struct PeekArgs {
 }
 
 /// Look around in a dump, in the terminal
+///
+/// Colours and keys can be set in $XDG_CONFIG_HOME/virtopsy/tui.toml (else
+/// ~/.config/virtopsy/tui.toml): `theme = "light"`, `ascii = true`, `mouse = true`, and under
+/// `[keys]` lines such as `"Ctrl-n" = "down"`. `?` shows all keys.
 #[derive(Debug, Args)]
 pub(crate) struct OpenArgs {
     /// Dumps, or the parts of a split one joined by commas
     #[arg(required = true, value_name = "DUMP")]
     pub(crate) dumps: Vec<OsString>,
-    /// Colours
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) theme: Theme,
+    /// Colours [default: dark, or what the configuration file says]
+    #[arg(long, value_enum)]
+    pub(crate) theme: Option<Theme>,
     /// Take the mouse from the start
     #[arg(long)]
     pub(crate) mouse: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Theme {
     /// For a dark background
-    #[default]
     Dark,
     /// For a light background
     Light,

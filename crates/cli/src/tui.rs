@@ -19,18 +19,22 @@ pub(crate) fn run(
     args: &OpenArgs,
     look: Look,
 ) -> anyhow::Result<()> {
-    let settings = virtopsy_tui::Settings {
-        theme: match args.theme {
-            Theme::Dark => virtopsy_tui::ThemeChoice::Dark,
-            Theme::Light => virtopsy_tui::ThemeChoice::Light,
-            Theme::Mono => virtopsy_tui::ThemeChoice::Mono,
-        },
+    let variable = |name: &str| std::env::var_os(name);
+    let mut settings = virtopsy_tui::Settings {
         ascii: !look.unicode,
         no_color: !look.color,
-        mouse: args.mouse,
-        state_dir: state_dir(|name| std::env::var_os(name)),
+        state_dir: directory(variable, "XDG_STATE_HOME", ".local/state"),
         ..virtopsy_tui::Settings::default()
     };
+    configure(&mut settings, directory(variable, "XDG_CONFIG_HOME", ".config"))?;
+    // What stands on the command line outweighs the file.
+    settings.mouse |= args.mouse;
+    match args.theme {
+        Some(Theme::Dark) => settings.theme = virtopsy_tui::ThemeChoice::Dark,
+        Some(Theme::Light) => settings.theme = virtopsy_tui::ThemeChoice::Light,
+        Some(Theme::Mono) => settings.theme = virtopsy_tui::ThemeChoice::Mono,
+        None => {}
+    }
     virtopsy_tui::run(specs, options, settings)?;
     Ok(())
 }
@@ -43,20 +47,43 @@ pub(crate) fn run(
     args: &OpenArgs,
     _look: Look,
 ) -> anyhow::Result<()> {
-    let _: (Theme, bool) = (args.theme, args.mouse);
+    let _: (Option<Theme>, bool) = (args.theme, args.mouse);
     anyhow::bail!("this build has no terminal UI (it was built without the feature `tui`)")
 }
 
-/// Where bookmarks are kept, by the XDG base directory specification.
+/// Takes over `tui.toml` of the configuration directory, where there is one.
 #[cfg(feature = "tui")]
-fn state_dir(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Option<std::path::PathBuf> {
+fn configure(
+    settings: &mut virtopsy_tui::Settings,
+    directory: Option<std::path::PathBuf>,
+) -> anyhow::Result<()> {
+    use anyhow::Context as _;
+    let Some(path) = directory.map(|d| d.join("tui.toml")) else {
+        return Ok(());
+    };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e).with_context(|| path.display().to_string()),
+    };
+    settings
+        .merge(&text)
+        .with_context(|| path.display().to_string())
+}
+
+/// Our folder below one of the XDG base directories; `beside` is its place in the home folder.
+#[cfg(feature = "tui")]
+fn directory(
+    variable: impl Fn(&str) -> Option<std::ffi::OsString>,
+    name: &str,
+    beside: &str,
+) -> Option<std::path::PathBuf> {
     use std::path::PathBuf;
     let absolute = |name| {
         variable(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    let base = absolute("XDG_STATE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+    let base = absolute(name).or_else(|| absolute("HOME").map(|home| home.join(beside)));
     base.map(|base| base.join("virtopsy"))
 }

@@ -43,7 +43,8 @@ pub struct Options {
     pub debug_dirs: Vec<PathBuf>,
     /// Where types may come from.
     pub types: TypesChoice,
-    /// Map files into memory (faster), instead of reading them piece by piece.
+    /// Map files into memory instead of reading them piece by piece: not faster, and a disk or
+    /// network that fails then ends the process (SIGBUS).
     pub mmap: bool,
     /// Use the vmlinux although its build-id is not the dump's.
     pub force_vmlinux: bool,
@@ -58,7 +59,7 @@ impl Default for Options {
             vmlinux: None,
             debug_dirs: Vec::new(),
             types: TypesChoice::Auto,
-            mmap: true,
+            mmap: false,
             force_vmlinux: false,
             system_root: Some(PathBuf::from("/")),
         }
@@ -231,6 +232,8 @@ fn error_report(e: &virtopsy_kernel::Error) -> ErrorReport {
 /// What the kernel's memory says. Each part stands on its own: one that fails leaves a note. Gives
 /// the log for those who need it after.
 fn kernel_report(kernel: &Kernel, report: &mut DumpReport) -> Option<Log> {
+    // The dump's memory can hold what its notes lack.
+    report.release = Some(Text::from(kernel.release())).filter(|r| !r.as_bytes().is_empty());
     report.build_id = kernel.build_id().map(Into::into);
     report.types_from = kernel.types_origin().map(|o| o.to_string());
     report.symbols_from = kernel.symbols().ok().map(|s| s.origin().to_string());

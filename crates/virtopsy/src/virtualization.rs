@@ -109,7 +109,7 @@ fn summary(feature: Feature, verdict: Verdict, cpus: &[CpuReport]) -> String {
             let on = of(CpuState::On);
             let unknown = of(CpuState::Unknown).len();
             let rest = if unknown > 0 {
-                format!("; {unknown} more are not known")
+                format!("; not known on {unknown} more")
             } else {
                 String::new()
             };

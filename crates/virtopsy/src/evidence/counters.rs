@@ -154,7 +154,7 @@ fn weigh(
 fn statement(entry: &Entry) -> Evidence {
     let e = if entry.enabled {
         Evidence::on(entry.name, Strength::Weak, "virtualization was enabled here and never given back in order; an emergency does not reset this")
-            .lies_when("always after an emergency disable")
+            .lies_when("the emergency path ran after that")
     } else {
         Evidence::off(entry.name, Strength::Strong, "nobody holds virtualization enabled here; the count drops before the hardware is switched off")
             .lies_when(LIES)
