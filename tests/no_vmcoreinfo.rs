@@ -27,7 +27,8 @@ fn blank(from: &Path, to: &Path) -> bool {
     let file = FileOptions::new().write(true).open(to).unwrap();
     for note in dump.notes().iter().filter(|note| note.name == "VMCOREINFO") {
         let content = note.offset.unwrap().0;
-        file.write_all_at(&vec![0; note.size as usize], content).unwrap();
+        file.write_all_at(&vec![0; note.size as usize], content)
+            .unwrap();
         file.write_all_at(b"FORGOTTEN!", content - 12).unwrap();
     }
     if let Some(header) = dump.kdump_header() {
@@ -39,23 +40,35 @@ fn blank(from: &Path, to: &Path) -> bool {
 
 #[test]
 fn every_answer_stays_without_the_note() {
-    let Some(corpus) = corpus("dumps without their VMCOREINFO note") else { return };
+    let Some(corpus) = corpus("dumps without their VMCOREINFO note") else {
+        return;
+    };
     let scratch = tempfile::tempdir().unwrap();
     let mut dumps: Vec<_> = std::fs::read_dir(corpus.join("dumps"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     dumps.sort();
-    for dump in dumps.iter().filter(|path| path.extension().is_some_and(|e| e != "json")) {
+    for dump in dumps
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e != "json"))
+    {
         let copy = scratch.path().join("dump");
         if !blank(dump, &copy) {
-            println!("SKIPPED {}: no note to take out of the file", dump.display());
+            println!(
+                "SKIPPED {}: no note to take out of the file",
+                dump.display()
+            );
             continue;
         }
         let ((status, with), (same, without)) = (check(dump, &[]), check(&copy, &[]));
         assert_eq!(status, same, "{}", dump.display());
         assert_eq!(essence(&with), essence(&without), "{}", dump.display());
         let notes = without["notes"].to_string();
-        assert!(notes.contains("no VMCOREINFO note"), "{}: {notes}", dump.display());
+        assert!(
+            notes.contains("no VMCOREINFO note"),
+            "{}: {notes}",
+            dump.display()
+        );
     }
 }

@@ -787,8 +787,23 @@ mod tests {
     fn every_command_of_the_contract_exists() {
         let commands = Cli::command();
         for name in [
-            "check", "report", "cpus", "callback", "vms", "modules", "tasks", "locks", "splats",
-            "log", "bt", "peek", "open", "explain", "schema", "completions", "man",
+            "check",
+            "report",
+            "cpus",
+            "callback",
+            "vms",
+            "modules",
+            "tasks",
+            "locks",
+            "splats",
+            "log",
+            "bt",
+            "peek",
+            "open",
+            "explain",
+            "schema",
+            "completions",
+            "man",
         ] {
             assert!(commands.find_subcommand(name).is_some(), "{name}");
         }
@@ -796,7 +811,10 @@ mod tests {
 
     #[test]
     fn a_backtrace_is_of_cpus_or_of_tasks_or_of_all() {
-        for args in [&["bt", "d", "--cpu", "1", "--all"][..], &["bt", "d", "--cpu", "1", "--task", "2"]] {
+        for args in [
+            &["bt", "d", "--cpu", "1", "--all"][..],
+            &["bt", "d", "--cpu", "1", "--task", "2"],
+        ] {
             assert_eq!(parse(args).unwrap_err().exit_code(), 2, "{args:?}");
         }
         parse(&["bt", "d", "--cpu", "1", "--cpu", "2"]).unwrap();

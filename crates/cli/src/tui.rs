@@ -26,7 +26,10 @@ pub(crate) fn run(
         state_dir: directory(variable, "XDG_STATE_HOME", ".local/state"),
         ..virtopsy_tui::Settings::default()
     };
-    configure(&mut settings, directory(variable, "XDG_CONFIG_HOME", ".config"))?;
+    configure(
+        &mut settings,
+        directory(variable, "XDG_CONFIG_HOME", ".config"),
+    )?;
     // What stands on the command line outweighs the file.
     settings.mouse |= args.mouse;
     match args.theme {

@@ -17,8 +17,11 @@ use crate::{Error, FileBytes};
 
 const PLACE: &str = "compressed kernel image";
 /// The payload was LZMA, bzip2 or LZO until zstd and xz were common.
-const UNREAD: [(&[u8], &str); 3] =
-    [(&[0x5d, 0, 0], "LZMA"), (b"BZh", "bzip2"), (&[0x89, b'L', b'Z', b'O'], "LZO")];
+const UNREAD: [(&[u8], &str); 3] = [
+    (&[0x5d, 0, 0], "LZMA"),
+    (b"BZh", "bzip2"),
+    (&[0x89, b'L', b'Z', b'O'], "LZO"),
+];
 
 /// Whether a file is one.
 pub(crate) fn is_one(bytes: &[u8]) -> bool {
@@ -39,14 +42,20 @@ pub(crate) fn vmlinux(bytes: &FileBytes) -> Result<FileBytes, Error> {
     };
     let offset = u32_at(bytes, 0x248).ok_or_else(short)? as usize;
     let len = u32_at(bytes, 0x24c).ok_or_else(short)? as usize;
-    let start = sectors.saturating_add(1).saturating_mul(512).saturating_add(offset);
+    let start = sectors
+        .saturating_add(1)
+        .saturating_mul(512)
+        .saturating_add(offset);
     let payload = bytes.slice(start, len);
     let payload = payload.ok_or_else(|| Error::truncated(PLACE, bytes, start, len))?;
     match Packing::of(&payload) {
         Some(Packing::Gzip) => unpack(Packing::Gzip, &payload, None, PLACE),
         // The size behind the others would be a block of LZ4.
         Some(packing) => {
-            let packed = payload.len().checked_sub(4).and_then(|len| payload.get(..len));
+            let packed = payload
+                .len()
+                .checked_sub(4)
+                .and_then(|len| payload.get(..len));
             unpack(packing, packed.unwrap_or_default(), None, PLACE)
         }
         None if payload.starts_with(b"\x7fELF") => Ok(payload),

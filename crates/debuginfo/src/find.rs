@@ -125,7 +125,7 @@ impl Search {
 
     fn try_vmlinux(&self, path: &Path, files: &dyn Files, found: &mut KernelFiles) {
         match check_vmlinux(path, files, self.build_id.as_deref()) {
-            Ok(fit) => {
+            Ok((fit, elf)) => {
                 // Without a build-id only a path that the user gave, or that
                 // names the release, says anything.
                 let named = self
@@ -143,7 +143,9 @@ impl Search {
                     );
                     return;
                 }
-                let path = self.debug_file(path, files).unwrap_or_else(|| path.to_owned());
+                let path = self
+                    .debug_file(path, &elf, files)
+                    .unwrap_or_else(|| path.to_owned());
                 tracing::debug!(path = %path.display(), ?fit, "vmlinux found");
                 found.vmlinux = Some(path);
                 found.verified = fit == Fit::Same;

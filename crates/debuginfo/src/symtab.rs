@@ -6,11 +6,11 @@
 
 use std::sync::OnceLock;
 
-use crate::inflate::{Packing, unpack};
 use crate::elf::{
     ElfFile, ElfType, RawSymbol, SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, SHT_SYMTAB,
     Section,
 };
+use crate::inflate::{Packing, unpack};
 use crate::model::MAX_NAME;
 use crate::name_index::{NameIndex, NameIndexBuilder};
 use crate::read::c_str_at;
@@ -73,7 +73,11 @@ impl SymbolTable {
         };
         let inner = ElfFile::parse(unpack(Packing::Xz, &packed, None, ".gnu_debugdata")?)?;
         // Once: a file that packs itself has no end.
-        match inner.sections().iter().any(|section| section.kind == SHT_SYMTAB) {
+        match inner
+            .sections()
+            .iter()
+            .any(|section| section.kind == SHT_SYMTAB)
+        {
             true => Self::from_elf(&inner),
             false => Ok(None),
         }

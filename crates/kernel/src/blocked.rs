@@ -76,11 +76,22 @@ impl Kernel {
             .or_else(|| blocker(&object))
             .or_else(|| self.last_held(task, stack))?;
         let (owner, owned_by_readers) = self.owner(lock, kind).unwrap_or((None, false));
-        Some(Waiting { task, lock, kind, owner, owned_by_readers, known_by })
+        Some(Waiting {
+            task,
+            lock,
+            kind,
+            owner,
+            owned_by_readers,
+            known_by,
+        })
     }
 
     /// The last lock of lockdep's list, where the stack says that the task waits for one.
-    fn last_held(&self, task: VirtAddr, stack: &Backtrace) -> Option<(VirtAddr, LockKind, &'static str)> {
+    fn last_held(
+        &self,
+        task: VirtAddr,
+        stack: &Backtrace,
+    ) -> Option<(VirtAddr, LockKind, &'static str)> {
         let kind = waits_in(stack)?;
         let held = self.held_locks(task).ok()?;
         let last = held.locks.last()?;
@@ -89,7 +100,11 @@ impl Kernel {
             LockKind::RwSemaphore => "struct rw_semaphore",
             LockKind::Semaphore => return None, // lockdep does not know them
         };
-        let map = self.object(VirtAddr(0), structure).ok()?.field("dep_map").ok()?;
+        let map = self
+            .object(VirtAddr(0), structure)
+            .ok()?
+            .field("dep_map")
+            .ok()?;
         let lock = VirtAddr(last.instance.0.wrapping_sub(map.address.0));
         Some((lock, kind, "held_locks"))
     }
@@ -110,7 +125,9 @@ impl Kernel {
 /// `blocked_on` of 6.18: until then, with DEBUG_MUTEXES, the member was the waiter.
 fn blocked_on(task: &Object<'_>) -> Option<(VirtAddr, LockKind, &'static str)> {
     let member = task.field("blocked_on").ok()?;
-    let Type::Pointer { target, .. } = member.resolved().ok()? else { return None };
+    let Type::Pointer { target, .. } = member.resolved().ok()? else {
+        return None;
+    };
     let target = member.ty.source.resolve(target).ok()?.1;
     if !matches!(&target, Type::Struct { name: Some(name), .. } if name == "mutex") {
         return None;
@@ -138,13 +155,30 @@ fn blocker(task: &Object<'_>) -> Option<(VirtAddr, LockKind, &'static str)> {
 
 /// Whether the innermost functions wait for a lock.
 fn waits_in(stack: &Backtrace) -> Option<LockKind> {
-    let names = stack.frames.iter().take(INNERMOST).filter(|frame| frame.is_reliable());
-    names.filter_map(|frame| frame.location.as_ref()).find_map(|at| wait_function(&at.symbol))
+    let names = stack
+        .frames
+        .iter()
+        .take(INNERMOST)
+        .filter(|frame| frame.is_reliable());
+    names
+        .filter_map(|frame| frame.location.as_ref())
+        .find_map(|at| wait_function(&at.symbol))
 }
 
 fn wait_function(name: &str) -> Option<LockKind> {
-    let mutex = ["__mutex_lock", "mutex_lock", "__ww_mutex_lock", "ww_mutex_lock"];
-    let rwsem = ["rwsem_down_", "down_read", "down_write", "__down_read", "__down_write"];
+    let mutex = [
+        "__mutex_lock",
+        "mutex_lock",
+        "__ww_mutex_lock",
+        "ww_mutex_lock",
+    ];
+    let rwsem = [
+        "rwsem_down_",
+        "down_read",
+        "down_write",
+        "__down_read",
+        "__down_write",
+    ];
     if mutex.iter().any(|prefix| name.starts_with(prefix)) {
         Some(LockKind::Mutex)
     } else if rwsem.iter().any(|prefix| name.starts_with(prefix)) {
@@ -159,8 +193,9 @@ fn wait_function(name: &str) -> Option<LockKind> {
 /// else holds them is not known.
 pub fn wait_cycles(waits: &[Waiting]) -> Vec<Vec<VirtAddr>> {
     let exclusive = waits.iter().filter(|wait| !wait.owned_by_readers);
-    let next: BTreeMap<VirtAddr, VirtAddr> =
-        exclusive.filter_map(|wait| Some((wait.task, wait.owner?))).collect();
+    let next: BTreeMap<VirtAddr, VirtAddr> = exclusive
+        .filter_map(|wait| Some((wait.task, wait.owner?)))
+        .collect();
     let mut done = BTreeSet::new();
     let mut cycles = Vec::new();
     for start in next.keys() {
@@ -200,12 +235,18 @@ mod tests {
     }
 
     fn cycles(waits: &[Waiting]) -> Vec<Vec<u64>> {
-        wait_cycles(waits).into_iter().map(|c| c.into_iter().map(|t| t.0).collect()).collect()
+        wait_cycles(waits)
+            .into_iter()
+            .map(|c| c.into_iter().map(|t| t.0).collect())
+            .collect()
     }
 
     #[test]
     fn two_tasks_that_wait_for_each_other_are_a_circle_whoever_else_waits() {
-        assert_eq!(cycles(&[wait(9, 2), wait(2, 3), wait(3, 2), wait(7, 9)]), [[2, 3]]);
+        assert_eq!(
+            cycles(&[wait(9, 2), wait(2, 3), wait(3, 2), wait(7, 9)]),
+            [[2, 3]]
+        );
     }
 
     #[test]
@@ -233,8 +274,14 @@ mod tests {
 
     #[test]
     fn functions_that_wait_are_known_by_name() {
-        assert_eq!(wait_function("__mutex_lock.constprop.0"), Some(LockKind::Mutex));
-        assert_eq!(wait_function("rwsem_down_write_slowpath"), Some(LockKind::RwSemaphore));
+        assert_eq!(
+            wait_function("__mutex_lock.constprop.0"),
+            Some(LockKind::Mutex)
+        );
+        assert_eq!(
+            wait_function("rwsem_down_write_slowpath"),
+            Some(LockKind::RwSemaphore)
+        );
         assert_eq!(wait_function("schedule"), None);
     }
 }

@@ -44,11 +44,14 @@ impl Kernel {
     /// Where there is no such symbol or its text can't be read.
     pub fn function(&self, name: &str) -> Result<Function> {
         let symbol = self.symbols()?.first_of(&[name])?;
-        let size = symbol.size.filter(|s| (1..=MAX_FUNCTION).contains(s)).ok_or_else(|| Error::Implausible {
-            what: format!("size of {name}"),
-            at: symbol.address,
-            found: format!("{:?}", symbol.size),
-        })?;
+        let size = symbol
+            .size
+            .filter(|s| (1..=MAX_FUNCTION).contains(s))
+            .ok_or_else(|| Error::Implausible {
+                what: format!("size of {name}"),
+                at: symbol.address,
+                found: format!("{:?}", symbol.size),
+            })?;
         let text = self.space().bytes(symbol.address, size as usize)?;
         Ok(Function::decode(name, symbol.address, &text))
     }
@@ -64,7 +67,12 @@ impl Function {
             instructions.insert(instruction.ip(), instruction);
         }
         let end = VirtAddr(start.0.wrapping_add(text.len() as u64));
-        Function { name: name.into(), start, end, instructions }
+        Function {
+            name: name.into(),
+            start,
+            end,
+            instructions,
+        }
     }
 
     /// All instructions, in order of address.
@@ -98,12 +106,14 @@ impl Function {
 
     /// Whether `place` can be reached at all; `None` where an indirect jump hides that.
     pub fn is_reachable(&self, place: VirtAddr) -> Option<bool> {
-        self.reachable(self.start.0, None).map(|seen| seen.contains(&place.0))
+        self.reachable(self.start.0, None)
+            .map(|seen| seen.contains(&place.0))
     }
 
     /// Whether `to` can be executed after `from`; `None` where an indirect jump hides that.
     pub fn follows(&self, from: VirtAddr, to: VirtAddr) -> Option<bool> {
-        self.reachable(from.0, None).map(|seen| seen.contains(&to.0))
+        self.reachable(from.0, None)
+            .map(|seen| seen.contains(&to.0))
     }
 
     /// Addresses that can be executed from `from` on, without passing `barrier`.
@@ -114,7 +124,9 @@ impl Function {
             if Some(ip) == barrier || !seen.insert(ip) {
                 continue;
             }
-            let Some(instruction) = self.instructions.get(&ip) else { continue };
+            let Some(instruction) = self.instructions.get(&ip) else {
+                continue;
+            };
             match instruction.flow_control() {
                 FlowControl::UnconditionalBranch => todo.push(instruction.near_branch_target()),
                 FlowControl::ConditionalBranch => {
@@ -134,10 +146,17 @@ impl Function {
         let touches = |i: &&Instruction| -> bool {
             i.op_kinds().any(|k| k == OpKind::Memory)
                 && i.memory_index() == iced_x86::Register::None
-                && matches!(i.memory_base(), iced_x86::Register::RIP | iced_x86::Register::None)
+                && matches!(
+                    i.memory_base(),
+                    iced_x86::Register::RIP | iced_x86::Register::None
+                )
                 && i.memory_displacement64() == variable.0
         };
-        self.instructions.values().filter(touches).map(|i| VirtAddr(i.ip())).collect()
+        self.instructions
+            .values()
+            .filter(touches)
+            .map(|i| VirtAddr(i.ip()))
+            .collect()
     }
 }
 
@@ -145,12 +164,21 @@ fn call_of(instruction: &Instruction) -> Option<Call> {
     let (target, through) = match instruction.flow_control() {
         FlowControl::Call => (Some(VirtAddr(instruction.near_branch_target())), None),
         FlowControl::IndirectCall => {
-            let fixed = instruction.op0_kind() == OpKind::Memory && instruction.is_ip_rel_memory_operand();
-            (None, fixed.then(|| VirtAddr(instruction.ip_rel_memory_address())))
+            let fixed =
+                instruction.op0_kind() == OpKind::Memory && instruction.is_ip_rel_memory_operand();
+            (
+                None,
+                fixed.then(|| VirtAddr(instruction.ip_rel_memory_address())),
+            )
         }
         _ => return None,
     };
-    Some(Call { at: VirtAddr(instruction.ip()), returns_to: VirtAddr(instruction.next_ip()), target, through })
+    Some(Call {
+        at: VirtAddr(instruction.ip()),
+        returns_to: VirtAddr(instruction.next_ip()),
+        target,
+        through,
+    })
 }
 
 #[cfg(test)]

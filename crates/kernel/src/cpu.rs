@@ -26,24 +26,36 @@ impl CpuMask {
     pub fn from_bytes(bytes: &[u8], nr_cpu_ids: u32) -> Self {
         let mut words: Vec<u64> = bytes
             .chunks(8)
-            .map(|c| c.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)))
+            .map(|c| {
+                c.iter()
+                    .rev()
+                    .fold(0, |word, byte| word << 8 | u64::from(*byte))
+            })
             .collect();
         for (i, word) in words.iter_mut().enumerate() {
             let first = (i as u64).saturating_mul(64);
             let valid = u64::from(nr_cpu_ids).saturating_sub(first).min(64);
-            *word &= if valid == 64 { u64::MAX } else { (1 << valid) - 1 };
+            *word &= if valid == 64 {
+                u64::MAX
+            } else {
+                (1 << valid) - 1
+            };
         }
         CpuMask { words }
     }
 
     /// Whether `cpu` is in the set.
     pub fn contains(&self, cpu: CpuId) -> bool {
-        self.words.get(cpu.0 as usize / 64).is_some_and(|w| w >> (cpu.0 % 64) & 1 == 1)
+        self.words
+            .get(cpu.0 as usize / 64)
+            .is_some_and(|w| w >> (cpu.0 % 64) & 1 == 1)
     }
 
     /// The CPUs in the set, ascending.
     pub fn iter(&self) -> impl Iterator<Item = CpuId> + '_ {
-        let limit = (self.words.len() as u64).saturating_mul(64).min(u64::from(MAX_CPUS)) as u32;
+        let limit = (self.words.len() as u64)
+            .saturating_mul(64)
+            .min(u64::from(MAX_CPUS)) as u32;
         (0..limit).map(CpuId).filter(|c| self.contains(*c))
     }
 

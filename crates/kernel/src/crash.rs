@@ -65,23 +65,33 @@ impl Kernel {
         let variable = self.symbols()?.first_of(&["crash_notes"])?.address;
         let base = self.space().pointer(variable)?;
         if base.0 == 0 {
-            return Err(Error::Implausible { what: "crash_notes".into(), at: variable, found: "null".into() });
+            return Err(Error::Implausible {
+                what: "crash_notes".into(),
+                at: variable,
+                found: "null".into(),
+            });
         }
         let address = self.cpus()?.address(base, cpu)?;
         let head = self.space().bytes(address, 12)?;
-        Ok(CrashNote { address, content: self.note_content(address, &head)? })
+        Ok(CrashNote {
+            address,
+            content: self.note_content(address, &head)?,
+        })
     }
 
     fn note_content(&self, address: VirtAddr, head: &[u8]) -> Result<NoteContent> {
         let word = |i: usize| -> u32 {
-            head.get(i * 4..i * 4 + 4).map_or(0, |b| b.iter().rev().fold(0, |w, b| w << 8 | u32::from(*b)))
+            head.get(i * 4..i * 4 + 4)
+                .map_or(0, |b| b.iter().rev().fold(0, |w, b| w << 8 | u32::from(*b)))
         };
         let (name_size, desc_size, kind) = (word(0) as usize, word(1) as usize, word(2));
         if name_size == 0 && desc_size == 0 && kind == 0 {
             return Ok(NoteContent::Empty);
         }
         if name_size > MAX_NOTE || desc_size > MAX_NOTE || kind != NT_PRSTATUS {
-            return Ok(NoteContent::Invalid(format!("namesz {name_size}, descsz {desc_size}, type {kind}")));
+            return Ok(NoteContent::Invalid(format!(
+                "namesz {name_size}, descsz {desc_size}, type {kind}"
+            )));
         }
         let desc_at = 12 + name_size.next_multiple_of(4);
         let note = self.space().bytes(address, desc_at + desc_size)?;
@@ -91,14 +101,20 @@ impl Kernel {
         let desc = note.get(desc_at..).unwrap_or_default();
         match saved_registers(desc) {
             Some(registers) => Ok(NoteContent::Saved(registers)),
-            None => Ok(NoteContent::Invalid(format!("descsz {desc_size} is too short for x86-64"))),
+            None => Ok(NoteContent::Invalid(format!(
+                "descsz {desc_size} is too short for x86-64"
+            ))),
         }
     }
 }
 
 /// Reads `struct elf_prstatus` of x86-64.
 fn saved_registers(desc: &[u8]) -> Option<SavedRegisters> {
-    let pid = desc.get(PR_PID..PR_PID + 4)?.iter().rev().fold(0, |w, b| w << 8 | u32::from(*b)) as i32;
+    let pid = desc
+        .get(PR_PID..PR_PID + 4)?
+        .iter()
+        .rev()
+        .fold(0, |w, b| w << 8 | u32::from(*b)) as i32;
     let words: Vec<u64> = desc
         .get(PR_REG..PR_REG + 27 * 8)?
         .chunks_exact(8)

@@ -115,26 +115,37 @@ fn in_memory(dump: &Arc<Dump>) -> Option<Found> {
         true => "its page tables and its release check out",
         false => "what would show that it is true is not in the dump",
     };
-    let how = format!("taken from the kernel's own copy at physical {}; {proof}", best.at);
+    let how = format!(
+        "taken from the kernel's own copy at physical {}; {proof}",
+        best.at
+    );
     let place = |info: &VmcoreInfo| (info.symbol("swapper_pg_dir"), info.number("phys_base"));
     let here = place(&best.info);
-    let others = ranked.filter(|(_, other)| place(&other.info) != here).map(|(_, other)| {
-        let release = other.info.os_release().unwrap_or_default();
-        format!("memory holds another kernel's VMCOREINFO too: {release} at physical {}", other.at)
-    });
-    Some(Found { others: others.collect(), info: best.info, how })
+    let others = ranked
+        .filter(|(_, other)| place(&other.info) != here)
+        .map(|(_, other)| {
+            let release = other.info.os_release().unwrap_or_default();
+            format!(
+                "memory holds another kernel's VMCOREINFO too: {release} at physical {}",
+                other.at
+            )
+        });
+    Some(Found {
+        others: others.collect(),
+        info: best.info,
+        how,
+    })
 }
 
 /// Says so where the kernel of this dump is the crash kernel: kexec gives it `elfcorehdr=`, the
 /// place of the crashed kernel's ELF header. Only a hypervisor takes such a dump.
-pub(crate) fn crash_kernel_note(
-    space: &AddressSpace,
-    symbols: &KernelSymbols,
-) -> Option<String> {
+pub(crate) fn crash_kernel_note(space: &AddressSpace, symbols: &KernelSymbols) -> Option<String> {
     let at = symbols.first_of(&["saved_command_line"]).ok()?.address;
     let line = space.string(space.pointer(at).ok()?, COMMAND_LINE).ok()?;
     let line = String::from_utf8_lossy(&line);
-    let header = line.split_ascii_whitespace().find(|word| word.starts_with("elfcorehdr="))?;
+    let header = line
+        .split_ascii_whitespace()
+        .find(|word| word.starts_with("elfcorehdr="))?;
     Some(format!(
         "this is a dump of the crash (kdump) kernel, not of the kernel that crashed: its command \
          line has {header}"

@@ -167,7 +167,8 @@ impl Error {
             Error::NoSymbol { .. } => true,
             Error::DebugInfo(e) => matches!(
                 **e,
-                virtopsy_debuginfo::Error::NoSuchMember { .. } | virtopsy_debuginfo::Error::NoSuchType { .. }
+                virtopsy_debuginfo::Error::NoSuchMember { .. }
+                    | virtopsy_debuginfo::Error::NoSuchType { .. }
             ),
             _ => false,
         }

@@ -24,7 +24,10 @@ impl Vmlinux {
 }
 
 fn load(path: &Path) -> Result<ElfFile> {
-    let wrong = |e: virtopsy_debuginfo::Error| Error::File { path: path.display().to_string(), why: e.to_string() };
+    let wrong = |e: virtopsy_debuginfo::Error| Error::File {
+        path: path.display().to_string(),
+        why: e.to_string(),
+    };
     open_elf(path, &ReadFiles).map_err(wrong)
 }
 
@@ -48,35 +51,74 @@ fn search(info: &VmcoreInfo, options: &KernelOptions) -> Search {
 ///
 /// # Errors
 /// Where it can't be read, or belongs to another build and is not forced.
-pub(crate) fn given(info: &VmcoreInfo, options: &KernelOptions, notes: &mut Vec<String>) -> Result<Option<Vmlinux>> {
-    let Some(path) = &options.vmlinux else { return Ok(None) };
+pub(crate) fn given(
+    info: &VmcoreInfo,
+    options: &KernelOptions,
+    notes: &mut Vec<String>,
+) -> Result<Option<Vmlinux>> {
+    let Some(path) = &options.vmlinux else {
+        return Ok(None);
+    };
     // What was named is meant: nothing else is looked for in its place.
-    let mut search = Search { debug_dirs: Vec::new(), dump: None, system_root: None, ..search(info, options) };
+    let mut search = Search {
+        debug_dirs: Vec::new(),
+        dump: None,
+        system_root: None,
+        ..search(info, options)
+    };
     let mut found = search.run(&ReadFiles);
     if found.vmlinux.is_none() && options.force_vmlinux {
         search.build_id = None;
         found = search.run(&ReadFiles);
     }
-    let Some(vmlinux) = found.vmlinux.clone() else { return Err(refusal(path, search.build_id, &found)) };
+    let Some(vmlinux) = found.vmlinux.clone() else {
+        return Err(refusal(path, search.build_id, &found));
+    };
     if !found.verified {
-        notes.push(format!("{} could not be held against the dump's build-id", vmlinux.display()));
+        notes.push(format!(
+            "{} could not be held against the dump's build-id",
+            vmlinux.display()
+        ));
     }
-    Ok(Some(Vmlinux { elf: load(&vmlinux)?, files: found }))
+    Ok(Some(Vmlinux {
+        elf: load(&vmlinux)?,
+        files: found,
+    }))
 }
 
 /// Why a vmlinux that was named is not used: another build, or no vmlinux at all.
 fn refusal(path: &Path, expected: Option<String>, found: &KernelFiles) -> Error {
-    for candidate in found.rejected.iter().map(|r| r.path.as_path()).chain([path]) {
+    for candidate in found
+        .rejected
+        .iter()
+        .map(|r| r.path.as_path())
+        .chain([path])
+    {
         let id = load(candidate).ok().and_then(|elf| elf.build_id());
         if let (Some(id), Some(expected)) = (id, &expected)
             && id != *expected
         {
-            return Error::WrongVmlinux { path: candidate.display().to_string(), found: id, expected: expected.clone() };
+            return Error::WrongVmlinux {
+                path: candidate.display().to_string(),
+                found: id,
+                expected: expected.clone(),
+            };
         }
     }
-    let reasons: Vec<String> = found.rejected.iter().map(|r| format!("{}: {}", r.path.display(), r.reason)).collect();
-    let why = if reasons.is_empty() { "no vmlinux there".into() } else { reasons.join("; ") };
-    Error::File { path: path.display().to_string(), why }
+    let reasons: Vec<String> = found
+        .rejected
+        .iter()
+        .map(|r| format!("{}: {}", r.path.display(), r.reason))
+        .collect();
+    let why = if reasons.is_empty() {
+        "no vmlinux there".into()
+    } else {
+        reasons.join("; ")
+    };
+    Error::File {
+        path: path.display().to_string(),
+        why,
+    }
 }
 
 /// A vmlinux that nothing is known of but the user's word or the release: to be held against the

@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use virtopsy_debuginfo::{FileBytes, Kallsyms, KallsymsAddresses, KallsymsNames, KallsymsParts, VirtAddr, guess_encoding};
+use virtopsy_debuginfo::{
+    FileBytes, Kallsyms, KallsymsAddresses, KallsymsNames, KallsymsParts, VirtAddr, guess_encoding,
+};
 use virtopsy_vmcore::VmcoreInfo;
 
 use crate::error::{Error, Result};
@@ -31,12 +33,19 @@ pub(crate) fn load(space: &AddressSpace, info: &VmcoreInfo) -> Result<KernelSymb
         return Err(Error::NoSymbols { why: why.into() });
     };
     let table = |name: &str| {
-        let key = || Error::VmcoreinfoKey { key: format!("SYMBOL({name})"), purpose: "kallsyms" };
+        let key = || Error::VmcoreinfoKey {
+            key: format!("SYMBOL({name})"),
+            purpose: "kallsyms",
+        };
         symbol(name).ok_or_else(key)
     };
     let num_syms = space.u32(count_at)?;
     if !(1..=MAX_SYMBOLS).contains(&num_syms) {
-        return Err(Error::Implausible { what: "number of symbols".into(), at: count_at, found: num_syms.to_string() });
+        return Err(Error::Implausible {
+            what: "number of symbols".into(),
+            at: count_at,
+            found: num_syms.to_string(),
+        });
     }
     let names_at = table("kallsyms_names")?;
     let tokens_at = table("kallsyms_token_table")?;
@@ -53,14 +62,25 @@ pub(crate) fn load(space: &AddressSpace, info: &VmcoreInfo) -> Result<KernelSymb
         .filter_map(|name| symbol(name).map(|at| (name, at)))
         .collect();
     let addresses = guess_encoding(&names, &candidates, &known)?;
-    Ok(KernelSymbols::from_kallsyms(Arc::new(Kallsyms::new(names, addresses)?)))
+    Ok(KernelSymbols::from_kallsyms(Arc::new(Kallsyms::new(
+        names, addresses,
+    )?)))
 }
 
 /// The names: as far as the next table, or as far as their count can reach.
-fn read_names(space: &AddressSpace, at: VirtAddr, count: u32, tokens: VirtAddr) -> Result<FileBytes> {
+fn read_names(
+    space: &AddressSpace,
+    at: VirtAddr,
+    count: u32,
+    tokens: VirtAddr,
+) -> Result<FileBytes> {
     let longest = u64::from(count).saturating_mul(MAX_NAME);
     let until_tokens = tokens.0.saturating_sub(at.0);
-    let len = if until_tokens > 0 { until_tokens.min(longest) } else { u64::from(count).saturating_mul(16).min(longest) };
+    let len = if until_tokens > 0 {
+        until_tokens.min(longest)
+    } else {
+        u64::from(count).saturating_mul(16).min(longest)
+    };
     let bytes = read_prefix(space, at, len);
     if bytes.is_empty() {
         space.u8(at)?; // the error that stopped the read
@@ -82,7 +102,9 @@ fn read_prefix(space: &AddressSpace, at: VirtAddr, len: u64) -> Vec<u8> {
     while done < len {
         let here = VirtAddr(at.0.wrapping_add(done as u64));
         let end = len.min(done.saturating_add((0x1000 - (here.0 & 0xfff)) as usize));
-        let Some(part) = out.get_mut(done..end) else { break };
+        let Some(part) = out.get_mut(done..end) else {
+            break;
+        };
         if space.read(here, part).is_err() {
             break;
         }
@@ -94,7 +116,11 @@ fn read_prefix(space: &AddressSpace, at: VirtAddr, len: u64) -> Vec<u8> {
 
 fn read_tokens(space: &AddressSpace, at: VirtAddr, index: VirtAddr) -> Result<FileBytes> {
     let until_index = usize::try_from(index.0.saturating_sub(at.0)).unwrap_or(0);
-    let len = if until_index > 0 { until_index.min(MAX_TOKENS) } else { MAX_TOKENS };
+    let len = if until_index > 0 {
+        until_index.min(MAX_TOKENS)
+    } else {
+        MAX_TOKENS
+    };
     let mut bytes = space.bytes(at, len)?;
     let used = KallsymsParts::token_table_len(&bytes)?;
     bytes.truncate(used);
@@ -102,18 +128,33 @@ fn read_tokens(space: &AddressSpace, at: VirtAddr, index: VirtAddr) -> Result<Fi
 }
 
 /// Every way in which the addresses can be meant; known symbols decide.
-fn address_tables(space: &AddressSpace, info: &VmcoreInfo, count: u32) -> Result<Vec<KallsymsAddresses>> {
+fn address_tables(
+    space: &AddressSpace,
+    info: &VmcoreInfo,
+    count: u32,
+) -> Result<Vec<KallsymsAddresses>> {
     let count = count as usize;
     if let Some(at) = info.symbol("kallsyms_addresses") {
-        return Ok(vec![KallsymsAddresses::Absolute(FileBytes::from(space.bytes(VirtAddr(at), count * 8)?))]);
+        return Ok(vec![KallsymsAddresses::Absolute(FileBytes::from(
+            space.bytes(VirtAddr(at), count * 8)?,
+        ))]);
     }
-    let missing = || Error::VmcoreinfoKey { key: "SYMBOL(kallsyms_offsets)".into(), purpose: "kallsyms" };
+    let missing = || Error::VmcoreinfoKey {
+        key: "SYMBOL(kallsyms_offsets)".into(),
+        purpose: "kallsyms",
+    };
     let at = VirtAddr(info.symbol("kallsyms_offsets").ok_or_else(missing)?);
     let offsets = FileBytes::from(space.bytes(at, count * 4)?);
-    let mut ways = vec![KallsymsAddresses::PlaceRelative { offsets: offsets.clone(), table_address: at }];
+    let mut ways = vec![KallsymsAddresses::PlaceRelative {
+        offsets: offsets.clone(),
+        table_address: at,
+    }];
     if let Some(base_at) = info.symbol("kallsyms_relative_base") {
         let base = space.pointer(VirtAddr(base_at))?;
-        ways.push(KallsymsAddresses::AbsolutePercpu { offsets: offsets.clone(), base });
+        ways.push(KallsymsAddresses::AbsolutePercpu {
+            offsets: offsets.clone(),
+            base,
+        });
         ways.push(KallsymsAddresses::BaseRelative { offsets, base });
     }
     Ok(ways)

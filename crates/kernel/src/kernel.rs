@@ -48,7 +48,11 @@ pub struct Kernel {
 
 impl Kernel {
     pub(crate) fn from_parts(parts: Parts) -> Kernel {
-        Kernel { parts, modules: OnceLock::new(), cpus: OnceLock::new() }
+        Kernel {
+            parts,
+            modules: OnceLock::new(),
+            cpus: OnceLock::new(),
+        }
     }
 
     /// The dump below.
@@ -89,7 +93,11 @@ impl Kernel {
     /// # Errors
     /// Why there are none.
     pub fn types(&self) -> Result<&Arc<dyn TypeSource>> {
-        self.parts.types.as_ref().map(|(source, _)| source).map_err(Clone::clone)
+        self.parts
+            .types
+            .as_ref()
+            .map(|(source, _)| source)
+            .map_err(Clone::clone)
     }
 
     /// Where the types come from.
@@ -112,7 +120,10 @@ impl Kernel {
     /// # Errors
     /// Where the masks or the per-CPU offsets can't be read.
     pub fn cpus(&self) -> Result<&Cpus> {
-        self.cpus.get_or_init(|| Cpus::load(self)).as_ref().map_err(Clone::clone)
+        self.cpus
+            .get_or_init(|| Cpus::load(self))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// Address of a kernel symbol.
@@ -137,8 +148,14 @@ impl Kernel {
     /// [`Error::NoTypes`], or [`Error::DebugInfo`] with `NoSuchType`.
     pub fn type_named(&self, name: &str) -> Result<TypeRef> {
         let source = self.types()?;
-        let bare = name.strip_prefix("struct ").or_else(|| name.strip_prefix("union ")).unwrap_or(name);
-        Ok(TypeRef { source: source.clone(), id: source.struct_named(bare)? })
+        let bare = name
+            .strip_prefix("struct ")
+            .or_else(|| name.strip_prefix("union "))
+            .unwrap_or(name);
+        Ok(TypeRef {
+            source: source.clone(),
+            id: source.struct_named(bare)?,
+        })
     }
 
     /// The object of a named type at `address`.
@@ -146,7 +163,11 @@ impl Kernel {
     /// # Errors
     /// As [`Kernel::type_named`].
     pub fn object(&self, address: VirtAddr, type_name: &str) -> Result<Object<'_>> {
-        Ok(Object::new(self.space(), address, self.type_named(type_name)?))
+        Ok(Object::new(
+            self.space(),
+            address,
+            self.type_named(type_name)?,
+        ))
     }
 
     /// A global variable as an object of the named type.
@@ -170,7 +191,11 @@ impl Kernel {
     /// # Errors
     /// [`Error::NoTypes`]; [`Error::NoSymbol`] where no enum has it.
     pub fn enumerator(&self, name: &str) -> Result<i64> {
-        self.types()?.enumerator(name)?.ok_or_else(|| Error::NoSymbol { tried: format!("enumerator {name}") })
+        self.types()?
+            .enumerator(name)?
+            .ok_or_else(|| Error::NoSymbol {
+                tried: format!("enumerator {name}"),
+            })
     }
 
     /// Names an address: symbol, offset and module.
@@ -179,6 +204,11 @@ impl Kernel {
             return module.locate(self, at);
         }
         let (symbol, offset) = self.symbols().ok()?.at(at)?;
-        Some(Location { symbol: symbol.name, offset, size: symbol.size, module: None })
+        Some(Location {
+            symbol: symbol.name,
+            offset,
+            size: symbol.size,
+            module: None,
+        })
     }
 }

@@ -170,7 +170,10 @@ impl Kernel {
         let kvm = Kvm::open(self)?;
         let walk = list::walk(self.space(), "vm_list", kvm.vm_list, MAX_VMS);
         let vm = |entry| kvm.vm(list::container_of(entry, kvm.link));
-        Ok(VmList { vms: walk.entries.into_iter().map(vm).collect(), broken: walk.broken })
+        Ok(VmList {
+            vms: walk.entries.into_iter().map(vm).collect(),
+            broken: walk.broken,
+        })
     }
 }
 
@@ -193,20 +196,34 @@ impl<'k> Kvm<'k> {
             Some(module) => module.symbol(kernel, "vm_list")?,
             None => kernel.symbol("vm_list")?,
         };
-        let mut kvm = Kvm { kernel, module, vm_list, link: 0, loaded: HashMap::new() };
-        kvm.link = kvm.object(VirtAddr(0), "struct kvm")?.field("vm_list")?.address.0;
+        let mut kvm = Kvm {
+            kernel,
+            module,
+            vm_list,
+            link: 0,
+            loaded: HashMap::new(),
+        };
+        kvm.link = kvm
+            .object(VirtAddr(0), "struct kvm")?
+            .field("vm_list")?
+            .address
+            .0;
         kvm.loaded = kvm.loaded_vcpus();
         Ok(kvm)
     }
 
     fn object(&self, at: VirtAddr, name: &str) -> Result<Object<'k>> {
-        let Some(module) = self.module else { return self.kernel.object(at, name) };
+        let Some(module) = self.module else {
+            return self.kernel.object(at, name);
+        };
         let object = module.object(self.kernel, at, name);
         object.or_else(|e| self.kernel.object(at, name).map_err(|_| e))
     }
 
     fn loaded_vcpus(&self) -> HashMap<VirtAddr, CpuId> {
-        let Ok(cpus) = self.kernel.cpus() else { return HashMap::new() };
+        let Ok(cpus) = self.kernel.cpus() else {
+            return HashMap::new();
+        };
         let running = |cpu: CpuId| -> Result<(VirtAddr, CpuId)> {
             let at = match self.module {
                 Some(module) => module.percpu(self.kernel, "kvm_running_vcpu", cpu)?,
@@ -214,7 +231,11 @@ impl<'k> Kvm<'k> {
             };
             Ok((self.kernel.space().pointer(at)?, cpu))
         };
-        cpus.possible.iter().filter_map(|cpu| running(cpu).ok()).filter(|(at, _)| at.0 != 0).collect()
+        cpus.possible
+            .iter()
+            .filter_map(|cpu| running(cpu).ok())
+            .filter(|(at, _)| at.0 != 0)
+            .collect()
     }
 
     fn vm(&self, address: VirtAddr) -> Vm {
@@ -245,7 +266,10 @@ impl<'k> Kvm<'k> {
             (bugged, dead) => Some(bugged.unwrap_or(0) != 0 || dead.unwrap_or(0) != 0),
         };
         let (addresses, broken) = self.vcpu_addresses(&kvm, vm.online_vcpus);
-        vm.vcpus = addresses.into_iter().map(|at| self.vcpu(at, vm.kind)).collect();
+        vm.vcpus = addresses
+            .into_iter()
+            .map(|at| self.vcpu(at, vm.kind))
+            .collect();
         vm.broken = broken;
         vm
     }
@@ -263,7 +287,9 @@ impl<'k> Kvm<'k> {
             Some(5) => Some(VmKind::Tdx),
             Some(other) => Some(VmKind::Other(other)),
         };
-        of_number.or_else(|| self.sev(kvm.address)).or(typed.map(|_| VmKind::Plain))
+        of_number
+            .or_else(|| self.sev(kvm.address))
+            .or(typed.map(|_| VmKind::Plain))
     }
 
     /// `kvm_svm.sev_info`: `active` (4.16), `es_active` (5.11). `kvm` is its first member.
@@ -271,18 +297,27 @@ impl<'k> Kvm<'k> {
         let amd = self.kernel.modules().get("kvm_amd")?;
         let svm = amd.object(self.kernel, kvm, "struct kvm_svm").ok()?;
         let flag = |path: &str| svm.field(path).and_then(|f| f.u64()).ok();
-        Some(match (flag("sev_info.active")?, flag("sev_info.es_active")) {
-            (0, _) => VmKind::Plain,
-            (_, Some(1)) => VmKind::SevEs,
-            _ => VmKind::Sev,
-        })
+        Some(
+            match (flag("sev_info.active")?, flag("sev_info.es_active")) {
+                (0, _) => VmKind::Plain,
+                (_, Some(1)) => VmKind::SevEs,
+                _ => VmKind::Sev,
+            },
+        )
     }
 
-    fn vcpu_addresses(&self, kvm: &Object<'k>, online: Option<u64>) -> (Vec<VirtAddr>, Option<Error>) {
+    fn vcpu_addresses(
+        &self,
+        kvm: &Object<'k>,
+        online: Option<u64>,
+    ) -> (Vec<VirtAddr>, Option<Error>) {
         match kvm.field("vcpu_array") {
             Ok(array) => {
                 let walk = xarray::walk(self.kernel, &array, MAX_VCPUS);
-                (walk.entries.into_iter().map(|(_, at)| at).collect(), walk.broken)
+                (
+                    walk.entries.into_iter().map(|(_, at)| at).collect(),
+                    walk.broken,
+                )
             }
             Err(e) if !e.is_absent() => (Vec::new(), Some(e)),
             Err(_) => self.vcpu_pointers(kvm, online),
@@ -290,12 +325,20 @@ impl<'k> Kvm<'k> {
     }
 
     /// `vcpus[KVM_MAX_VCPUS]`, until 5.16.
-    fn vcpu_pointers(&self, kvm: &Object<'k>, online: Option<u64>) -> (Vec<VirtAddr>, Option<Error>) {
+    fn vcpu_pointers(
+        &self,
+        kvm: &Object<'k>,
+        online: Option<u64>,
+    ) -> (Vec<VirtAddr>, Option<Error>) {
         let array = match kvm.field("vcpus") {
             Ok(array) => array,
             Err(e) => return (Vec::new(), Some(e)),
         };
-        let count = array.count().unwrap_or(0).min(online.unwrap_or(u64::MAX)).min(MAX_VCPUS as u64);
+        let count = array
+            .count()
+            .unwrap_or(0)
+            .min(online.unwrap_or(u64::MAX))
+            .min(MAX_VCPUS as u64);
         let mut out = Vec::new();
         for index in 0..count {
             match array.index(index).and_then(|slot| slot.pointer()) {
@@ -336,7 +379,9 @@ impl<'k> Kvm<'k> {
         vcpu.id = number("vcpu_id").unwrap_or(-1);
         vcpu.mode = number("mode").map(mode);
         // -1 before it is loaded for the first time.
-        vcpu.cpu = number("cpu").and_then(|cpu| u32::try_from(cpu).ok()).map(CpuId);
+        vcpu.cpu = number("cpu")
+            .and_then(|cpu| u32::try_from(cpu).ok())
+            .map(CpuId);
         vcpu.nested = number("arch.hflags").and_then(|flags| self.is_nested(flags as u64));
         vcpu.thread = self.thread(&object).ok();
         vcpu.registers = self.registers(&object, kind);
@@ -349,8 +394,14 @@ impl<'k> Kvm<'k> {
         let Some(amd) = self.kernel.modules().get("kvm_amd") else {
             return Some(hflags & 0b10_0001 != 0);
         };
-        let vcpu = amd.object(self.kernel, VirtAddr(0), "struct vcpu_svm").ok()?;
-        let bit = if vcpu.has_field("guest_gif") { 1 } else { 1 << 5 };
+        let vcpu = amd
+            .object(self.kernel, VirtAddr(0), "struct vcpu_svm")
+            .ok()?;
+        let bit = if vcpu.has_field("guest_gif") {
+            1
+        } else {
+            1 << 5
+        };
         Some(hflags & bit != 0)
     }
 
@@ -363,11 +414,16 @@ impl<'k> Kvm<'k> {
     }
 
     fn registers(&self, vcpu: &Object<'k>, kind: Option<VmKind>) -> GuestRegisters {
-        let hidden = |why| GuestRegisters { hidden_because: Some(why), ..GuestRegisters::default() };
+        let hidden = |why| GuestRegisters {
+            hidden_because: Some(why),
+            ..GuestRegisters::default()
+        };
         if kind.is_some_and(VmKind::hides_registers) {
             return hidden("the guest's registers are encrypted");
         }
-        let protected = vcpu.field("arch.guest_state_protected").and_then(|f| f.u64());
+        let protected = vcpu
+            .field("arch.guest_state_protected")
+            .and_then(|f| f.u64());
         if protected.is_ok_and(|flag| flag != 0) {
             return hidden("the guest's registers are encrypted");
         }
@@ -376,8 +432,12 @@ impl<'k> Kvm<'k> {
             return hidden("which registers are valid can't be read");
         };
         let valid = |names: [&str; 2]| {
-            let number = names.iter().find_map(|name| source.enumerator(name).ok().flatten());
-            let number = number.and_then(|n| u32::try_from(n).ok()).filter(|n| *n < 64)?;
+            let number = names
+                .iter()
+                .find_map(|name| source.enumerator(name).ok().flatten());
+            let number = number
+                .and_then(|n| u32::try_from(n).ok())
+                .filter(|n| *n < 64)?;
             (available >> number & 1 == 1).then_some(u64::from(number))
         };
         let rip = valid(["VCPU_REG_RIP", "VCPU_REGS_RIP"]).and_then(|index| {
@@ -387,7 +447,11 @@ impl<'k> Kvm<'k> {
         });
         let cr3 = valid(["VCPU_REG_CR3", "VCPU_EXREG_CR3"])
             .and_then(|_| vcpu.field("arch.cr3").and_then(|cr3| cr3.u64()).ok());
-        GuestRegisters { rip, cr3, hidden_because: None }
+        GuestRegisters {
+            rip,
+            cr3,
+            hidden_because: None,
+        }
     }
 }
 

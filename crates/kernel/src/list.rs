@@ -36,10 +36,18 @@ fn follow(space: &AddressSpace, what: &str, head: VirtAddr, limit: usize, link: 
             Err(e) => break Some(e),
             Ok(next) if next == head => break None,
             Ok(next) if next.0 == 0 => {
-                break Some(Error::Implausible { what: what.into(), at: here, found: "a null link".into() });
+                break Some(Error::Implausible {
+                    what: what.into(),
+                    at: here,
+                    found: "a null link".into(),
+                });
             }
             Ok(next) if entries.len() >= limit => {
-                break Some(Error::EndlessList { what: what.into(), at: next, count: entries.len() });
+                break Some(Error::EndlessList {
+                    what: what.into(),
+                    at: next,
+                    count: entries.len(),
+                });
             }
             Ok(next) => {
                 entries.push(next);
@@ -54,4 +62,3 @@ fn follow(space: &AddressSpace, what: &str, head: VirtAddr, limit: usize, link: 
 pub fn container_of(member: VirtAddr, offset: u64) -> VirtAddr {
     VirtAddr(member.0.wrapping_sub(offset))
 }
-

@@ -98,8 +98,15 @@ impl Kernel {
     /// # Errors
     /// [`Error::NoSymbol`] where the kernel is built without lock debugging.
     pub fn lockdep(&self) -> Result<Lockdep> {
-        let on = self.space().u32(self.symbol("debug_locks")?).ok().map(|on| on != 0);
-        let owner = self.symbol("__owner").and_then(|at| self.space().pointer(at)).ok();
+        let on = self
+            .space()
+            .u32(self.symbol("debug_locks")?)
+            .ok()
+            .map(|on| on != 0);
+        let owner = self
+            .symbol("__owner")
+            .and_then(|at| self.space().pointer(at))
+            .ok();
         Ok(Lockdep {
             on,
             limits: limits(self),
@@ -115,15 +122,25 @@ impl Kernel {
         let task = self.object(task, "struct task_struct")?;
         let held = task.field("held_locks")?;
         let depth = task.field("lockdep_depth")?.u64()?;
-        let mut out = HeldLocks { depth, ..HeldLocks::default() };
+        let mut out = HeldLocks {
+            depth,
+            ..HeldLocks::default()
+        };
         let room = held.count()?.min(MAX_DEPTH);
         if depth > room {
             let found = format!("{depth} locks, of {room} at most");
             let what = "lockdep_depth".into();
-            out.broken = Some(Error::Implausible { what, at: task.address, found });
+            out.broken = Some(Error::Implausible {
+                what,
+                at: task.address,
+                found,
+            });
         }
         for index in 0..depth.min(room) {
-            match held.index(index).and_then(|lock| self.held_lock(index, &lock)) {
+            match held
+                .index(index)
+                .and_then(|lock| self.held_lock(index, &lock))
+            {
                 Ok(lock) => out.locks.push(lock),
                 Err(e) => {
                     out.broken.get_or_insert(e);
@@ -183,14 +200,25 @@ impl Kernel {
         if let Some(subclass) = number("subclass").ok().filter(|subclass| *subclass != 0) {
             text.extend(format!("/{subclass}").into_bytes());
         }
-        let wait = number("wait_type_inner").ok().zip(number("wait_type_outer").ok());
+        let wait = number("wait_type_inner")
+            .ok()
+            .zip(number("wait_type_outer").ok());
         let usage = usage_letters(number("usage_mask")?);
-        Ok(LockClass { address: class.address, name: text, usage, wait })
+        Ok(LockClass {
+            address: class.address,
+            name: text,
+            usage,
+            wait,
+        })
     }
 }
 
 fn unused(at: VirtAddr, index: u64) -> Error {
-    Error::Implausible { what: format!("lock class {index}"), at, found: "not in use".into() }
+    Error::Implausible {
+        what: format!("lock class {index}"),
+        at,
+        found: "not in use".into(),
+    }
 }
 
 /// The four letters of a class. Source: `get_usage_char()`, kernel/locking/lockdep.c; bits 0 and 1
@@ -203,7 +231,9 @@ pub fn usage_letters(mask: u64) -> String {
         (0, 1) => '+',
         _ => '?',
     };
-    [letter(0, 2), letter(1, 3), letter(4, 6), letter(5, 7)].iter().collect()
+    [letter(0, 2), letter(1, 3), letter(4, 6), letter(5, 7)]
+        .iter()
+        .collect()
 }
 
 /// Each table's use, and its size by that of its symbol.
@@ -224,11 +254,27 @@ fn limits(kernel: &Kernel) -> Vec<Limit> {
             out.push(Limit { what, used, max });
         }
     };
-    add("lock classes", counter("nr_lock_classes"), entries("lock_classes", "struct lock_class"));
-    add("dependencies", counter("nr_list_entries"), entries("list_entries", "struct lock_list"));
-    add("chains", bits(kernel, "lock_chains_in_use"), entries("lock_chains", "struct lock_chain"));
+    add(
+        "lock classes",
+        counter("nr_lock_classes"),
+        entries("lock_classes", "struct lock_class"),
+    );
+    add(
+        "dependencies",
+        counter("nr_list_entries"),
+        entries("list_entries", "struct lock_list"),
+    );
+    add(
+        "chains",
+        bits(kernel, "lock_chains_in_use"),
+        entries("lock_chains", "struct lock_chain"),
+    );
     let traces = size("stack_trace").map(|bytes| bytes / 8);
-    add("stack trace words", counter("nr_stack_trace_entries"), traces);
+    add(
+        "stack trace words",
+        counter("nr_stack_trace_entries"),
+        traces,
+    );
     out
 }
 

@@ -63,7 +63,11 @@ impl AddressSpace {
     /// As [`AddressSpace::read`]; [`Error::Implausible`] for a longer read.
     pub fn bytes(&self, at: VirtAddr, len: usize) -> Result<Vec<u8>> {
         if len > MAX_READ {
-            return Err(Error::Implausible { what: "length".into(), at, found: format!("{len} bytes") });
+            return Err(Error::Implausible {
+                what: "length".into(),
+                at,
+                found: format!("{len} bytes"),
+            });
         }
         let mut buf = vec![0; len];
         self.read(at, &mut buf)?;

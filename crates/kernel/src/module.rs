@@ -7,7 +7,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use virtopsy_debuginfo::{ModuleSymbols, Symbol, SymbolSource as _, TypeSource, TypeSourceExt as _, VirtAddr};
+use virtopsy_debuginfo::{
+    ModuleSymbols, Symbol, SymbolSource as _, TypeSource, TypeSourceExt as _, VirtAddr,
+};
 
 use crate::cpu::CpuId;
 use crate::error::{Error, Result};
@@ -99,7 +101,10 @@ impl Module {
     /// # Errors
     /// Where they can't be read.
     pub fn symbols(&self, kernel: &Kernel) -> Result<&ModuleSymbols> {
-        self.symbols.get_or_init(|| load_symbols(kernel, self.address)).as_ref().map_err(Clone::clone)
+        self.symbols
+            .get_or_init(|| load_symbols(kernel, self.address))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// Its types: DWARF or BTF of its file, else the BTF in the dump.
@@ -107,7 +112,10 @@ impl Module {
     /// # Errors
     /// Where it has none.
     pub fn types(&self, kernel: &Kernel) -> Result<&Arc<dyn TypeSource>> {
-        self.types.get_or_init(|| crate::open::module_types(kernel, self)).as_ref().map_err(Clone::clone)
+        self.types
+            .get_or_init(|| crate::open::module_types(kernel, self))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// Address of one of its symbols; for per-CPU data, the `__percpu` base.
@@ -117,7 +125,9 @@ impl Module {
     pub fn symbol(&self, kernel: &Kernel, name: &str) -> Result<VirtAddr> {
         let found = self.symbols(kernel)?.lookup(name);
         let symbol: Option<&Symbol> = found.first();
-        symbol.map(|s| s.address).ok_or_else(|| Error::NoSymbol { tried: format!("{name} in {}", self.name) })
+        symbol.map(|s| s.address).ok_or_else(|| Error::NoSymbol {
+            tried: format!("{name} in {}", self.name),
+        })
     }
 
     /// Address of a CPU's copy of one of its per-CPU variables.
@@ -132,17 +142,34 @@ impl Module {
     ///
     /// # Errors
     /// Where there is no such type.
-    pub fn object<'k>(&self, kernel: &'k Kernel, at: VirtAddr, type_name: &str) -> Result<Object<'k>> {
+    pub fn object<'k>(
+        &self,
+        kernel: &'k Kernel,
+        at: VirtAddr,
+        type_name: &str,
+    ) -> Result<Object<'k>> {
         let bare = type_name.strip_prefix("struct ").unwrap_or(type_name);
         let source = self.types(kernel)?;
         let id = source.struct_named(bare)?;
-        Ok(Object::new(kernel.space(), at, TypeRef { source: source.clone(), id }))
+        Ok(Object::new(
+            kernel.space(),
+            at,
+            TypeRef {
+                source: source.clone(),
+                id,
+            },
+        ))
     }
 
     /// Names an address inside the module.
     pub fn locate(&self, kernel: &Kernel, at: VirtAddr) -> Option<Location> {
         let (symbol, offset) = self.symbols(kernel).ok()?.at(at)?;
-        Some(Location { symbol: symbol.name, offset, size: symbol.size, module: Some(self.name.clone()) })
+        Some(Location {
+            symbol: symbol.name,
+            offset,
+            size: symbol.size,
+            module: Some(self.name.clone()),
+        })
     }
 }
 
@@ -158,8 +185,13 @@ pub struct ModuleList {
 impl ModuleList {
     pub(crate) fn load(kernel: &Kernel) -> ModuleList {
         match ModuleLayout::of(kernel) {
-            Err(e) if matches!(&e, Error::NoSymbol { tried } if tried == "modules") => ModuleList::default(),
-            Err(e) => ModuleList { modules: Vec::new(), broken: Some(e) },
+            Err(e) if matches!(&e, Error::NoSymbol { tried } if tried == "modules") => {
+                ModuleList::default()
+            }
+            Err(e) => ModuleList {
+                modules: Vec::new(),
+                broken: Some(e),
+            },
             Ok(layout) => layout.walk(kernel),
         }
     }
@@ -186,12 +218,18 @@ impl ModuleLayout {
         let head = kernel.symbol("modules")?;
         let ty = kernel.type_named("struct module")?;
         let place = ty.source.member_path(ty.id, "list")?;
-        Ok(ModuleLayout { head, list_offset: place.bit_offset / 8 })
+        Ok(ModuleLayout {
+            head,
+            list_offset: place.bit_offset / 8,
+        })
     }
 
     fn walk(&self, kernel: &Kernel) -> ModuleList {
         let walk = list::walk(kernel.space(), "modules", self.head, MAX_MODULES);
-        let mut out = ModuleList { modules: Vec::new(), broken: walk.broken };
+        let mut out = ModuleList {
+            modules: Vec::new(),
+            broken: walk.broken,
+        };
         for entry in walk.entries {
             match read_module(kernel, list::container_of(entry, self.list_offset)) {
                 Ok(module) => out.modules.push(module),
@@ -215,8 +253,15 @@ fn read_module(kernel: &Kernel, address: VirtAddr) -> Result<Module> {
     };
     let name = String::from_utf8_lossy(&object.field("name")?.string()?).into_owned();
     // MODULE_REF_BASE is 1: the module's reference to itself.
-    let refcount = object.field("refcnt").and_then(|r| r.i64()).ok().map(|n| n.saturating_sub(1));
-    let percpu = object.field("percpu").and_then(|p| p.pointer()).unwrap_or(VirtAddr(0));
+    let refcount = object
+        .field("refcnt")
+        .and_then(|r| r.i64())
+        .ok()
+        .map(|n| n.saturating_sub(1));
+    let percpu = object
+        .field("percpu")
+        .and_then(|p| p.pointer())
+        .unwrap_or(VirtAddr(0));
     Ok(Module {
         address,
         name,
@@ -256,14 +301,20 @@ fn module_areas(object: &Object<'_>) -> Result<Vec<ModuleArea>> {
 }
 
 fn area_of(object: &Object<'_>, base: &str, size: &str, text: bool) -> Result<ModuleArea> {
-    Ok(ModuleArea { base: object.field(base)?.pointer()?, size: object.field(size)?.u64()?, text })
+    Ok(ModuleArea {
+        base: object.field(base)?.pointer()?,
+        size: object.field(size)?.u64()?,
+        text,
+    })
 }
 
 /// Reads `mod->kallsyms`: the symbol table that the module keeps after init.
 fn load_symbols(kernel: &Kernel, address: VirtAddr) -> Result<ModuleSymbols> {
     let module = kernel.object(address, "struct module")?;
     let Some(kallsyms) = module.field("kallsyms")?.deref()? else {
-        return Err(Error::NoSymbols { why: "the module has no kallsyms".into() });
+        return Err(Error::NoSymbols {
+            why: "the module has no kallsyms".into(),
+        });
     };
     let count = kallsyms.field("num_symtab")?.u64()?;
     if count > MAX_SYMBOLS {
@@ -274,14 +325,21 @@ fn load_symbols(kernel: &Kernel, address: VirtAddr) -> Result<ModuleSymbols> {
         });
     }
     let space = kernel.space();
-    let symtab = space.bytes(kallsyms.field("symtab")?.pointer()?, (count * SYM_SIZE) as usize)?;
+    let symtab = space.bytes(
+        kallsyms.field("symtab")?.pointer()?,
+        (count * SYM_SIZE) as usize,
+    )?;
     let strtab_at = kallsyms.field("strtab")?.pointer()?;
     let strtab = read_strtab(kernel, strtab_at, &symtab)?;
     let typetab = match kallsyms.field("typetab") {
         Ok(pointer) => space.bytes(pointer.pointer()?, count as usize).ok(), // since 5.2
         Err(_) => None,
     };
-    Ok(ModuleSymbols::from_elf_syms(&symtab, &strtab, typetab.as_deref())?)
+    Ok(ModuleSymbols::from_elf_syms(
+        &symtab,
+        &strtab,
+        typetab.as_deref(),
+    )?)
 }
 
 /// The string table carries no length: it ends with the name that starts last.
@@ -289,7 +347,11 @@ fn read_strtab(kernel: &Kernel, at: VirtAddr, symtab: &[u8]) -> Result<Vec<u8>> 
     let last = symtab
         .chunks_exact(SYM_SIZE as usize)
         .filter_map(|sym| sym.get(..4))
-        .map(|name| name.iter().rev().fold(0usize, |w, b| w << 8 | usize::from(*b)))
+        .map(|name| {
+            name.iter()
+                .rev()
+                .fold(0usize, |w, b| w << 8 | usize::from(*b))
+        })
         .max()
         .unwrap_or(0);
     if last > MAX_STRTAB {
@@ -300,7 +362,11 @@ fn read_strtab(kernel: &Kernel, at: VirtAddr, symtab: &[u8]) -> Result<Vec<u8>> 
         });
     }
     let mut strtab = kernel.space().bytes(at, last)?;
-    strtab.extend(kernel.space().string(VirtAddr(at.0.wrapping_add(last as u64)), 512)?);
+    strtab.extend(
+        kernel
+            .space()
+            .string(VirtAddr(at.0.wrapping_add(last as u64)), 512)?,
+    );
     strtab.push(0);
     Ok(strtab)
 }

@@ -22,7 +22,9 @@ const MAX_ENTRIES: usize = 16384;
 /// Reads a module's BTF.
 pub(crate) fn load(kernel: &Kernel, module: &Module) -> Result<Btf> {
     let Some(base) = &kernel.parts.btf else {
-        return Err(Error::NoTypes { why: "the kernel's own types are not BTF".into() });
+        return Err(Error::NoTypes {
+            why: "the kernel's own types are not BTF".into(),
+        });
     };
     if let Some(bytes) = kernels_copy(kernel, module)? {
         return Ok(Btf::parse(bytes, Some(base.clone()))?);
@@ -32,16 +34,34 @@ pub(crate) fn load(kernel: &Kernel, module: &Module) -> Result<Btf> {
 
 /// `btf->data` of the module's entry in `btf_modules`.
 fn kernels_copy(kernel: &Kernel, module: &Module) -> Result<Option<FileBytes>> {
-    let Ok(head) = kernel.symbol("btf_modules") else { return Ok(None) };
-    let Ok(entry_type) = kernel.type_named("struct btf_module") else { return Ok(None) };
-    let link = entry_type.source.member_path(entry_type.id, "list")?.bit_offset / 8;
+    let Ok(head) = kernel.symbol("btf_modules") else {
+        return Ok(None);
+    };
+    let Ok(entry_type) = kernel.type_named("struct btf_module") else {
+        return Ok(None);
+    };
+    let link = entry_type
+        .source
+        .member_path(entry_type.id, "list")?
+        .bit_offset
+        / 8;
     for at in list::walk(kernel.space(), "btf_modules", head, MAX_ENTRIES).entries {
-        let entry = Object::new(kernel.space(), list::container_of(at, link), entry_type.clone());
+        let entry = Object::new(
+            kernel.space(),
+            list::container_of(at, link),
+            entry_type.clone(),
+        );
         if entry.field("module")?.pointer()? != module.address {
             continue;
         }
-        let Some(btf) = entry.field("btf")?.deref()? else { continue };
-        return section(kernel, btf.field("data")?.pointer()?, btf.field("data_size")?.u64()?);
+        let Some(btf) = entry.field("btf")?.deref()? else {
+            continue;
+        };
+        return section(
+            kernel,
+            btf.field("data")?.pointer()?,
+            btf.field("data_size")?.u64()?,
+        );
     }
     Ok(None)
 }
@@ -54,14 +74,22 @@ fn own_sections(kernel: &Kernel, module: &Module, base: &Arc<Btf>) -> Result<Btf
             size => section(kernel, object.field(name)?.pointer()?, size?.u64()?),
         }
     };
-    let Some(bytes) = named("btf_data")? else { return Err(Error::NoTypes { why: "it has none".into() }) };
+    let Some(bytes) = named("btf_data")? else {
+        return Err(Error::NoTypes {
+            why: "it has none".into(),
+        });
+    };
     Ok(match named("btf_base_data")? {
         Some(distilled) => Btf::parse_distilled(bytes, distilled, base.clone())?,
         None => Btf::parse(bytes, Some(base.clone()))?,
     })
 }
 
-fn section(kernel: &Kernel, at: virtopsy_debuginfo::VirtAddr, len: u64) -> Result<Option<FileBytes>> {
+fn section(
+    kernel: &Kernel,
+    at: virtopsy_debuginfo::VirtAddr,
+    len: u64,
+) -> Result<Option<FileBytes>> {
     if at.0 == 0 || len == 0 || len > MAX_BTF {
         return Ok(None);
     }

@@ -30,14 +30,25 @@ impl Kernel {
     /// # Errors
     /// Where the list can't be read at all; a torn one gives what it has.
     pub fn module_users(&self, module: &Module) -> Result<Vec<Vec<u8>>> {
-        let head = self.object(module.address, "struct module")?.field("source_list")?;
-        let link = self.object(VirtAddr(0), "struct module_use")?.field("source_list")?;
+        let head = self
+            .object(module.address, "struct module")?
+            .field("source_list")?;
+        let link = self
+            .object(VirtAddr(0), "struct module_use")?
+            .field("source_list")?;
         let walk = list::walk(self.space(), "users of a module", head.address, MAX_USERS);
         let mut users = Vec::new();
         for entry in walk.entries {
             let at = list::container_of(entry, link.address.0);
-            let user = self.object(at, "struct module_use")?.field("source")?.pointer()?;
-            users.push(self.object(user, "struct module")?.field("name")?.string()?);
+            let user = self
+                .object(at, "struct module_use")?
+                .field("source")?
+                .pointer()?;
+            users.push(
+                self.object(user, "struct module")?
+                    .field("name")?
+                    .string()?,
+            );
         }
         Ok(users)
     }
@@ -55,7 +66,10 @@ impl Kernel {
     /// # Errors
     /// Where they can't be read.
     pub fn module_taints(&self, module: &Module) -> Result<String> {
-        let taints = self.object(module.address, "struct module")?.field("taints")?.u64()?;
+        let taints = self
+            .object(module.address, "struct module")?
+            .field("taints")?
+            .u64()?;
         Ok(letters(taints))
     }
 
@@ -72,7 +86,10 @@ impl Kernel {
         }
         // struct { char name[MODULE_NAME_LEN]; char taints[MODULE_FLAGS_BUF_SIZE]; }: the name's
         // room is that of struct module's.
-        let name = self.object(VirtAddr(0), "struct module")?.field("name")?.size()?;
+        let name = self
+            .object(VirtAddr(0), "struct module")?
+            .field("name")?
+            .size()?;
         let beyond = symbol.size.is_some_and(|size| size > name);
         let taints = if beyond && !text.contains(&b' ') {
             let at = VirtAddr(symbol.address.0.wrapping_add(name));
@@ -94,7 +111,10 @@ impl Kernel {
 
 fn letters(mask: u64) -> String {
     let known = TAINTS.chars().enumerate();
-    let mut out: String = known.filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, c)| c).collect();
+    let mut out: String = known
+        .filter(|(bit, _)| mask >> bit & 1 == 1)
+        .map(|(_, c)| c)
+        .collect();
     let beyond = mask >> TAINTS.len();
     if beyond != 0 {
         out.push('?');

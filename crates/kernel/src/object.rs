@@ -34,11 +34,24 @@ pub struct Object<'k> {
 impl<'k> Object<'k> {
     /// The object of type `ty` at `address`.
     pub fn new(space: &'k AddressSpace, address: VirtAddr, ty: TypeRef) -> Self {
-        Object { space, address, ty, bits: None }
+        Object {
+            space,
+            address,
+            ty,
+            bits: None,
+        }
     }
 
     fn with_type(&self, address: VirtAddr, id: TypeId) -> Object<'k> {
-        Object { space: self.space, address, ty: TypeRef { source: self.ty.source.clone(), id }, bits: None }
+        Object {
+            space: self.space,
+            address,
+            ty: TypeRef {
+                source: self.ty.source.clone(),
+                id,
+            },
+            bits: None,
+        }
     }
 
     /// A member by name or path (`"mm.owner"`, `"bits[0]"`); anonymous members are looked into.
@@ -47,8 +60,13 @@ impl<'k> Object<'k> {
     /// [`Error::DebugInfo`] with `NoSuchMember` where the type lacks it.
     pub fn field(&self, path: &str) -> Result<Object<'k>> {
         let place = self.ty.source.member_path(self.ty.id, path)?;
-        let mut object = self.with_type(VirtAddr(self.address.0.wrapping_add(place.bit_offset / 8)), place.type_id);
-        object.bits = place.bit_size.map(|size| ((place.bit_offset % 8) as u32, size));
+        let mut object = self.with_type(
+            VirtAddr(self.address.0.wrapping_add(place.bit_offset / 8)),
+            place.type_id,
+        );
+        object.bits = place
+            .bit_size
+            .map(|size| ((place.bit_offset % 8) as u32, size));
         Ok(object)
     }
 
@@ -64,7 +82,9 @@ impl<'k> Object<'k> {
                 other => return other,
             }
         }
-        Err(last.unwrap_or(Error::NoTypes { why: "no member was asked for".into() }))
+        Err(last.unwrap_or(Error::NoTypes {
+            why: "no member was asked for".into(),
+        }))
     }
 
     /// Whether the type has that member.
@@ -113,7 +133,11 @@ impl<'k> Object<'k> {
     pub fn i64(&self) -> Result<i64> {
         let (value, bits) = self.scalar(4)?;
         let unused = 64u32.saturating_sub(bits.unsigned_abs());
-        Ok(if bits < 0 { (value << unused) as i64 >> unused } else { value as i64 })
+        Ok(if bits < 0 {
+            (value << unused) as i64 >> unused
+        } else {
+            value as i64
+        })
     }
 
     /// The value and its width in bits, negative where it is signed.
@@ -122,7 +146,11 @@ impl<'k> Object<'k> {
             Type::Int { size, signed, .. } | Type::Enum { size, signed, .. } => (size, signed),
             Type::Pointer { size, .. } => (size, false),
             Type::Struct { members, .. } if depth > 0 => match members.first() {
-                Some(first) => return self.with_type(self.address, first.type_id).scalar(depth - 1),
+                Some(first) => {
+                    return self
+                        .with_type(self.address, first.type_id)
+                        .scalar(depth - 1);
+                }
                 None => return Err(self.no_scalar("an empty struct")),
             },
             other => return Err(self.no_scalar(&format!("{other:?}"))),
@@ -140,14 +168,27 @@ impl<'k> Object<'k> {
         }
         let value = u64::from_le_bytes(raw);
         let (value, width) = match self.bits {
-            Some((offset, width)) if width < 64 => (value >> (offset & 63) & ((1u64 << width) - 1), width),
+            Some((offset, width)) if width < 64 => {
+                (value >> (offset & 63) & ((1u64 << width) - 1), width)
+            }
             _ => (value, (size * 8) as u32),
         };
-        Ok((value, if signed { -(width as i32) } else { width as i32 }))
+        Ok((
+            value,
+            if signed {
+                -(width as i32)
+            } else {
+                width as i32
+            },
+        ))
     }
 
     fn no_scalar(&self, found: &str) -> Error {
-        Error::Implausible { what: "a scalar".into(), at: self.address, found: found.into() }
+        Error::Implausible {
+            what: "a scalar".into(),
+            at: self.address,
+            found: found.into(),
+        }
     }
 
     /// The pointer that stands here.

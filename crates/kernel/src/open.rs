@@ -8,7 +8,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use virtopsy_debuginfo::{Btf, Dwarf, ElfFile, KernelFiles, SymbolSource as _, TypeSource, VirtAddr};
+use virtopsy_debuginfo::{
+    Btf, Dwarf, ElfFile, KernelFiles, SymbolSource as _, TypeSource, VirtAddr,
+};
 use virtopsy_vmcore::{Dump, PhysAddr, VmcoreInfo};
 
 use crate::discover;
@@ -94,7 +96,8 @@ impl Kernel {
         };
         let named = given.is_some();
         parts.take(given);
-        let lacks = parts.symbols.is_err() || parts.types.is_err() || !options.debug_dirs.is_empty();
+        let lacks =
+            parts.symbols.is_err() || parts.types.is_err() || !options.debug_dirs.is_empty();
         if !named && lacks {
             let found = files::find(&parts.vmcoreinfo, options);
             if found.is_some() {
@@ -110,7 +113,9 @@ impl Parts {
     /// Takes symbols and types from a vmlinux, or from the dump alone.
     fn take(&mut self, vmlinux: Option<Vmlinux>) {
         let bias = self.vmcoreinfo.kernel_offset().unwrap_or(0);
-        let from_file = vmlinux.as_ref().map(|found| vmlinux_symbols(&found.elf, bias, &mut self.notes));
+        let from_file = vmlinux
+            .as_ref()
+            .map(|found| vmlinux_symbols(&found.elf, bias, &mut self.notes));
         self.symbols = match from_file {
             Some(Ok(symbols)) => Ok(symbols),
             _ => kallsyms::load(&self.space, &self.vmcoreinfo),
@@ -124,21 +129,29 @@ impl Parts {
         if self.vmcoreinfo.crash_time().is_none()
             && let Ok(symbols) = &self.symbols
         {
-            self.notes.extend(discover::crash_kernel_note(&self.space, symbols));
+            self.notes
+                .extend(discover::crash_kernel_note(&self.space, symbols));
         }
     }
 }
 
 /// Page tables as VMCOREINFO describes them (arch/x86/kernel/vmcore_info_64.c).
 pub(crate) fn paging_mode(info: &VmcoreInfo) -> Result<PagingMode> {
-    let missing = |key: &str| Error::VmcoreinfoKey { key: key.into(), purpose: "the page tables" };
+    let missing = |key: &str| Error::VmcoreinfoKey {
+        key: key.into(),
+        purpose: "the page tables",
+    };
     let table = info
         .symbol("swapper_pg_dir")
         .or_else(|| info.symbol("init_top_pgt"))
         .or_else(|| info.symbol("init_level4_pgt"))
         .ok_or_else(|| missing("SYMBOL(swapper_pg_dir)"))?;
-    let phys_base = info.number("phys_base").ok_or_else(|| missing("NUMBER(phys_base)"))? as u64;
-    let root = table.wrapping_sub(KERNEL_IMAGE_BASE).wrapping_add(phys_base);
+    let phys_base = info
+        .number("phys_base")
+        .ok_or_else(|| missing("NUMBER(phys_base)"))? as u64;
+    let root = table
+        .wrapping_sub(KERNEL_IMAGE_BASE)
+        .wrapping_add(phys_base);
     Ok(PagingMode {
         root: PhysAddr(root),
         five_levels: info.number("pgtable_l5_enabled") == Some(1),
@@ -149,20 +162,30 @@ pub(crate) fn paging_mode(info: &VmcoreInfo) -> Result<PagingMode> {
 
 fn vmlinux_symbols(elf: &ElfFile, bias: u64, notes: &mut Vec<String>) -> Result<KernelSymbols> {
     match elf.symbols() {
-        Ok(Some(table)) if !table.is_empty() => Ok(KernelSymbols::from_vmlinux(Arc::new(table), bias)),
+        Ok(Some(table)) if !table.is_empty() => {
+            Ok(KernelSymbols::from_vmlinux(Arc::new(table), bias))
+        }
         Ok(_) => {
-            notes.push("the vmlinux is stripped: symbols are taken from the dump's kallsyms".into());
-            Err(Error::NoSymbols { why: "the vmlinux is stripped".into() })
+            notes
+                .push("the vmlinux is stripped: symbols are taken from the dump's kallsyms".into());
+            Err(Error::NoSymbols {
+                why: "the vmlinux is stripped".into(),
+            })
         }
         Err(e) => {
-            notes.push(format!("the vmlinux's symbols can't be read ({e}): taken from the dump's kallsyms"));
+            notes.push(format!(
+                "the vmlinux's symbols can't be read ({e}): taken from the dump's kallsyms"
+            ));
             Err(e.into())
         }
     }
 }
 
 /// Types in the order that was asked for, each failure remembered.
-fn kernel_types(parts: &mut Parts, vmlinux: Option<&ElfFile>) -> Result<(Arc<dyn TypeSource>, TypesOrigin)> {
+fn kernel_types(
+    parts: &mut Parts,
+    vmlinux: Option<&ElfFile>,
+) -> Result<(Arc<dyn TypeSource>, TypesOrigin)> {
     let mut tried = Vec::new();
     let btf_allowed = parts.types_choice != TypesChoice::Dwarf;
     let dwarf_allowed = parts.types_choice != TypesChoice::Btf;
@@ -182,10 +205,15 @@ fn kernel_types(parts: &mut Parts, vmlinux: Option<&ElfFile>) -> Result<(Arc<dyn
             None => tried.push("DWARF: no vmlinux (give one with --vmlinux)".into()),
         }
     }
-    Err(Error::NoTypes { why: tried.join("; ") })
+    Err(Error::NoTypes {
+        why: tried.join("; "),
+    })
 }
 
-fn kernel_btf(parts: &Parts, vmlinux: Option<&ElfFile>) -> std::result::Result<(Arc<Btf>, TypesOrigin), Vec<String>> {
+fn kernel_btf(
+    parts: &Parts,
+    vmlinux: Option<&ElfFile>,
+) -> std::result::Result<(Arc<Btf>, TypesOrigin), Vec<String>> {
     let mut tried = Vec::new();
     if let Some(elf) = vmlinux {
         match elf.section_bytes(".BTF") {
@@ -200,7 +228,8 @@ fn kernel_btf(parts: &Parts, vmlinux: Option<&ElfFile>) -> std::result::Result<(
     match btf_in_dump(parts) {
         Ok(btf) => Ok((Arc::new(btf), TypesOrigin::BtfInDump)),
         Err(e) if e.is_absent() => {
-            tried.push("BTF in the dump: the kernel has none (CONFIG_DEBUG_INFO_BTF is off)".into());
+            tried
+                .push("BTF in the dump: the kernel has none (CONFIG_DEBUG_INFO_BTF is off)".into());
             Err(tried)
         }
         Err(e) => {
@@ -216,7 +245,11 @@ fn btf_in_dump(parts: &Parts) -> Result<Btf> {
     let stop = symbols.first_of(&["__stop_BTF"])?.address;
     let len = stop.0.wrapping_sub(start.0);
     if len == 0 || len > MAX_BTF {
-        return Err(Error::Implausible { what: "size of the BTF".into(), at: start, found: format!("{len} bytes") });
+        return Err(Error::Implausible {
+            what: "size of the BTF".into(),
+            at: start,
+            found: format!("{len} bytes"),
+        });
     }
     Ok(Btf::parse(read_long(&parts.space, start, len)?, None)?)
 }
@@ -232,7 +265,11 @@ pub(crate) fn read_long(space: &AddressSpace, at: VirtAddr, len: u64) -> Result<
 pub(crate) fn module_types(kernel: &Kernel, module: &Module) -> Result<Arc<dyn TypeSource>> {
     let parts = &kernel.parts;
     let mut tried = Vec::new();
-    if let Some(path) = parts.files.as_ref().and_then(|f| f.modules.get(&module.name)) {
+    if let Some(path) = parts
+        .files
+        .as_ref()
+        .and_then(|f| f.modules.get(&module.name))
+    {
         match files::module_types(path, parts) {
             Ok(types) => return Ok(types),
             Err(e) => tried.push(e.to_string()),
@@ -242,14 +279,19 @@ pub(crate) fn module_types(kernel: &Kernel, module: &Module) -> Result<Arc<dyn T
         Ok(btf) => Ok(Arc::new(btf)),
         Err(e) => {
             tried.push(format!("its BTF in the dump: {e}"));
-            Err(Error::NoTypes { why: format!("module {}: {}", module.name, tried.join("; ")) })
+            Err(Error::NoTypes {
+                why: format!("module {}: {}", module.name, tried.join("; ")),
+            })
         }
     }
 }
 
 /// Shared by [`files`] for a module's file.
 pub(crate) fn file_types(elf: &ElfFile, parts: &Parts) -> Result<Arc<dyn TypeSource>> {
-    let btf = parts.btf.as_ref().filter(|_| parts.types_choice != TypesChoice::Dwarf);
+    let btf = parts
+        .btf
+        .as_ref()
+        .filter(|_| parts.types_choice != TypesChoice::Dwarf);
     if let Some(base) = btf
         && let Some(bytes) = elf.section_bytes(".BTF")?
     {

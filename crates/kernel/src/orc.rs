@@ -150,7 +150,10 @@ impl OrcVersion {
                 let kind = early_type(flags & 3, sp_reg, flags & 4 != 0);
                 (kind, matches!(kind, OrcType::Regs | OrcType::RegsPartial))
             }
-            OrcVersion::V6_3 => (early_type(flags & 3, sp_reg, flags & 8 != 0), flags & 4 != 0),
+            OrcVersion::V6_3 => (
+                early_type(flags & 3, sp_reg, flags & 8 != 0),
+                flags & 4 != 0,
+            ),
             OrcVersion::V6_4 | OrcVersion::V7_1 => {
                 let kind = match flags & 7 {
                     0 => OrcType::Undefined,
@@ -164,7 +167,14 @@ impl OrcVersion {
             }
         };
         let (sp_offset, bp_offset) = (i16::from_le_bytes([a, b]), i16::from_le_bytes([c, d]));
-        OrcEntry { sp_offset, bp_offset, sp_reg, bp_reg, kind, signal }
+        OrcEntry {
+            sp_offset,
+            bp_offset,
+            sp_reg,
+            bp_reg,
+            kind,
+            signal,
+        }
     }
 
     fn register(self, number: u8) -> OrcReg {
@@ -196,7 +206,10 @@ impl OrcVersion {
                 OrcReg::Unknown(10),
             ],
         };
-        names.get(usize::from(number)).copied().unwrap_or(OrcReg::Unknown(number))
+        names
+            .get(usize::from(number))
+            .copied()
+            .unwrap_or(OrcReg::Unknown(number))
     }
 
     /// By the hash of the format that the build leaves in `.orc_header`.
@@ -206,7 +219,10 @@ impl OrcVersion {
             (HASH_6_4, OrcVersion::V6_4),
             (HASH_6_3, OrcVersion::V6_3),
         ];
-        known.iter().find(|(known, _)| hash == known).map(|(_, version)| *version)
+        known
+            .iter()
+            .find(|(known, _)| hash == known)
+            .map(|(_, version)| *version)
     }
 
     /// By the entry that the kernel itself uses for code with frame pointers (`orc_fp_entry`,
@@ -277,7 +293,12 @@ impl OrcTable {
         let ips = kernel.symbol("__start_orc_unwind_ip")?;
         let stop = kernel.symbol("__stop_orc_unwind_ip")?;
         let entries = kernel.symbol("__start_orc_unwind")?;
-        OrcTable { ips, entries, count: stop.0.wrapping_sub(ips.0) / 4 }.checked()
+        OrcTable {
+            ips,
+            entries,
+            count: stop.0.wrapping_sub(ips.0) / 4,
+        }
+        .checked()
     }
 
     /// A module's: `mod->arch` (`struct mod_arch_specific`, 4.14).
@@ -285,16 +306,27 @@ impl OrcTable {
     /// # Errors
     /// Where it has none, or it can't be read.
     pub fn of_module(kernel: &Kernel, module: &Module) -> Result<OrcTable> {
-        let arch = kernel.object(module.address, "struct module")?.field("arch")?;
+        let arch = kernel
+            .object(module.address, "struct module")?
+            .field("arch")?;
         let ips = arch.field("orc_unwind_ip")?.pointer()?;
         let entries = arch.field("orc_unwind")?.pointer()?;
-        OrcTable { ips, entries, count: arch.field("num_orcs")?.u64()? }.checked()
+        OrcTable {
+            ips,
+            entries,
+            count: arch.field("num_orcs")?.u64()?,
+        }
+        .checked()
     }
 
     fn checked(self) -> Result<OrcTable> {
         if self.count == 0 || self.count > MAX_ENTRIES || self.ips.0 == 0 || self.entries.0 == 0 {
             let found = format!("{} entries, at {}", self.count, self.entries);
-            return Err(Error::Implausible { what: "an ORC table".into(), at: self.ips, found });
+            return Err(Error::Implausible {
+                what: "an ORC table".into(),
+                at: self.ips,
+                found,
+            });
         }
         Ok(self)
     }
@@ -319,7 +351,9 @@ impl OrcTable {
                 high = middle;
             }
         }
-        let Some(index) = low.checked_sub(1) else { return Ok(None) };
+        let Some(index) = low.checked_sub(1) else {
+            return Ok(None);
+        };
         let mut raw = [0; ENTRY_SIZE as usize];
         let at = self.entries.0.wrapping_add(index.wrapping_mul(ENTRY_SIZE));
         space.read(VirtAddr(at), &mut raw)?;
@@ -327,7 +361,10 @@ impl OrcTable {
     }
 
     fn sample(&self, space: &AddressSpace) -> Result<Vec<u8>> {
-        space.bytes(self.entries, (self.count.min(SAMPLED) * ENTRY_SIZE) as usize)
+        space.bytes(
+            self.entries,
+            (self.count.min(SAMPLED) * ENTRY_SIZE) as usize,
+        )
     }
 }
 
@@ -358,7 +395,11 @@ impl Orc {
         };
         let modules = kernel.modules().modules.iter().map(of_module).collect();
         tracing::debug!("ORC: {version:?}, {} entries", table.count);
-        Ok(Orc { version, kernel: table, modules })
+        Ok(Orc {
+            version,
+            kernel: table,
+            modules,
+        })
     }
 
     /// The entry for a code address. `None`: there is no table for it.
@@ -366,7 +407,9 @@ impl Orc {
     /// # Errors
     /// Where the table can't be read.
     pub fn find(&self, kernel: &Kernel, ip: VirtAddr) -> Result<Option<OrcEntry>> {
-        let Some(table) = self.table(kernel, ip) else { return Ok(None) };
+        let Some(table) = self.table(kernel, ip) else {
+            return Ok(None);
+        };
         let raw = table.find(kernel.space(), ip.0)?;
         Ok(raw.map(|raw| self.version.decode(raw)))
     }
@@ -409,17 +452,23 @@ fn version(kernel: &Kernel, table: &OrcTable) -> Result<OrcVersion> {
         _ => {}
     }
     let mut raw = [0; 6];
-    let probe = kernel.symbol("orc_fp_entry").and_then(|at| space.read(at, &mut raw));
-    let probed = probe.ok().and_then(|()| OrcVersion::of_frame_pointer_entry(raw));
+    let probe = kernel
+        .symbol("orc_fp_entry")
+        .and_then(|at| space.read(at, &mut raw));
+    let probed = probe
+        .ok()
+        .and_then(|()| OrcVersion::of_frame_pointer_entry(raw));
     if let Some(version) = probed.filter(|version| *version != OrcVersion::V4_14) {
         return Ok(version);
     }
     let sample = table.sample(space)?;
-    OrcVersion::of_entries(&sample).or(probed).ok_or_else(|| Error::Implausible {
-        what: "the version of the ORC tables".into(),
-        at: table.entries,
-        found: "entries of no version that is known".into(),
-    })
+    OrcVersion::of_entries(&sample)
+        .or(probed)
+        .ok_or_else(|| Error::Implausible {
+            what: "the version of the ORC tables".into(),
+            at: table.entries,
+            found: "entries of no version that is known".into(),
+        })
 }
 
 #[cfg(test)]
@@ -436,7 +485,12 @@ mod tests {
 
     #[test]
     fn a_called_function_reads_alike_in_every_version() {
-        let call = OrcEntry { sp_offset: 8, bp_offset: -16, sp_reg: OrcReg::Sp, ..FRAME_POINTER };
+        let call = OrcEntry {
+            sp_offset: 8,
+            bp_offset: -16,
+            sp_reg: OrcReg::Sp,
+            ..FRAME_POINTER
+        };
         for (version, flags) in [
             (OrcVersion::V4_14, 0x0015),
             (OrcVersion::V6_3, 0x0015),
@@ -456,7 +510,11 @@ mod tests {
             (OrcVersion::V7_1, 0x0b03),
         ] {
             let entry = version.decode(raw(0, 0, flags));
-            assert_eq!((entry.kind, entry.signal), (OrcType::Regs, true), "{version:?}");
+            assert_eq!(
+                (entry.kind, entry.signal),
+                (OrcType::Regs, true),
+                "{version:?}"
+            );
         }
         let later = OrcVersion::V6_3.decode(raw(0, 0, 0x0105));
         assert!(!later.signal, "6.3 has a bit of its own for that");
@@ -470,16 +528,33 @@ mod tests {
             (OrcVersion::V6_4, 0x0100, 0),
             (OrcVersion::V7_1, 0x0100, 0),
         ] {
-            assert_eq!(version.decode(raw(0, 0, end)).kind, OrcType::EndOfStack, "{version:?}");
-            assert_eq!(version.decode(raw(0, 0, unknown)).kind, OrcType::Undefined, "{version:?}");
+            assert_eq!(
+                version.decode(raw(0, 0, end)).kind,
+                OrcType::EndOfStack,
+                "{version:?}"
+            );
+            assert_eq!(
+                version.decode(raw(0, 0, unknown)).kind,
+                OrcType::Undefined,
+                "{version:?}"
+            );
         }
     }
 
     #[test]
     fn numbers_that_a_version_does_not_have_are_unknown_not_wrong() {
-        assert_eq!(OrcVersion::V6_4.decode(raw(0, 0, 0x020a)).sp_reg, OrcReg::Unknown(10));
-        assert_eq!(OrcVersion::V7_1.decode(raw(0, 0, 0x020a)).sp_reg, OrcReg::BpIndirect);
-        assert_eq!(OrcVersion::V7_1.decode(raw(0, 0, 0x0703)).kind, OrcType::Unknown(7));
+        assert_eq!(
+            OrcVersion::V6_4.decode(raw(0, 0, 0x020a)).sp_reg,
+            OrcReg::Unknown(10)
+        );
+        assert_eq!(
+            OrcVersion::V7_1.decode(raw(0, 0, 0x020a)).sp_reg,
+            OrcReg::BpIndirect
+        );
+        assert_eq!(
+            OrcVersion::V7_1.decode(raw(0, 0, 0x0703)).kind,
+            OrcType::Unknown(7)
+        );
     }
 
     #[test]

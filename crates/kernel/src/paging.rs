@@ -27,7 +27,13 @@ pub(crate) const KERNEL_IMAGE_SIZE: u64 = 1 << 30;
 const PRESENT: u64 = 1;
 const PAGE_SIZE_BIT: u64 = 1 << 7;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
-const LEVELS: [(u32, &str); 5] = [(12, "PTE"), (21, "PMD"), (30, "PUD"), (39, "P4D"), (48, "PGD")];
+const LEVELS: [(u32, &str); 5] = [
+    (12, "PTE"),
+    (21, "PMD"),
+    (30, "PUD"),
+    (39, "P4D"),
+    (48, "PGD"),
+];
 const TLB_SLOTS: usize = 1024;
 
 /// The kernel's address space.
@@ -81,7 +87,9 @@ impl AddressSpace {
             levels: if mode.five_levels { 5 } else { 4 },
             sme_mask: mode.sme_mask,
             phys_base: mode.phys_base,
-            tlb: std::iter::repeat_with(TlbSlot::default).take(TLB_SLOTS).collect(),
+            tlb: std::iter::repeat_with(TlbSlot::default)
+                .take(TLB_SLOTS)
+                .collect(),
         }
     }
 
@@ -151,7 +159,12 @@ impl AddressSpace {
             let raw = u64::from_le_bytes(bytes);
             let value = raw & !self.sme_mask;
             if value & PRESENT == 0 {
-                return Err(Error::NotMapped { at, level, entry, value: raw });
+                return Err(Error::NotMapped {
+                    at,
+                    level,
+                    entry,
+                    value: raw,
+                });
             }
             let large = *shift > 12 && *shift <= 30 && value & PAGE_SIZE_BIT != 0;
             if large || *shift == 12 {
@@ -181,11 +194,16 @@ impl AddressSpace {
     pub fn read(&self, at: VirtAddr, buf: &mut [u8]) -> Result<()> {
         let mut done = 0usize;
         while done < buf.len() {
-            let here = VirtAddr(at.0.checked_add(done as u64).ok_or(Error::NotCanonical { at })?);
+            let here = VirtAddr(
+                at.0.checked_add(done as u64)
+                    .ok_or(Error::NotCanonical { at })?,
+            );
             let in_page = (0x1000 - (here.0 & 0xfff)) as usize;
             let end = buf.len().min(done.saturating_add(in_page));
             let physical = self.translate(here)?;
-            let Some(part) = buf.get_mut(done..end) else { break };
+            let Some(part) = buf.get_mut(done..end) else {
+                break;
+            };
             self.dump
                 .read_at(physical, part)
                 .map_err(|source| Error::Page { at: here, source })?;

@@ -55,11 +55,20 @@ impl Cpus {
             Some(symbol) => space
                 .bytes(symbol.address, nr_cpu_ids as usize * 8)?
                 .chunks_exact(8)
-                .map(|c| c.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)))
+                .map(|c| {
+                    c.iter()
+                        .rev()
+                        .fold(0, |word, byte| word << 8 | u64::from(*byte))
+                })
                 .collect(),
             None => vec![0], // !CONFIG_SMP
         };
-        Ok(Cpus { offsets, possible, present: mask("__cpu_present_mask").ok(), online: mask("__cpu_online_mask") })
+        Ok(Cpus {
+            offsets,
+            possible,
+            present: mask("__cpu_present_mask").ok(),
+            online: mask("__cpu_online_mask"),
+        })
     }
 
     /// Address of a CPU's copy of the per-CPU data whose symbol (or `__percpu` pointer) is `base`.
@@ -70,10 +79,16 @@ impl Cpus {
         let found = match self.offsets.get(cpu.0 as usize) {
             // The areas lie apart from the image's own copy: an offset of 0 is a page that was lost.
             Some(0) if self.possible.count() > 1 => format!("the offset of CPU {cpu} is 0"),
-            Some(offset) if self.possible.contains(cpu) => return Ok(VirtAddr(base.0.wrapping_add(*offset))),
+            Some(offset) if self.possible.contains(cpu) => {
+                return Ok(VirtAddr(base.0.wrapping_add(*offset)));
+            }
             _ => format!("no area for CPU {cpu}"),
         };
-        Err(Error::Implausible { what: "per-CPU data".into(), at: base, found })
+        Err(Error::Implausible {
+            what: "per-CPU data".into(),
+            at: base,
+            found,
+        })
     }
 
     /// Whether the CPU is in the online mask; `None` where the mask can't be read.

@@ -29,7 +29,11 @@ impl Kernel {
         Ok(Processor {
             vendor: text("x86_vendor_id")?,
             model: text("x86_model_id")?,
-            family: [number(&["x86"])?, number(&["x86_model"])?, number(&["x86_stepping", "x86_mask"])?],
+            family: [
+                number(&["x86"])?,
+                number(&["x86_model"])?,
+                number(&["x86_stepping", "x86_mask"])?,
+            ],
         })
     }
 
@@ -42,9 +46,11 @@ impl Kernel {
         let at = self.percpu("nmi_state", cpu)?;
         match self.space().u32(at)? {
             state @ 0..=2 => Ok(state != 0),
-            other => {
-                Err(Error::Implausible { what: "nmi_state".into(), at, found: other.to_string() })
-            }
+            other => Err(Error::Implausible {
+                what: "nmi_state".into(),
+                at,
+                found: other.to_string(),
+            }),
         }
     }
 }

@@ -84,7 +84,11 @@ impl Kernel {
             note => format!("{:?}", note.content),
         };
         let at = self.crash_note(cpu).map_or(VirtAddr(0), |n| n.address);
-        Err(Error::Implausible { what: "the CPU's crash note".into(), at, found })
+        Err(Error::Implausible {
+            what: "the CPU's crash note".into(),
+            at,
+            found,
+        })
     }
 
     /// The QEMU note of a CPU: the one whose GS base is the CPU's per-CPU area, else the one at
@@ -136,12 +140,22 @@ impl Kernel {
             .iter()
             .any(|name| self.symbol(name).is_ok_and(|at| at.0 == values.rip));
         let source = RegisterSource::InactiveTask;
-        Ok(Registers { values, source, exact: fresh, complete: false })
+        Ok(Registers {
+            values,
+            source,
+            exact: fresh,
+            complete: false,
+        })
     }
 }
 
 fn complete(values: UserRegs, source: RegisterSource) -> Registers {
-    Registers { values, source, exact: true, complete: true }
+    Registers {
+        values,
+        source,
+        exact: true,
+        complete: true,
+    }
 }
 
 /// `user_regs_struct` from a crash note's 27 words.

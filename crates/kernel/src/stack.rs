@@ -45,7 +45,8 @@ impl Stack {
     /// Address and value of every word, from the top down: callers first.
     pub fn from_top(&self) -> impl Iterator<Item = (VirtAddr, u64)> + '_ {
         let bottom = self.bottom.0;
-        let with_address = move |(i, word): (usize, &u64)| (VirtAddr(bottom.wrapping_add(i as u64 * 8)), *word);
+        let with_address =
+            move |(i, word): (usize, &u64)| (VirtAddr(bottom.wrapping_add(i as u64 * 8)), *word);
         self.words.iter().enumerate().rev().map(with_address)
     }
 }
@@ -72,12 +73,22 @@ impl Kernel {
     /// Where it can't be read, or is no stack by its size.
     pub fn stack_at(&self, bottom: VirtAddr, size: u64) -> Result<Stack> {
         if size > MAX_STACK || !size.is_multiple_of(8) || !bottom.0.is_multiple_of(8) {
-            return Err(Error::Implausible { what: "a stack".into(), at: bottom, found: format!("{size} bytes") });
+            return Err(Error::Implausible {
+                what: "a stack".into(),
+                at: bottom,
+                found: format!("{size} bytes"),
+            });
         }
         let bytes = self.space().bytes(bottom, size as usize)?;
-        let words =
-            bytes.chunks_exact(8).map(|c| c.iter().rev().fold(0, |w, b| w << 8 | u64::from(*b))).collect();
-        Ok(Stack { bottom, top: VirtAddr(bottom.0.wrapping_add(size)), words })
+        let words = bytes
+            .chunks_exact(8)
+            .map(|c| c.iter().rev().fold(0, |w, b| w << 8 | u64::from(*b)))
+            .collect();
+        Ok(Stack {
+            bottom,
+            top: VirtAddr(bottom.0.wrapping_add(size)),
+            words,
+        })
     }
 
     /// The stack of the task whose `task_struct` is at `task`.
@@ -104,7 +115,11 @@ impl Kernel {
             if !self.may_be_code(value) {
                 return None;
             }
-            self.locate(value).map(|location| CodeWord { at, value, location })
+            self.locate(value).map(|location| CodeWord {
+                at,
+                value,
+                location,
+            })
         };
         stack.from_top().filter_map(name).collect()
     }
@@ -122,6 +137,9 @@ impl Kernel {
     /// `_stext` to `_etext`.
     pub fn text_range(&self) -> Option<(VirtAddr, VirtAddr)> {
         let symbols = self.symbols().ok()?;
-        Some((symbols.get("_stext")?.address, symbols.get("_etext")?.address))
+        Some((
+            symbols.get("_stext")?.address,
+            symbols.get("_etext")?.address,
+        ))
     }
 }

@@ -73,7 +73,10 @@ impl Kernel {
         for (what, found) in [
             ("irq stack", self.irq_stack(cpu).map(|s| vec![s])),
             ("exception stacks", self.exception_stacks(cpu, false)),
-            ("storage of the exception stacks", self.exception_stacks(cpu, true)),
+            (
+                "storage of the exception stacks",
+                self.exception_stacks(cpu, true),
+            ),
             ("entry stack", self.entry_stack(cpu).map(|s| vec![s])),
         ] {
             match found {
@@ -93,7 +96,9 @@ impl Kernel {
         };
         let symbols = self.symbols()?;
         let pointer = match symbols.first_of(&["hardirq_stack_ptr", "irq_stack_ptr"]) {
-            Ok(symbol) => self.space().pointer(self.cpus()?.address(symbol.address, cpu)?)?,
+            Ok(symbol) => self
+                .space()
+                .pointer(self.cpus()?.address(symbol.address, cpu)?)?,
             Err(_) => hot()?,
         };
         let size = self
@@ -109,16 +114,26 @@ impl Kernel {
     /// Members `*_stack` of `struct cea_exception_stacks` (5.1), or of the storage.
     fn exception_stacks(&self, cpu: CpuId, storage: bool) -> Result<Vec<StackRange>> {
         let (base, name) = if storage {
-            (self.percpu("exception_stacks", cpu)?, "struct exception_stacks")
+            (
+                self.percpu("exception_stacks", cpu)?,
+                "struct exception_stacks",
+            )
         } else {
             let pointer = self.percpu("cea_exception_stacks", cpu)?;
-            (self.space().pointer(pointer)?, "struct cea_exception_stacks")
+            (
+                self.space().pointer(pointer)?,
+                "struct cea_exception_stacks",
+            )
         };
         let ty = self.type_named(name)?;
-        let Type::Struct { members, .. } = ty.source.resolve(ty.id)?.1 else { return Ok(Vec::new()) };
+        let Type::Struct { members, .. } = ty.source.resolve(ty.id)?.1 else {
+            return Ok(Vec::new());
+        };
         let mut out = Vec::new();
         for member in members.iter().take(MAX_NAMED) {
-            let Some(name) = member.name.strip_suffix("_stack") else { continue };
+            let Some(name) = member.name.strip_suffix("_stack") else {
+                continue;
+            };
             let size = ty.source.size_of(member.type_id)?;
             let bottom = base.0.wrapping_add(member.bit_offset / 8);
             if size != 0 {
@@ -141,16 +156,27 @@ impl Kernel {
     /// # Errors
     /// Where the task can't be read.
     pub fn task_stack_range(&self, task: VirtAddr) -> Result<StackRange> {
-        let bottom = self.object(task, "struct task_struct")?.field("stack")?.u64()?;
+        let bottom = self
+            .object(task, "struct task_struct")?
+            .field("stack")?
+            .u64()?;
         let size = self
             .type_named("thread_union")
             .ok()
             .and_then(|ty| ty.source.size_of(ty.id).ok())
             .unwrap_or(16 << 10);
-        Ok(range(StackKind::Task, bottom, size.clamp(8 << 10, 64 << 10)))
+        Ok(range(
+            StackKind::Task,
+            bottom,
+            size.clamp(8 << 10, 64 << 10),
+        ))
     }
 }
 
 fn range(kind: StackKind, bottom: u64, size: u64) -> StackRange {
-    StackRange { kind, bottom: VirtAddr(bottom), top: VirtAddr(bottom.wrapping_add(size)) }
+    StackRange {
+        kind,
+        bottom: VirtAddr(bottom),
+        top: VirtAddr(bottom.wrapping_add(size)),
+    }
 }

@@ -38,12 +38,20 @@ pub struct KernelSymbols {
 impl KernelSymbols {
     /// Symbols of a vmlinux, whose image runs `bias` bytes above where it was linked.
     pub fn from_vmlinux(source: Arc<dyn SymbolSource>, bias: u64) -> Self {
-        KernelSymbols { source, origin: SymbolOrigin::Vmlinux, bias }
+        KernelSymbols {
+            source,
+            origin: SymbolOrigin::Vmlinux,
+            bias,
+        }
     }
 
     /// Symbols as kallsyms names them at run time.
     pub fn from_kallsyms(source: Arc<dyn SymbolSource>) -> Self {
-        KernelSymbols { source, origin: SymbolOrigin::KallsymsInDump, bias: 0 }
+        KernelSymbols {
+            source,
+            origin: SymbolOrigin::KallsymsInDump,
+            bias: 0,
+        }
     }
 
     /// Where they come from.
@@ -72,12 +80,20 @@ impl KernelSymbols {
 
     /// The first symbol of that name. Static symbols can share one name: see [`Self::all`].
     pub fn get(&self, name: &str) -> Option<Symbol> {
-        self.source.lookup(name).into_iter().next().map(|s| self.relocate(s))
+        self.source
+            .lookup(name)
+            .into_iter()
+            .next()
+            .map(|s| self.relocate(s))
     }
 
     /// All symbols of that name.
     pub fn all(&self, name: &str) -> Vec<Symbol> {
-        self.source.lookup(name).into_iter().map(|s| self.relocate(s)).collect()
+        self.source
+            .lookup(name)
+            .into_iter()
+            .map(|s| self.relocate(s))
+            .collect()
     }
 
     /// The first of `names` that exists; newer names stand first.
@@ -88,7 +104,9 @@ impl KernelSymbols {
         names
             .iter()
             .find_map(|name| self.get(name))
-            .ok_or_else(|| Error::NoSymbol { tried: names.join(" or ") })
+            .ok_or_else(|| Error::NoSymbol {
+                tried: names.join(" or "),
+            })
     }
 
     /// The symbol that holds `at`, and how far into it `at` is.
@@ -97,14 +115,20 @@ impl KernelSymbols {
             return None;
         }
         let linked = VirtAddr(at.0.wrapping_sub(self.bias));
-        self.source.at(linked).map(|(s, offset)| (self.relocate(s), offset))
+        self.source
+            .at(linked)
+            .map(|(s, offset)| (self.relocate(s), offset))
     }
 
     /// Calls `each` for every symbol (name, run-time address, nm letter).
     pub fn for_each(&self, each: &mut dyn FnMut(&str, VirtAddr, char)) {
         let bias = self.bias;
         self.source.for_each(&mut |name, at, kind| {
-            let moved = if at.0 >= KERNEL_IMAGE_BASE { at.0.wrapping_add(bias) } else { at.0 };
+            let moved = if at.0 >= KERNEL_IMAGE_BASE {
+                at.0.wrapping_add(bias)
+            } else {
+                at.0
+            };
             each(name, VirtAddr(moved), kind);
         });
     }

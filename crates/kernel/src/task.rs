@@ -19,9 +19,9 @@ pub struct Task {
 
 /// Where a CPU's current task stands, newest first.
 const CURRENT: [(&str, Option<&str>); 3] = [
-    ("current_task", None),                          // until 6.1, and again since 6.15
-    ("pcpu_hot", Some("struct pcpu_hot")),           // 6.2 to 6.14, member current_task
-    ("runqueues", Some("struct rq")),                // everywhere, member curr
+    ("current_task", None),                // until 6.1, and again since 6.15
+    ("pcpu_hot", Some("struct pcpu_hot")), // 6.2 to 6.14, member current_task
+    ("runqueues", Some("struct rq")),      // everywhere, member curr
 ];
 
 impl Kernel {
@@ -40,14 +40,19 @@ impl Kernel {
                 }
             }
         }
-        Err(failed.unwrap_or(Error::NoSymbol { tried: "current_task".into() }))
+        Err(failed.unwrap_or(Error::NoSymbol {
+            tried: "current_task".into(),
+        }))
     }
 
     fn current_by(&self, symbol: &str, container: Option<&str>, cpu: CpuId) -> Result<Task> {
         let at = self.percpu(symbol, cpu)?;
         let pointer = match container {
             None => self.space().pointer(at)?,
-            Some(name) => self.object(at, name)?.first_field(&["current_task", "curr"])?.pointer()?,
+            Some(name) => self
+                .object(at, name)?
+                .first_field(&["current_task", "curr"])?
+                .pointer()?,
         };
         self.task(pointer)
     }
@@ -58,6 +63,10 @@ impl Kernel {
     /// Where it can't be read, or is no task.
     pub fn task(&self, address: VirtAddr) -> Result<Task> {
         let task = self.object(address, "struct task_struct")?;
-        Ok(Task { address, pid: task.field("pid")?.i64()? as i32, comm: task.field("comm")?.string()? })
+        Ok(Task {
+            address,
+            pid: task.field("pid")?.i64()? as i32,
+            comm: task.field("comm")?.string()?,
+        })
     }
 }

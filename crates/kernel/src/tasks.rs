@@ -149,9 +149,15 @@ impl<'k> Layout<'k> {
         let threads = match (offset("signal"), offset("thread_node")) {
             (Ok(signal), Ok(node)) => {
                 let signals = kernel.object(VirtAddr(0), "struct signal_struct")?;
-                Threads::Head { signal, head: signals.field("thread_head")?.address.0, node }
+                Threads::Head {
+                    signal,
+                    head: signals.field("thread_head")?.address.0,
+                    node,
+                }
             }
-            _ => Threads::Group { node: offset("thread_group")? },
+            _ => Threads::Group {
+                node: offset("thread_group")?,
+            },
         };
         Ok(Layout {
             pid: task.field("pid")?,
@@ -171,7 +177,9 @@ impl<'k> Layout<'k> {
     fn read(&self, at: VirtAddr, current: &HashMap<VirtAddr, CpuId>) -> Result<TaskInfo> {
         let number = |member: &Object<'k>| member_at(member, at).i64();
         let parent = || -> Result<i32> {
-            let parent = self.parent.as_ref().ok_or(Error::NoSymbol { tried: "parent".into() })?;
+            let parent = self.parent.as_ref().ok_or(Error::NoSymbol {
+                tried: "parent".into(),
+            })?;
             let parent = member_at(parent, at).pointer()?;
             Ok(member_at(&self.tgid, parent).i64()? as i32)
         };
@@ -182,8 +190,15 @@ impl<'k> Layout<'k> {
             tgid: number(&self.tgid)? as i32,
             parent: parent().ok(),
             comm: member_at(&self.comm, at).string()?,
-            state: TaskState { state: number(&self.state)? as u64, exit },
-            cpu: self.cpu.as_ref().and_then(|c| number(c).ok()).map(|c| CpuId(c as u32)),
+            state: TaskState {
+                state: number(&self.state)? as u64,
+                exit,
+            },
+            cpu: self
+                .cpu
+                .as_ref()
+                .and_then(|c| number(c).ok())
+                .map(|c| CpuId(c as u32)),
             running_on: current.get(&at).copied(),
             kernel_thread: number(&self.flags)? as u64 & PF_KTHREAD != 0,
             stack: member_at(&self.stack, at).pointer()?,
@@ -221,7 +236,9 @@ impl Kernel {
 
 /// Which task each CPU ran.
 fn current_tasks(kernel: &Kernel) -> HashMap<VirtAddr, CpuId> {
-    let Ok(cpus) = kernel.cpus() else { return HashMap::new() };
+    let Ok(cpus) = kernel.cpus() else {
+        return HashMap::new();
+    };
     let current = |cpu| Some((kernel.current_task(cpu).ok()?.address, cpu));
     cpus.possible.iter().filter_map(current).collect()
 }
@@ -237,8 +254,12 @@ struct Walk<'k> {
 impl<'k> Walk<'k> {
     fn new(kernel: &'k Kernel, layout: Layout<'k>) -> Walk<'k> {
         // `nr_threads` counts them; it may be off by those that come and go.
-        let count = kernel.symbol("nr_threads").and_then(|at| kernel.space().u32(at));
-        let limit = count.map_or(MAX_TASKS, |n| (n as usize).saturating_mul(2).saturating_add(1024));
+        let count = kernel
+            .symbol("nr_threads")
+            .and_then(|at| kernel.space().u32(at));
+        let limit = count.map_or(MAX_TASKS, |n| {
+            (n as usize).saturating_mul(2).saturating_add(1024)
+        });
         Walk {
             kernel,
             layout,
@@ -258,7 +279,8 @@ impl<'k> Walk<'k> {
         if let Some(broken) = walk.broken {
             out.broken.push(broken);
             // What lies behind the break is reached from the other end.
-            let mut rest = list::walk_back(self.kernel.space(), "init_task.tasks", head, self.limit);
+            let mut rest =
+                list::walk_back(self.kernel.space(), "init_task.tasks", head, self.limit);
             rest.entries.reverse();
             walk.entries.extend(rest.entries);
             out.broken.extend(rest.broken);
@@ -270,7 +292,11 @@ impl<'k> Walk<'k> {
             self.process(list::container_of(entry, self.layout.tasks), out);
         }
         // Where the list is torn, what CPUs ran may stand in no part of it.
-        let mut current: Vec<_> = self.current.iter().map(|(task, cpu)| (*cpu, *task)).collect();
+        let mut current: Vec<_> = self
+            .current
+            .iter()
+            .map(|(task, cpu)| (*cpu, *task))
+            .collect();
         current.sort();
         for (_, task) in current {
             self.task(task, out);
@@ -282,7 +308,9 @@ impl<'k> Walk<'k> {
         let Ok(cpus) = self.kernel.cpus() else { return };
         for cpu in cpus.possible.iter() {
             let idle = self.kernel.percpu_object("runqueues", "struct rq", cpu);
-            let idle = idle.and_then(|rq| rq.field("idle")).and_then(|idle| idle.pointer());
+            let idle = idle
+                .and_then(|rq| rq.field("idle"))
+                .and_then(|idle| idle.pointer());
             match idle {
                 Ok(VirtAddr(0)) => {} // the CPU never came up
                 Ok(at) => self.task(at, out),
@@ -347,7 +375,11 @@ mod tests {
             (0x1000, 0, 'D'),
             (0x2001, 0, 'S'), // freezable
         ] {
-            assert_eq!(TaskState { state, exit }.letter(), letter, "{state:#x} {exit:#x}");
+            assert_eq!(
+                TaskState { state, exit }.letter(),
+                letter,
+                "{state:#x} {exit:#x}"
+            );
         }
     }
 }

@@ -92,7 +92,10 @@ pub struct Frame {
 impl Frame {
     /// Whether the unwind tables, or a call instruction, vouch for it.
     pub fn is_reliable(&self) -> bool {
-        matches!(self.found_by, FoundBy::Registers | FoundBy::Orc | FoundBy::CallSite)
+        matches!(
+            self.found_by,
+            FoundBy::Registers | FoundBy::Orc | FoundBy::CallSite
+        )
     }
 }
 
@@ -221,8 +224,14 @@ impl<'k> Unwinder<'k> {
             current: kernel.current_task(cpu).ok().map(|task| task.address),
             stacks: kernel.cpu_stacks(cpu),
         };
-        let cpus = kernel.cpus().map(|cpus| cpus.possible.iter().map(on_cpu).collect());
-        Unwinder { kernel, orc: Orc::open(kernel), cpus: cpus.unwrap_or_default() }
+        let cpus = kernel
+            .cpus()
+            .map(|cpus| cpus.possible.iter().map(on_cpu).collect());
+        Unwinder {
+            kernel,
+            orc: Orc::open(kernel),
+            cpus: cpus.unwrap_or_default(),
+        }
     }
 
     /// The unwind tables.
@@ -235,14 +244,21 @@ impl<'k> Unwinder<'k> {
 
     /// The CPU on which a task was running.
     pub fn running_on(&self, task: VirtAddr) -> Option<CpuId> {
-        self.cpus.iter().find(|c| c.current == Some(task)).map(|c| c.cpu)
+        self.cpus
+            .iter()
+            .find(|c| c.current == Some(task))
+            .map(|c| c.cpu)
     }
 
     /// Unwinds.
     pub fn backtrace(&self, start: Start) -> Backtrace {
         match start {
             Start::Registers(registers) => {
-                let stacks = self.cpus.iter().flat_map(|c| c.stacks.iter().cloned()).collect();
+                let stacks = self
+                    .cpus
+                    .iter()
+                    .flat_map(|c| c.stacks.iter().cloned())
+                    .collect();
                 self.walk(registers, stacks)
             }
             Start::Cpu(cpu) => self.of_cpu(cpu),
@@ -262,7 +278,10 @@ impl<'k> Unwinder<'k> {
             }
             (Ok(registers), Ok(range)) => {
                 let rsp = VirtAddr(registers.values.rsp);
-                let why = format!("its stack pointer {rsp} is not on its stack at {}", range.bottom);
+                let why = format!(
+                    "its stack pointer {rsp} is not on its stack at {}",
+                    range.bottom
+                );
                 self.scan(vec![range], &why)
             }
             (Err(e), Ok(range)) => self.scan(vec![range], &format!("its registers: {e}")),
@@ -273,7 +292,9 @@ impl<'k> Unwinder<'k> {
     fn of_cpu(&self, cpu: CpuId) -> Backtrace {
         let mut stacks = Vec::new();
         if let Some(known) = self.cpus.iter().find(|c| c.cpu == cpu) {
-            let task = known.current.and_then(|task| self.kernel.task_stack_range(task).ok());
+            let task = known
+                .current
+                .and_then(|task| self.kernel.task_stack_range(task).ok());
             stacks.extend(task);
             stacks.extend(known.stacks.iter().cloned());
         }
@@ -281,7 +302,10 @@ impl<'k> Unwinder<'k> {
             Ok(registers) => registers,
             Err(e) => return self.scan_task(stacks, &e.to_string()),
         };
-        let (ip, rsp) = (VirtAddr(registers.values.rip), VirtAddr(registers.values.rsp));
+        let (ip, rsp) = (
+            VirtAddr(registers.values.rip),
+            VirtAddr(registers.values.rsp),
+        );
         if registers.is_user_mode() || stacks.iter().any(|s| s.contains(rsp)) {
             return self.walk(registers, stacks);
         }
@@ -290,9 +314,15 @@ impl<'k> Unwinder<'k> {
             // Stacks are aligned to their size (THREAD_ALIGN).
             let bottom = VirtAddr(rsp.0 & !(DEFAULT_STACK - 1));
             let top = VirtAddr(bottom.0.wrapping_add(DEFAULT_STACK));
-            stacks.push(StackRange { kind: StackKind::Task, bottom, top });
+            stacks.push(StackRange {
+                kind: StackKind::Task,
+                bottom,
+                top,
+            });
             let mut found = self.walk(registers, stacks);
-            found.notes.push("the task's record of its stack can't be read".into());
+            found
+                .notes
+                .push("the task's record of its stack can't be read".into());
             return found;
         }
         let why = format!(
@@ -305,11 +335,21 @@ impl<'k> Unwinder<'k> {
 
     /// Scans what a CPU without registers may have been on: its task's stack.
     fn scan_task(&self, stacks: Vec<StackRange>, why: &str) -> Backtrace {
-        self.scan(stacks.into_iter().filter(|s| s.kind == StackKind::Task).collect(), why)
+        self.scan(
+            stacks
+                .into_iter()
+                .filter(|s| s.kind == StackKind::Task)
+                .collect(),
+            why,
+        )
     }
 
     fn walk(&self, registers: Registers, stacks: Vec<StackRange>) -> Backtrace {
-        let mut walk = Walk { unwinder: self, stacks, left: Vec::new() };
+        let mut walk = Walk {
+            unwinder: self,
+            stacks,
+            left: Vec::new(),
+        };
         let values = registers.values;
         let mut state = State {
             ip: values.rip,
@@ -337,9 +377,18 @@ impl<'k> Unwinder<'k> {
         if !ended_because.is_complete() {
             frames.extend(self.rest(&walk, &state, frames.len()));
         }
-        let notes = self.orc.as_ref().err().map(|e| format!("no unwind tables: {e}"));
+        let notes = self
+            .orc
+            .as_ref()
+            .err()
+            .map(|e| format!("no unwind tables: {e}"));
         let notes = notes.into_iter().collect();
-        Backtrace { registers: Some(registers), frames, ended_because, notes }
+        Backtrace {
+            registers: Some(registers),
+            frames,
+            ended_because,
+            notes,
+        }
     }
 
     fn frame(&self, state: &State, stack: Option<&StackRange>) -> Frame {
@@ -366,9 +415,14 @@ impl<'k> Unwinder<'k> {
 
     /// What stands above the last frame that could be unwound, on the same stack.
     fn rest(&self, walk: &Walk<'_, '_>, state: &State, already: usize) -> Vec<Frame> {
-        let Some(range) = walk.stack_of(state.sp) else { return Vec::new() };
+        let Some(range) = walk.stack_of(state.sp) else {
+            return Vec::new();
+        };
         let bottom = VirtAddr(state.sp.wrapping_add(7) & !7);
-        let rest = StackRange { bottom, ..range.clone() };
+        let rest = StackRange {
+            bottom,
+            ..range.clone()
+        };
         let mut frames = self.scan_range(&rest).unwrap_or_default();
         frames.truncate(MAX_SCANNED.saturating_sub(already));
         frames
@@ -406,7 +460,12 @@ impl<'k> Unwinder<'k> {
             Some(e) if frames.is_empty() => Ended::NoStart(e),
             _ => Ended::Scanned,
         };
-        Backtrace { registers: None, frames, ended_because, notes: vec![why.to_owned()] }
+        Backtrace {
+            registers: None,
+            frames,
+            ended_because,
+            notes: vec![why.to_owned()],
+        }
     }
 
     /// Whether the instruction before `ip` is a call: `e8 rel32`, or `ff /2` in 2 to 7 bytes.
@@ -414,8 +473,15 @@ impl<'k> Unwinder<'k> {
         let Ok(before) = self.kernel.space().bytes(VirtAddr(ip.0.wrapping_sub(7)), 7) else {
             return false;
         };
-        let at = |back: usize| before.len().checked_sub(back).and_then(|i| before.get(i)).copied();
-        let indirect = |back| at(back) == Some(0xff) && at(back - 1).is_some_and(|m| m >> 3 & 7 == 2);
+        let at = |back: usize| {
+            before
+                .len()
+                .checked_sub(back)
+                .and_then(|i| before.get(i))
+                .copied()
+        };
+        let indirect =
+            |back| at(back) == Some(0xff) && at(back - 1).is_some_and(|m| m >> 3 & 7 == 2);
         at(5) == Some(0xe8) || [2, 3, 4, 6, 7].into_iter().any(indirect)
     }
 }
@@ -426,7 +492,9 @@ impl Unwinder<'_> {
         let Ok(before) = self.kernel.space().bytes(VirtAddr(ip.0.wrapping_sub(5)), 5) else {
             return false;
         };
-        let [0xe8, a, b, c, d] = before.as_slice() else { return false };
+        let [0xe8, a, b, c, d] = before.as_slice() else {
+            return false;
+        };
         let distance = i32::from_le_bytes([*a, *b, *c, *d]);
         ip.0.wrapping_add_signed(distance.into()) == start.0
     }
@@ -440,13 +508,20 @@ impl Unwinder<'_> {
             .instructions()
             .take_while(|i| i.flow_control() != FlowControl::Call)
             .filter(|i| i.mnemonic() == Mnemonic::Push);
-        pushes.position(|i| i.op0_register() == Register::RBP).map(|index| index as u64 + 1)
+        pushes
+            .position(|i| i.op0_register() == Register::RBP)
+            .map(|index| index as u64 + 1)
     }
 }
 
 fn nothing(e: Error) -> Backtrace {
     let ended_because = Ended::NoStart(e);
-    Backtrace { registers: None, frames: Vec::new(), ended_because, notes: Vec::new() }
+    Backtrace {
+        registers: None,
+        frames: Vec::new(),
+        ended_because,
+        notes: Vec::new(),
+    }
 }
 
 /// The way through the stacks, so that none is entered twice.
@@ -460,17 +535,27 @@ impl Walk<'_, '_> {
     fn stack_of(&self, sp: u64) -> Option<&StackRange> {
         let sp = VirtAddr(sp);
         let inside = |s: &&StackRange| s.bottom <= sp && sp < s.top;
-        self.stacks.iter().find(inside).or_else(|| self.stacks.iter().find(|s| s.contains(sp)))
+        self.stacks
+            .iter()
+            .find(inside)
+            .or_else(|| self.stacks.iter().find(|s| s.contains(sp)))
     }
 
     fn word(&self, at: u64) -> std::result::Result<u64, Ended> {
-        self.unwinder.kernel.space().u64(VirtAddr(at)).map_err(Ended::Unreadable)
+        self.unwinder
+            .kernel
+            .space()
+            .u64(VirtAddr(at))
+            .map_err(Ended::Unreadable)
     }
 
     /// The caller's frame.
     fn step(&mut self, state: &State) -> std::result::Result<State, Ended> {
         let next = match self.entry(state)? {
-            Some(entry) => State { found_by: FoundBy::Orc, ..self.apply(&entry, state)? },
+            Some(entry) => State {
+                found_by: FoundBy::Orc,
+                ..self.apply(&entry, state)?
+            },
             None => self.without_entry(state)?,
         };
         if next.ip == 0 {
@@ -487,14 +572,21 @@ impl Walk<'_, '_> {
         }
         if self.frame_pointer_holds(state) {
             let next = self.apply(&FRAME_POINTER, state)?;
-            return Ok(State { found_by: FoundBy::FramePointer, ..next });
+            return Ok(State {
+                found_by: FoundBy::FramePointer,
+                ..next
+            });
         }
         Err(Ended::NoUnwindInfo(VirtAddr(state.ip)))
     }
 
     /// The rule for a frame, where the tables have one.
     fn entry(&self, state: &State) -> std::result::Result<Option<OrcEntry>, Ended> {
-        let ip = VirtAddr(if state.exact { state.ip } else { state.ip.wrapping_sub(1) });
+        let ip = VirtAddr(if state.exact {
+            state.ip
+        } else {
+            state.ip.wrapping_sub(1)
+        });
         let kernel = self.unwinder.kernel;
         let found = match &self.unwinder.orc {
             Ok(orc) => orc.find(kernel, ip).map_err(Ended::Unreadable)?,
@@ -502,12 +594,11 @@ impl Walk<'_, '_> {
         };
         match found.map(|entry| (entry, entry.kind)) {
             Some((_, OrcType::EndOfStack)) => Err(Ended::EndOfStack),
-            Some((entry, OrcType::Call | OrcType::Regs | OrcType::RegsPartial)) => {
-                Ok(Some(entry))
-            }
-            Some((_, OrcType::Unknown(kind))) => {
-                Err(astray(state, &format!("its ORC entry is of the unknown type {kind}")))
-            }
+            Some((entry, OrcType::Call | OrcType::Regs | OrcType::RegsPartial)) => Ok(Some(entry)),
+            Some((_, OrcType::Unknown(kind))) => Err(astray(
+                state,
+                &format!("its ORC entry is of the unknown type {kind}"),
+            )),
             Some((_, OrcType::Undefined)) | None => Ok(None),
         }
     }
@@ -524,9 +615,12 @@ impl Walk<'_, '_> {
         let top = self.stack_of(state.sp)?.top.0;
         let words = top.saturating_sub(state.sp).min(MAX_FRAME) / 8;
         let behind_call = |at: &u64| {
-            self.word(*at).is_ok_and(|ip| unwinder.is_behind_call_of(VirtAddr(ip), start))
+            self.word(*at)
+                .is_ok_and(|ip| unwinder.is_behind_call_of(VirtAddr(ip), start))
         };
-        let at = (0..words).map(|i| state.sp.wrapping_add(i * 8)).find(behind_call)?;
+        let at = (0..words)
+            .map(|i| state.sp.wrapping_add(i * 8))
+            .find(behind_call)?;
         let saved = unwinder.pushes_frame_pointer(start, location.size?);
         let bp = match saved {
             Some(position) => self.word(at.wrapping_sub(position.checked_mul(8)?)).ok()?,
@@ -545,7 +639,9 @@ impl Walk<'_, '_> {
 
     /// Whether the frame pointer leads to a return address further up on the same stack.
     fn frame_pointer_holds(&self, state: &State) -> bool {
-        let on_stack = self.stack_of(state.sp).is_some_and(|s| s.contains(VirtAddr(state.bp)));
+        let on_stack = self
+            .stack_of(state.sp)
+            .is_some_and(|s| s.contains(VirtAddr(state.bp)));
         on_stack
             && state.bp >= state.sp
             && state.bp % 8 == 0
@@ -583,7 +679,12 @@ impl Walk<'_, '_> {
             OrcReg::PrevSp => self.word(sp.wrapping_add_signed(entry.bp_offset.into()))?,
             OrcReg::Bp => self.word(state.bp.wrapping_add_signed(entry.bp_offset.into()))?,
             OrcReg::Undefined => next.full.or(next.before).map_or(state.bp, |regs| regs.rbp),
-            other => return Err(astray(state, &format!("its frame pointer is saved by {other:?}"))),
+            other => {
+                return Err(astray(
+                    state,
+                    &format!("its frame pointer is saved by {other:?}"),
+                ));
+            }
         };
         Ok(next)
     }
@@ -593,7 +694,12 @@ impl Walk<'_, '_> {
         let offset = i64::from(entry.sp_offset);
         let known = |get: fn(&UserRegs) -> u64| {
             let regs = state.full.or(state.before);
-            let gone = || astray(state, &format!("it needs {:?}, which is not known", entry.sp_reg));
+            let gone = || {
+                astray(
+                    state,
+                    &format!("it needs {:?}, which is not known", entry.sp_reg),
+                )
+            };
             // The kernel adds no offset to these: the register holds the address.
             regs.map(|regs| get(&regs)).ok_or_else(gone)
         };
@@ -612,7 +718,10 @@ impl Walk<'_, '_> {
             OrcReg::Di => known(|r| r.rdi),
             OrcReg::Dx => known(|r| r.rdx),
             OrcReg::Ax => known(|r| r.rax),
-            other => Err(astray(state, &format!("its ORC entry counts from {other:?}"))),
+            other => Err(astray(
+                state,
+                &format!("its ORC entry counts from {other:?}"),
+            )),
         }
     }
 
@@ -622,8 +731,24 @@ impl Walk<'_, '_> {
         for (i, word) in words.iter_mut().enumerate() {
             *word = self.word(at.wrapping_add(i as u64 * 8))?;
         }
-        let [r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, rest @ ..] =
-            words;
+        let [
+            r15,
+            r14,
+            r13,
+            r12,
+            rbp,
+            rbx,
+            r11,
+            r10,
+            r9,
+            r8,
+            rax,
+            rcx,
+            rdx,
+            rsi,
+            rdi,
+            rest @ ..,
+        ] = words;
         let [orig_rax, rip, cs, rflags, rsp, ss] = rest;
         // CS and SS share their words with flags of FRED.
         let (cs, ss) = (cs & 0xffff, ss & 0xffff);
@@ -658,17 +783,25 @@ impl Walk<'_, '_> {
         if to.full.is_some_and(|regs| regs.cs & 3 != 0) {
             return Ok(()); // a user stack, which is not followed
         }
-        let (old, new) = (self.stack_of(from.sp).cloned(), self.stack_of(to.sp).cloned());
+        let (old, new) = (
+            self.stack_of(from.sp).cloned(),
+            self.stack_of(to.sp).cloned(),
+        );
         let sp = VirtAddr(to.sp);
         match (old, new) {
-            (old, new) if old == new && to.sp <= from.sp => {
-                Err(astray(from, &format!("the stack pointer {sp} does not rise")))
-            }
+            (old, new) if old == new && to.sp <= from.sp => Err(astray(
+                from,
+                &format!("the stack pointer {sp} does not rise"),
+            )),
             (old, new) if old == new => Ok(()),
-            (_, None) => Err(astray(from, &format!("the stack pointer {sp} is on no stack"))),
-            (_, Some(new)) if self.left.contains(&new) => {
-                Err(astray(from, &format!("it leads back to the {} stack", new.kind)))
-            }
+            (_, None) => Err(astray(
+                from,
+                &format!("the stack pointer {sp} is on no stack"),
+            )),
+            (_, Some(new)) if self.left.contains(&new) => Err(astray(
+                from,
+                &format!("it leads back to the {} stack", new.kind),
+            )),
             (old, Some(_)) => {
                 self.left.extend(old);
                 Ok(())
@@ -678,7 +811,10 @@ impl Walk<'_, '_> {
 }
 
 fn astray(state: &State, why: &str) -> Ended {
-    Ended::Astray { ip: VirtAddr(state.ip), why: why.to_owned() }
+    Ended::Astray {
+        ip: VirtAddr(state.ip),
+        why: why.to_owned(),
+    }
 }
 
 /// Whether registers came from the CPU, not from a sleeping task's frame.

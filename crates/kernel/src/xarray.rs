@@ -48,7 +48,12 @@ pub fn walk(kernel: &Kernel, array: &Object<'_>, limit: usize) -> XArrayWalk {
     let head = array.field("xa_head").and_then(|head| head.u64());
     let layout = NodeLayout::of(kernel);
     match (head, layout) {
-        (Ok(head), Ok(layout)) => Walk { space: array.space(), layout, limit }.run(head, &mut out),
+        (Ok(head), Ok(layout)) => Walk {
+            space: array.space(),
+            layout,
+            limit,
+        }
+        .run(head, &mut out),
         (Err(e), _) | (_, Err(e)) => out.broken = Some(e),
     }
     out
@@ -59,7 +64,11 @@ impl NodeLayout {
         let node = kernel.object(VirtAddr(0), "struct xa_node")?;
         let (shift, slots) = (node.field("shift")?, node.field("slots")?);
         let count = slots.count()?.min(MAX_SLOTS);
-        Ok(NodeLayout { shift: shift.address.0, slots: slots.address.0, count })
+        Ok(NodeLayout {
+            shift: shift.address.0,
+            slots: slots.address.0,
+            count,
+        })
     }
 }
 
@@ -87,7 +96,14 @@ impl Walk<'_> {
         if levels == 0 || shift >= 64 || above.is_some_and(|above| shift >= above) {
             let found = format!("a node of shift {shift} below one of {above:?}");
             let at = VirtAddr(at);
-            return broken(out, Error::Implausible { what: "a node of an xarray".into(), at, found });
+            return broken(
+                out,
+                Error::Implausible {
+                    what: "a node of an xarray".into(),
+                    at,
+                    found,
+                },
+            );
         }
         for slot in 0..self.layout.count {
             let place = at.wrapping_add(self.layout.slots).wrapping_add(slot * 8);
@@ -111,7 +127,14 @@ impl Walk<'_> {
         }
         if out.entries.len() >= self.limit {
             let (what, at) = ("an xarray".into(), VirtAddr(entry));
-            return broken(out, Error::EndlessList { what, at, count: self.limit });
+            return broken(
+                out,
+                Error::EndlessList {
+                    what,
+                    at,
+                    count: self.limit,
+                },
+            );
         }
         out.entries.push((index, VirtAddr(entry)));
     }

@@ -1,6 +1,11 @@
 //! Dumps that do not say where their kernel is.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
 
 mod support;
 
@@ -28,7 +33,11 @@ fn the_text_is_found_in_memory_and_the_report_says_so() {
     let opened = open(machine.dump(Vec::new())).unwrap();
     assert_eq!(opened.release(), "6.12.1-test");
     assert_eq!(opened.space().root().0, kernel.root);
-    assert!(opened.notes()[0].contains("physical 0x500000"), "{:?}", opened.notes());
+    assert!(
+        opened.notes()[0].contains("physical 0x500000"),
+        "{:?}",
+        opened.notes()
+    );
 }
 
 #[test]
@@ -48,7 +57,12 @@ fn remains_of_another_kernel_are_not_taken() {
     let mut machine = Machine::new();
     let kernel = TinyKernel::put(&mut machine, HERE, 0x100_0000, "6.12.1-test");
     // A kernel from before a warm reboot: its text is left, its tables are not.
-    let old = TinyKernel { virt: HERE - 0x400_0000, phys: 0x300_0000, root: 0x300_3000, release: "6.1.0-old" };
+    let old = TinyKernel {
+        virt: HERE - 0x400_0000,
+        phys: 0x300_0000,
+        root: 0x300_3000,
+        release: "6.1.0-old",
+    };
     machine.write(0x10_0000, old.text("CRASHTIME=1\n").as_bytes());
     machine.write(0x50_0000, kernel.text("").as_bytes());
     let opened = open(machine.dump(Vec::new())).unwrap();
@@ -59,24 +73,40 @@ fn remains_of_another_kernel_are_not_taken() {
 fn of_two_kernels_in_memory_the_crashed_one_is_meant_and_the_other_is_named() {
     let mut machine = Machine::new();
     let crashed = TinyKernel::put(&mut machine, HERE, 0x100_0000, "6.12.1-crashed");
-    let capture = TinyKernel::put(&mut machine, HERE - 0x400_0000, 0x800_0000, "6.12.1-capture");
+    let capture = TinyKernel::put(
+        &mut machine,
+        HERE - 0x400_0000,
+        0x800_0000,
+        "6.12.1-capture",
+    );
     machine.write(0x10_0000, capture.text("").as_bytes());
     machine.write(0x50_0000, crashed.text("CRASHTIME=2\n").as_bytes());
     let opened = open(machine.dump(Vec::new())).unwrap();
     assert_eq!(opened.release(), "6.12.1-crashed");
-    assert!(opened.notes()[1].contains("6.12.1-capture"), "{:?}", opened.notes());
+    assert!(
+        opened.notes()[1].contains("6.12.1-capture"),
+        "{:?}",
+        opened.notes()
+    );
 }
 
 #[test]
 fn a_note_that_the_page_tables_refute_gives_way_to_the_truth_in_memory() {
     let mut machine = Machine::new();
     let kernel = TinyKernel::put(&mut machine, HERE, 0x100_0000, "6.12.1-test");
-    let elsewhere = TinyKernel { phys: 0x300_0000, ..TinyKernel::put(&mut machine, HERE, 0x100_0000, "6.12.1-test") };
+    let elsewhere = TinyKernel {
+        phys: 0x300_0000,
+        ..TinyKernel::put(&mut machine, HERE, 0x100_0000, "6.12.1-test")
+    };
     machine.write(0x50_0000, kernel.text("").as_bytes());
     machine.write(0x300_3000, &[0; 8]);
     let opened = open(machine.dump(vec![Note::vmcoreinfo(&elsewhere.text(""))])).unwrap();
     assert_eq!(opened.space().root().0, kernel.root);
-    assert!(opened.notes()[0].contains("is not its kernel's"), "{:?}", opened.notes());
+    assert!(
+        opened.notes()[0].contains("is not its kernel's"),
+        "{:?}",
+        opened.notes()
+    );
 }
 
 #[test]
@@ -103,7 +133,8 @@ fn without_note(path: &Path, dump: &Dump, folder: &Path) -> PathBuf {
     let file = FileOptions::new().write(true).open(&copy).unwrap();
     for note in dump.notes().iter().filter(|note| note.name == "VMCOREINFO") {
         let desc = note.offset.unwrap().0;
-        file.write_all_at(&vec![0; note.size as usize], desc).unwrap();
+        file.write_all_at(&vec![0; note.size as usize], desc)
+            .unwrap();
         file.write_all_at(b"FORGOTTEN!", desc - 12).unwrap();
     }
     if let Some(header) = dump.kdump_header() {
@@ -115,21 +146,41 @@ fn without_note(path: &Path, dump: &Dump, folder: &Path) -> PathBuf {
 
 #[test]
 fn a_real_dump_without_its_note_is_the_same_kernel() {
-    let Some(dir) = corpus("dumps without their note") else { return };
+    let Some(dir) = corpus("dumps without their note") else {
+        return;
+    };
     let scratch = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(dir.join("dumps")).unwrap() {
         let path = entry.unwrap().path();
-        let Ok(dump) = Dump::open(std::slice::from_ref(&path), &OpenOptions::default()) else { continue };
+        let Ok(dump) = Dump::open(std::slice::from_ref(&path), &OpenOptions::default()) else {
+            continue;
+        };
         if dump.vmcoreinfo().is_none() || !matches!(dump.format(), Format::Kdump | Format::Elf) {
             continue;
         }
         let copy = without_note(&path, &dump, scratch.path());
         let blank = Dump::open(&[copy], &OpenOptions::default()).unwrap();
         assert!(blank.vmcoreinfo().is_none(), "{}", path.display());
-        let (with, without) = (open(Arc::new(dump)).unwrap(), open(Arc::new(blank)).unwrap());
-        assert_eq!(with.vmcoreinfo(), without.vmcoreinfo(), "{}", path.display());
-        assert_eq!(with.symbol("init_task").unwrap(), without.symbol("init_task").unwrap());
-        assert_eq!(without.notes().len(), with.notes().len() + 1, "{:?}", without.notes());
+        let (with, without) = (
+            open(Arc::new(dump)).unwrap(),
+            open(Arc::new(blank)).unwrap(),
+        );
+        assert_eq!(
+            with.vmcoreinfo(),
+            without.vmcoreinfo(),
+            "{}",
+            path.display()
+        );
+        assert_eq!(
+            with.symbol("init_task").unwrap(),
+            without.symbol("init_task").unwrap()
+        );
+        assert_eq!(
+            without.notes().len(),
+            with.notes().len() + 1,
+            "{:?}",
+            without.notes()
+        );
     }
 }
 
@@ -161,16 +212,29 @@ fn with_vmlinux(file: &str, kernel: &str) -> Option<(Dump, KernelOptions)> {
         return None;
     }
     let dump = Dump::open(&[path], &OpenOptions::default()).unwrap();
-    Some((dump, KernelOptions { vmlinux: Some(vmlinux), ..KernelOptions::default() }))
+    Some((
+        dump,
+        KernelOptions {
+            vmlinux: Some(vmlinux),
+            ..KernelOptions::default()
+        },
+    ))
 }
 
 fn same_kernel(found: &Kernel, truth: &Kernel) {
     for key in ["swapper_pg_dir", "_stext", "init_uts_ns"] {
-        assert_eq!(found.vmcoreinfo().symbol(key), truth.vmcoreinfo().symbol(key), "{key}");
+        assert_eq!(
+            found.vmcoreinfo().symbol(key),
+            truth.vmcoreinfo().symbol(key),
+            "{key}"
+        );
     }
     let number = |kernel: &Kernel, key: &str| kernel.vmcoreinfo().number(key);
     assert_eq!(number(found, "phys_base"), number(truth, "phys_base"));
-    assert_eq!(found.vmcoreinfo().kernel_offset(), truth.vmcoreinfo().kernel_offset());
+    assert_eq!(
+        found.vmcoreinfo().kernel_offset(),
+        truth.vmcoreinfo().kernel_offset()
+    );
     assert_eq!(found.release(), truth.release());
     assert_eq!(found.build_id(), truth.build_id());
     assert_eq!(found.symbols().unwrap().origin(), SymbolOrigin::Vmlinux);
@@ -179,10 +243,17 @@ fn same_kernel(found: &Kernel, truth: &Kernel) {
 
 #[test]
 fn the_registers_of_a_hypervisor_s_dump_lead_to_the_kernel() {
-    let Some((dump, options)) = with_vmlinux("hv-running.elf", "virtdbg") else { return };
+    let Some((dump, options)) = with_vmlinux("hv-running.elf", "virtdbg") else {
+        return;
+    };
     let notes = dump.notes().iter().filter(|note| note.name == "QEMU");
-    let notes: Vec<Note> = notes.map(|n| Note::new(&n.name, n.kind, n.desc.clone())).collect();
-    let elf = notes.into_iter().fold(Elf::of(&memory_without_texts(&dump)), Elf::note).build();
+    let notes: Vec<Note> = notes
+        .map(|n| Note::new(&n.name, n.kind, n.desc.clone()))
+        .collect();
+    let elf = notes
+        .into_iter()
+        .fold(Elf::of(&memory_without_texts(&dump)), Elf::note)
+        .build();
     let truth = Kernel::open(Arc::new(dump), &options).unwrap();
     let found = Kernel::open(Arc::new(Dump::from_bytes(elf).unwrap()), &options).unwrap();
     assert!(found.notes()[0].contains("CR3"), "{:?}", found.notes());
@@ -191,7 +262,9 @@ fn the_registers_of_a_hypervisor_s_dump_lead_to_the_kernel() {
 
 #[test]
 fn the_banner_leads_to_the_kernel_where_nothing_else_does() {
-    let Some((dump, options)) = with_vmlinux("svm-splat.kdump", "virtdbg") else { return };
+    let Some((dump, options)) = with_vmlinux("svm-splat.kdump", "virtdbg") else {
+        return;
+    };
     let elf = Elf::of(&memory_without_texts(&dump)).build();
     let truth = Kernel::open(Arc::new(dump), &options).unwrap();
     let found = Kernel::open(Arc::new(Dump::from_bytes(elf).unwrap()), &options).unwrap();

@@ -17,7 +17,12 @@ const GIB: u64 = 1 << 30;
 const PAT: u64 = 1 << 7;
 
 fn space(machine: &Machine, root: u64, five_levels: bool, sme_mask: u64) -> AddressSpace {
-    let mode = PagingMode { root: PhysAddr(root), five_levels, sme_mask, phys_base: 0 };
+    let mode = PagingMode {
+        root: PhysAddr(root),
+        five_levels,
+        sme_mask,
+        phys_base: 0,
+    };
     AddressSpace::new(machine.dump(Vec::new()), mode)
 }
 
@@ -40,7 +45,10 @@ fn pages_of_all_three_sizes_are_translated() {
     let space = space(&machine, root, false, 0);
     assert_eq!(walk(&space, DIRECT + 0xabc), 0x1234_5abc);
     assert_eq!(walk(&space, DIRECT + 5 * MIB + 7), 0x4060_0000 + MIB + 7);
-    assert_eq!(walk(&space, DIRECT + 3 * GIB + 0x2345_6789), 7 * GIB + 0x2345_6789);
+    assert_eq!(
+        walk(&space, DIRECT + 3 * GIB + 0x2345_6789),
+        7 * GIB + 0x2345_6789
+    );
 }
 
 #[test]
@@ -51,7 +59,10 @@ fn the_pat_bit_of_a_large_page_is_no_bit_of_its_address() {
     machine.map(root, 4, DIRECT + GIB, 5 * GIB, 3, RW | LARGE_PAT | NX);
     let space = space(&machine, root, false, 0);
     assert_eq!(walk(&space, DIRECT + 0x10_0123), 0x4070_0123);
-    assert_eq!(walk(&space, DIRECT + GIB + 0x3000_0001), 5 * GIB + 0x3000_0001);
+    assert_eq!(
+        walk(&space, DIRECT + GIB + 0x3000_0001),
+        5 * GIB + 0x3000_0001
+    );
 }
 
 #[test]
@@ -69,7 +80,14 @@ fn bits_that_are_no_address_are_passed_over() {
     let root = machine.page();
     // No execution, a protection key, and the bits that are left to software.
     let high = NX | 0xf << 59 | 0x7f << 52;
-    machine.map(root, 4, DIRECT, 0xf_ffff_ffff_f000 & !(1 << 12), 1, RW | high | 0xe00 | 1 << 8);
+    machine.map(
+        root,
+        4,
+        DIRECT,
+        0xf_ffff_ffff_f000 & !(1 << 12),
+        1,
+        RW | high | 0xe00 | 1 << 8,
+    );
     let space = space(&machine, root, false, 0);
     assert_eq!(walk(&space, DIRECT + 1), 0xf_ffff_ffff_e001);
 }
@@ -118,7 +136,9 @@ fn the_user_half_of_split_tables_does_not_map_the_kernel() {
     assert_eq!(user, kernel | 1 << 12);
     let at = 0xffff_ffff_8100_0040;
     assert_eq!(walk(&space(&machine, kernel, false, 0), at), 0x100_0040);
-    let error = space(&machine, user, false, 0).walk_only(VirtAddr(at)).unwrap_err();
+    let error = space(&machine, user, false, 0)
+        .walk_only(VirtAddr(at))
+        .unwrap_err();
     assert!(matches!(error, Error::NotMapped { .. }), "{error}");
 }
 
@@ -130,7 +150,12 @@ fn a_walk_that_ends_says_at_which_level() {
     machine.write(entry, &0x8062_u64.to_le_bytes()); // present no more
     let space = space(&machine, root, false, 0);
     let level_of = |at: u64| match space.translate(VirtAddr(at)).unwrap_err() {
-        Error::NotMapped { level, entry, value, .. } => (level, entry.0, value),
+        Error::NotMapped {
+            level,
+            entry,
+            value,
+            ..
+        } => (level, entry.0, value),
         other => panic!("{other}"),
     };
     assert_eq!(level_of(DIRECT), ("PTE", entry, 0x8062));
@@ -146,10 +171,18 @@ fn a_lost_table_is_not_an_absent_mapping_and_the_image_does_without() {
     machine.map(root, 4, DIRECT, 0x8000, 1, RW);
     let lost = machine.map(root, 4, 0xffff_ffff_8100_0000, 0x100_0000, 2, RW);
     machine.memory.pages.remove(&(lost >> 12));
-    let mode = PagingMode { root: PhysAddr(root), five_levels: false, sme_mask: 0, phys_base: 0x20_0000 };
+    let mode = PagingMode {
+        root: PhysAddr(root),
+        five_levels: false,
+        sme_mask: 0,
+        phys_base: 0x20_0000,
+    };
     let space = AddressSpace::new(machine.dump(Vec::new()), mode);
     let at = VirtAddr(0xffff_ffff_8100_0040);
-    assert!(matches!(space.walk_only(at), Err(Error::PageTable { level: "PMD", .. })));
+    assert!(matches!(
+        space.walk_only(at),
+        Err(Error::PageTable { level: "PMD", .. })
+    ));
     assert_eq!(space.translate(at).unwrap(), PhysAddr(0x120_0040));
 }
 
@@ -173,7 +206,10 @@ fn a_read_goes_on_where_the_next_page_lies() {
     machine.write(0x80_0ffc, b"over");
     machine.write(0x70_0000, b"flow");
     let space = space(&machine, root, false, 0);
-    assert_eq!(space.bytes(VirtAddr(DIRECT + 0xffc), 8).unwrap(), b"overflow");
+    assert_eq!(
+        space.bytes(VirtAddr(DIRECT + 0xffc), 8).unwrap(),
+        b"overflow"
+    );
     let mut nine = [0; 0x1005];
     let error = space.read(VirtAddr(DIRECT + 0xffc), &mut nine).unwrap_err();
     assert!(matches!(error, Error::NotMapped { .. }), "{error}");

@@ -169,7 +169,9 @@ impl Dump {
         self.scan(Pfn(0)..self.max_pfn(), cancel, |pfn, page| {
             for offset in head.find_iter(page) {
                 let at = pfn.start(self.page_size());
-                let Some(at) = at.checked_add(offset as u64) else { continue };
+                let Some(at) = at.checked_add(offset as u64) else {
+                    continue;
+                };
                 let info = VmcoreInfo::parse(&self.text(at));
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                 if found.len() >= VMCOREINFO_FOUND {

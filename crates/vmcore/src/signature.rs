@@ -77,12 +77,36 @@ const FOREIGN: &[Foreign] = &[
     ),
     // A dump is read at random, so a packed one has to be unpacked whole; who does it chooses where
     // so many bytes go.
-    foreign(b"\x1f\x8b", "a gzip file", "unpack it: gzip -dc {file} > vmcore"),
-    foreign(b"\xfd7zXZ\0", "an xz file", "unpack it: xz -dc {file} > vmcore"),
-    foreign(b"\x28\xb5\x2f\xfd", "a zstd file", "unpack it: zstd -dc {file} > vmcore"),
-    foreign(b"BZh", "a bzip2 file", "unpack it: bzip2 -dc {file} > vmcore"),
-    foreign(b"\x04\x22\x4d\x18", "an lz4 file", "unpack it: lz4 -dc {file} > vmcore"),
-    foreign(b"\x89LZO", "an lzop file", "unpack it: lzop -dc {file} > vmcore"),
+    foreign(
+        b"\x1f\x8b",
+        "a gzip file",
+        "unpack it: gzip -dc {file} > vmcore",
+    ),
+    foreign(
+        b"\xfd7zXZ\0",
+        "an xz file",
+        "unpack it: xz -dc {file} > vmcore",
+    ),
+    foreign(
+        b"\x28\xb5\x2f\xfd",
+        "a zstd file",
+        "unpack it: zstd -dc {file} > vmcore",
+    ),
+    foreign(
+        b"BZh",
+        "a bzip2 file",
+        "unpack it: bzip2 -dc {file} > vmcore",
+    ),
+    foreign(
+        b"\x04\x22\x4d\x18",
+        "an lz4 file",
+        "unpack it: lz4 -dc {file} > vmcore",
+    ),
+    foreign(
+        b"\x89LZO",
+        "an lzop file",
+        "unpack it: lzop -dc {file} > vmcore",
+    ),
     foreign(b"PK\x03\x04", "a zip file", "unpack it: unzip {file}"),
     foreign(
         b"LinuxGuestRecord",

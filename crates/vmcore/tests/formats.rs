@@ -681,12 +681,32 @@ fn device_dumps_are_listed_by_name_and_other_notes_are_none() {
     let nameless = Note::new("LINUX", 0x700, vec![0; 10]);
     let memory = Memory::parse("page 1 data 11");
     for bytes in [
-        Elf::of(&memory).note(device.clone()).note(nameless.clone()).note(Note::prstatus(1, &[])).build(),
-        Kdump::new(memory).note(device).note(nameless).note(Note::prstatus(1, &[])).build().bytes,
+        Elf::of(&memory)
+            .note(device.clone())
+            .note(nameless.clone())
+            .note(Note::prstatus(1, &[]))
+            .build(),
+        Kdump::new(memory)
+            .note(device)
+            .note(nameless)
+            .note(Note::prstatus(1, &[]))
+            .build()
+            .bytes,
     ] {
         let dump = Dump::from_bytes(bytes).unwrap();
-        let names: Vec<_> = dump.notes().iter().map(|note| note.device_dump()).collect();
-        assert_eq!(names, [Some("cxgb4_0000:02:00.4".to_owned()), Some(String::new()), None]);
+        let names: Vec<_> = dump
+            .notes()
+            .iter()
+            .map(virtopsy_vmcore::Note::device_dump)
+            .collect();
+        assert_eq!(
+            names,
+            [
+                Some("cxgb4_0000:02:00.4".to_owned()),
+                Some(String::new()),
+                None
+            ]
+        );
     }
 }
 
@@ -695,7 +715,9 @@ fn vmcoreinfo_is_found_in_memory_alone_behind_a_note_s_header_and_across_pages()
     let mut memory = Memory::parse("pages 0x10..0x20 zero");
     let mut put = |at: usize, bytes: &[u8]| {
         for (i, byte) in bytes.iter().enumerate() {
-            let Some(Page::Data(page)) = memory.pages.get_mut(&((at + i) as u64 >> 12)) else { panic!() };
+            let Some(Page::Data(page)) = memory.pages.get_mut(&((at + i) as u64 >> 12)) else {
+                panic!()
+            };
             page[(at + i) & 0xfff] = *byte;
         }
     };
@@ -707,7 +729,11 @@ fn vmcoreinfo_is_found_in_memory_alone_behind_a_note_s_header_and_across_pages()
     let found = dump.find_vmcoreinfo(&std::sync::atomic::AtomicBool::new(false));
     let places: Vec<u64> = found.iter().map(|f| f.at.0).collect();
     assert_eq!(places, [0x11000, 0x13018, 0x15ff0]);
-    assert!(found.iter().all(|f| f.info.symbol("prb") == Some(0xffff_ffff_82e4_d3a0)));
+    assert!(
+        found
+            .iter()
+            .all(|f| f.info.symbol("prb") == Some(0xffff_ffff_82e4_d3a0))
+    );
 }
 
 #[test]

@@ -93,10 +93,16 @@ fn answer(kernel: &Kernel, args: &BtArgs) -> Result<Answer, Error> {
         let possible = &kernel.cpus()?.possible;
         let chosen: Vec<CpuId> = args.cpu.iter().copied().map(CpuId).collect();
         if let Some(cpu) = chosen.iter().find(|cpu| !possible.contains(**cpu)) {
-            return Err(Error::NoSymbol { tried: format!("CPU {cpu}") });
+            return Err(Error::NoSymbol {
+                tried: format!("CPU {cpu}"),
+            });
         }
-        let cpus = possible.iter().filter(|cpu| chosen.is_empty() || chosen.contains(cpu));
-        answer.backtraces.extend(cpus.map(|cpu| of_cpu(kernel, &unwinder, cpu)));
+        let cpus = possible
+            .iter()
+            .filter(|cpu| chosen.is_empty() || chosen.contains(cpu));
+        answer
+            .backtraces
+            .extend(cpus.map(|cpu| of_cpu(kernel, &unwinder, cpu)));
     }
     if args.all || !args.task.is_empty() {
         let tasks = kernel.tasks();
@@ -116,7 +122,9 @@ fn choose(kernel: &Kernel, tasks: &TaskList, wanted: &[String]) -> Result<Vec<Ta
     }
     let mut chosen = Vec::new();
     for name in wanted {
-        let missing = || Error::NoSymbol { tried: format!("task {name}") };
+        let missing = || Error::NoSymbol {
+            tried: format!("task {name}"),
+        };
         chosen.push(match name.strip_prefix("0x") {
             Some(hex) => {
                 let address = u64::from_str_radix(hex, 16).map_err(|_| missing())?;
@@ -137,7 +145,9 @@ fn choose(kernel: &Kernel, tasks: &TaskList, wanted: &[String]) -> Result<Vec<Ta
 
 fn of_cpu(kernel: &Kernel, unwinder: &Unwinder<'_>, cpu: CpuId) -> Entry {
     let backtrace = unwinder.backtrace(Start::Cpu(cpu));
-    let task = kernel.current_task(cpu).and_then(|task| kernel.task_info(task.address));
+    let task = kernel
+        .current_task(cpu)
+        .and_then(|task| kernel.task_info(task.address));
     let mut entry = entry(backtrace, task.ok().as_ref());
     entry.cpu = Some(cpu.0);
     entry.in_nmi = kernel.is_in_nmi(cpu).ok();
@@ -162,7 +172,10 @@ fn entry(backtrace: Backtrace, task: Option<&TaskInfo>) -> Entry {
             state: task.state.letter(),
         }),
         registers: backtrace.registers.map(|r| r.source.to_string()),
-        user_mode: backtrace.registers.filter(|r| r.complete).map(|r| r.is_user_mode()),
+        user_mode: backtrace
+            .registers
+            .filter(|r| r.complete)
+            .map(|r| r.is_user_mode()),
         in_nmi: None,
         frames: backtrace.frames.iter().map(frame).collect(),
         ended_because: ended(&backtrace.ended_because),
@@ -212,7 +225,9 @@ fn text(answer: &Answer, look: Look) -> String {
             first.unwrap_or_default()
         );
     }
-    out.lines().map(|line| clean(line, look.unicode) + "\n").collect()
+    out.lines()
+        .map(|line| clean(line, look.unicode) + "\n")
+        .collect()
 }
 
 fn heading(out: &mut String, entry: &Entry) {
@@ -220,7 +235,10 @@ fn heading(out: &mut String, entry: &Entry) {
         Some(task) => format!("{} (pid {}, {})", task.comm, task.pid, task.state),
         None => "a task that can't be read".to_owned(),
     };
-    let place = entry.cpu.map(|cpu| format!("CPU {cpu}: ")).unwrap_or_default();
+    let place = entry
+        .cpu
+        .map(|cpu| format!("CPU {cpu}: "))
+        .unwrap_or_default();
     let mut facts = Vec::new();
     match &entry.registers {
         Some(source) if entry.cpu.is_some() => facts.push(format!("registers from {source}")),
@@ -233,7 +251,11 @@ fn heading(out: &mut String, entry: &Entry) {
     if entry.in_nmi == Some(true) {
         facts.push("now in its NMI handler".to_owned());
     }
-    let facts = if facts.is_empty() { String::new() } else { format!("; {}", facts.join(", ")) };
+    let facts = if facts.is_empty() {
+        String::new()
+    } else {
+        format!("; {}", facts.join(", "))
+    };
     let _ = writeln!(out, "{place}{task}{facts}");
 }
 
@@ -246,9 +268,18 @@ fn frames(out: &mut String, entry: &Entry) {
         }
         stack.clone_from(&frame.stack);
         let doubt = if frame.reliable { ' ' } else { '?' };
-        let _ = writeln!(out, "  #{i:<2} {doubt} {:#018x}  {}", frame.ip.0, location(frame));
+        let _ = writeln!(
+            out,
+            "  #{i:<2} {doubt} {:#018x}  {}",
+            frame.ip.0,
+            location(frame)
+        );
     }
-    let mark = if matches!(entry.ended_because.kind, "end-of-stack" | "user-mode") { "" } else { "! " };
+    let mark = if matches!(entry.ended_because.kind, "end-of-stack" | "user-mode") {
+        ""
+    } else {
+        "! "
+    };
     let _ = writeln!(out, "      {mark}{}", entry.ended_because.message);
     for note in &entry.notes {
         let _ = writeln!(out, "      note: {note}");
@@ -256,7 +287,9 @@ fn frames(out: &mut String, entry: &Entry) {
 }
 
 fn location(frame: &FrameEntry) -> String {
-    let Some(function) = &frame.function else { return "(no symbol)".to_owned() };
+    let Some(function) = &frame.function else {
+        return "(no symbol)".to_owned();
+    };
     let mut out = escape(function.as_bytes());
     if let Some(offset) = frame.offset {
         let _ = write!(out, "+{offset}");

@@ -119,7 +119,12 @@ fn answer(kernel: &Kernel) -> Result<Answer, Error> {
         waits.extend(waiting(kernel, &unwinder, task));
     }
     let who = |address| who(&tasks, address);
-    let cycle = |cycle: Vec<_>| cycle.into_iter().map(|task: virtopsy_kernel::VirtAddr| who(task.0)).collect();
+    let cycle = |cycle: Vec<_>| {
+        cycle
+            .into_iter()
+            .map(|task: virtopsy_kernel::VirtAddr| who(task.0))
+            .collect()
+    };
     answer.cycles = wait_cycles(&waits).into_iter().map(cycle).collect();
     answer.waiting = waits
         .into_iter()
@@ -191,7 +196,9 @@ fn held_entry(lock: &HeldLock) -> HeldEntry {
         address: Hex(lock.instance.0),
         name: class.map(|class| Text::new(class.name.clone())),
         usage: class.map(|class| class.usage.clone()),
-        wait: class.and_then(|class| class.wait).map(|(inner, outer)| format!("{outer}:{inner}")),
+        wait: class
+            .and_then(|class| class.wait)
+            .map(|(inner, outer)| format!("{outer}:{inner}")),
         at: lock.location.as_ref().map(|at| Text::from(at.to_string())),
         read: lock.read,
         trylock: lock.trylock,
@@ -208,8 +215,15 @@ fn text(answer: &Answer, look: Look) -> String {
     }
     // Writing to a string cannot fail.
     for wait in &answer.waiting {
-        let owner = wait.owner.as_ref().map_or_else(|| "nobody known".to_owned(), named);
-        let readers = if wait.owned_by_readers { "readers, the last of them " } else { "" };
+        let owner = wait
+            .owner
+            .as_ref()
+            .map_or_else(|| "nobody known".to_owned(), named);
+        let readers = if wait.owned_by_readers {
+            "readers, the last of them "
+        } else {
+            ""
+        };
         let _ = writeln!(
             out,
             "{} waits for the {} at {:#018x}, owned by {readers}{owner} (known by {})",
@@ -225,21 +239,30 @@ fn text(answer: &Answer, look: Look) -> String {
     }
     if let Some(first) = answer.incomplete_because.first() {
         let count = answer.incomplete_because.len();
-        let _ = writeln!(out, "Not all tasks could be read, {count} are missing: {first}");
+        let _ = writeln!(
+            out,
+            "Not all tasks could be read, {count} are missing: {first}"
+        );
     }
-    out.lines().map(|line| clean(line, look.unicode) + "\n").collect()
+    out.lines()
+        .map(|line| clean(line, look.unicode) + "\n")
+        .collect()
 }
 
 fn lockdep_text(out: &mut String, lockdep: &LockdepEntry) {
     let state = match (lockdep.built_in, lockdep.debug_locks) {
         (false, _) => "not in this kernel: which locks are held is not recorded",
         (true, Some(true)) => "on",
-        (true, Some(false)) => "off (after a report, an oops, or for want of room): what is held may be stale",
+        (true, Some(false)) => {
+            "off (after a report, an oops, or for want of room): what is held may be stale"
+        }
         (true, None) => "whether it was on can't be read",
     };
     let _ = writeln!(out, "Lockdep: {state}");
     for limit in &lockdep.limits {
-        let max = limit.max.map_or_else(|| "?".to_owned(), |max| max.to_string());
+        let max = limit
+            .max
+            .map_or_else(|| "?".to_owned(), |max| max.to_string());
         let _ = writeln!(out, "  {:<18} {:>8} of {max}", limit.what, limit.used);
     }
     if let Some(task) = &lockdep.inside {
@@ -248,13 +271,22 @@ fn lockdep_text(out: &mut String, lockdep: &LockdepEntry) {
 }
 
 fn task_text(out: &mut String, task: &TaskEntry) {
-    let _ = writeln!(out, "{} ({}) holds {}:", named(&task.who), task.state, task.depth);
+    let _ = writeln!(
+        out,
+        "{} ({}) holds {}:",
+        named(&task.who),
+        task.state,
+        task.depth
+    );
     for lock in &task.held {
         let name = lock.name.as_ref().or(lock.error.as_ref());
         let name = name.map_or_else(String::new, ToString::to_string);
         let usage = lock.usage.as_deref().unwrap_or("????");
         let wait = lock.wait.as_deref().unwrap_or("?:?");
-        let at = lock.at.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string);
+        let at = lock
+            .at
+            .as_ref()
+            .map_or_else(|| "?".to_owned(), ToString::to_string);
         let read = if lock.read > 0 { ", shared" } else { "" };
         let _ = writeln!(
             out,

@@ -68,7 +68,11 @@ fn answer(kernel: &Kernel) -> Result<Answer, Error> {
     let last = kernel.last_unloaded_module().ok().flatten();
     Ok(Answer {
         taints: kernel.taints().ok(),
-        modules: list.modules.iter().map(|module| entry(kernel, module)).collect(),
+        modules: list
+            .modules
+            .iter()
+            .map(|module| entry(kernel, module))
+            .collect(),
         last_unloaded: last.map(|module| Text::new(module.name)),
         incomplete_because: list.broken.as_ref().map(error_text),
     })
@@ -83,7 +87,10 @@ fn entry(kernel: &Kernel, module: &Module) -> Entry {
         refcount: module.refcount,
         used_by: users.into_iter().map(Text::new).collect(),
         taints: kernel.module_taints(module).ok(),
-        size: module.areas.iter().fold(0, |sum, area| area.size.saturating_add(sum)),
+        size: module
+            .areas
+            .iter()
+            .fold(0, |sum, area| area.size.saturating_add(sum)),
         areas: module
             .areas
             .iter()
@@ -99,11 +106,16 @@ fn entry(kernel: &Kernel, module: &Module) -> Entry {
 }
 
 fn text(answer: &Answer, look: Look) -> String {
-    let mut out = format!("{:<24} {:<8} {:>9} {:>5}  {:<18}  USED BY\n", "MODULE", "STATE", "BYTES", "REFS", "TEXT AT");
+    let mut out = format!(
+        "{:<24} {:<8} {:>9} {:>5}  {:<18}  USED BY\n",
+        "MODULE", "STATE", "BYTES", "REFS", "TEXT AT"
+    );
     for module in &answer.modules {
         let text = module.areas.iter().find(|area| area.text);
         let at = text.map_or_else(|| "-".to_owned(), |area| format!("{:#018x}", area.base.0));
-        let refs = module.refcount.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let refs = module
+            .refcount
+            .map_or_else(|| "-".to_owned(), |n| n.to_string());
         let users: Vec<String> = module.used_by.iter().map(ToString::to_string).collect();
         let taints = module.taints.as_deref().filter(|t| !t.is_empty());
         let taints = taints.map(|t| format!(" ({t})")).unwrap_or_default();
@@ -127,5 +139,7 @@ fn text(answer: &Answer, look: Look) -> String {
     if let Some(why) = &answer.incomplete_because {
         let _ = writeln!(out, "The list is not whole: {why}");
     }
-    out.lines().map(|line| clean(line, look.unicode) + "\n").collect()
+    out.lines()
+        .map(|line| clean(line, look.unicode) + "\n")
+        .collect()
 }

@@ -30,11 +30,16 @@ pub(crate) fn run(args: &PeekArgs, common: &Common) -> anyhow::Result<Status> {
         let ask = |text: &String| (text.clone(), kernel.peek(text, limits));
         Ok(args.expressions.iter().map(ask).collect::<Vec<_>>())
     });
-    let Some(found) = asked else { return Ok(Status::Error) };
+    let Some(found) = asked else {
+        return Ok(Status::Error);
+    };
     let failed = found.iter().any(|(_, found)| found.is_err());
     match args.format {
         PageFormat::Json => {
-            let values = found.iter().map(|(text, found)| outcome(text, found)).collect();
+            let values = found
+                .iter()
+                .map(|(text, found)| outcome(text, found))
+                .collect();
             print_json(&args.dump, &Answer { values })?;
         }
         PageFormat::Text => {
@@ -61,15 +66,26 @@ fn node_json(node: &Node) -> Json {
     let mut out = json!({"name": node.name, "type": node.type_name, "address": node.address.map(|a| Hex(a.0))});
     let (key, value) = match &node.value {
         // Numbers that a double can't hold are given as text, as all 64-bit values are.
-        Value::Integer { value, signed: true } if fits(*value as i64) => ("value", json!(*value as i64)),
-        Value::Integer { value, signed: false } if *value < 1 << 53 => ("value", json!(value)),
+        Value::Integer {
+            value,
+            signed: true,
+        } if fits(*value as i64) => ("value", json!(*value as i64)),
+        Value::Integer {
+            value,
+            signed: false,
+        } if *value < 1 << 53 => ("value", json!(value)),
         Value::Integer { value, .. } => ("value", json!(Hex(*value))),
         Value::Boolean(value) => ("value", json!(value)),
-        Value::Enumerator { name, value } => ("value", json!({"enumerator": name, "number": value})),
+        Value::Enumerator { name, value } => {
+            ("value", json!({"enumerator": name, "number": value}))
+        }
         Value::Pointer { to, symbol, text } => {
             let symbol = symbol.as_ref().map(ToString::to_string);
             let text = text.as_ref().map(|text| Text::new(text.clone()));
-            ("value", json!({"pointer": Hex(to.0), "symbol": symbol, "text": text}))
+            (
+                "value",
+                json!({"pointer": Hex(to.0), "symbol": symbol, "text": text}),
+            )
         }
         Value::Text(bytes) => ("value", json!(Text::new(bytes.clone()))),
         Value::Struct(members) => ("members", members.iter().map(node_json).collect()),
@@ -97,7 +113,9 @@ fn fits(value: i64) -> bool {
 fn tree(node: &Node, look: Look) -> String {
     let mut out = String::new();
     branch(&mut out, node, 0);
-    out.lines().map(|line| clean(line, look.unicode) + "\n").collect()
+    out.lines()
+        .map(|line| clean(line, look.unicode) + "\n")
+        .collect()
 }
 
 fn branch(out: &mut String, node: &Node, depth: usize) {
@@ -114,12 +132,16 @@ fn branch(out: &mut String, node: &Node, depth: usize) {
         Value::Struct(members) => {
             let at = node.address.map(|a| format!("  // {:#018x}", a.0));
             let _ = writeln!(out, "{indent}{head} {{{}", at.unwrap_or_default());
-            members.iter().for_each(|member| branch(out, member, depth + 1));
+            members
+                .iter()
+                .for_each(|member| branch(out, member, depth + 1));
             let _ = writeln!(out, "{indent}}}");
         }
         Value::Array { elements, count } => {
             let _ = writeln!(out, "{indent}{head} = [");
-            elements.iter().for_each(|element| branch(out, element, depth + 1));
+            elements
+                .iter()
+                .for_each(|element| branch(out, element, depth + 1));
             let left = count.saturating_sub(elements.len() as u64);
             if left > 0 {
                 let _ = writeln!(out, "{indent}  and {left} more");
@@ -135,16 +157,26 @@ fn branch(out: &mut String, node: &Node, depth: usize) {
 
 fn leaf(value: &Value) -> String {
     match value {
-        Value::Integer { value, signed: true } => (*value as i64).to_string(),
+        Value::Integer {
+            value,
+            signed: true,
+        } => (*value as i64).to_string(),
         Value::Integer { value, .. } if *value < 10 => value.to_string(),
         Value::Integer { value, .. } => format!("{value} ({value:#x})"),
         Value::Boolean(value) => value.to_string(),
-        Value::Enumerator { name: Some(name), value } => {
+        Value::Enumerator {
+            name: Some(name),
+            value,
+        } => {
             format!("{} ({value})", escape(name.as_bytes()))
         }
         Value::Enumerator { name: None, value } => format!("{value} (no enumerator)"),
         Value::Pointer { to, symbol, text } => {
-            let mut out = if to.0 == 0 { "NULL".to_owned() } else { format!("{:#018x}", to.0) };
+            let mut out = if to.0 == 0 {
+                "NULL".to_owned()
+            } else {
+                format!("{:#018x}", to.0)
+            };
             if let Some(symbol) = symbol {
                 let _ = write!(out, " <{}>", escape(symbol.to_string().as_bytes()));
             }
@@ -161,13 +193,24 @@ fn leaf(value: &Value) -> String {
 
 fn hex_dump(out: &mut String, indent: &str, node: &Node, bytes: &[u8], why: Option<&str>) {
     if let Some(why) = why {
-        let _ = writeln!(out, "{indent}{}: {}", escape(node.name.as_bytes()), escape(why.as_bytes()));
+        let _ = writeln!(
+            out,
+            "{indent}{}: {}",
+            escape(node.name.as_bytes()),
+            escape(why.as_bytes())
+        );
     }
     let start = node.address.map_or(0, |a| a.0);
     for (line, chunk) in bytes.chunks(16).enumerate() {
         let at = start.wrapping_add(line as u64 * 16);
         let hex: Vec<String> = chunk.iter().map(|b| format!("{b:02x}")).collect();
-        let shown = |b: &u8| if b.is_ascii_graphic() || *b == b' ' { char::from(*b) } else { '.' };
+        let shown = |b: &u8| {
+            if b.is_ascii_graphic() || *b == b' ' {
+                char::from(*b)
+            } else {
+                '.'
+            }
+        };
         let text: String = chunk.iter().map(shown).collect();
         let _ = writeln!(out, "{indent}{at:#018x}  {:<47}  {text}", hex.join(" "));
     }

@@ -75,12 +75,19 @@ fn entry(task: &TaskInfo) -> Entry {
 }
 
 fn text(answer: &Answer, look: Look) -> String {
-    let mut out = format!("  {:>7} {:>7} {:>7} {:>3}  S  {:<18}  COMM\n", "PID", "TGID", "PPID", "CPU", "TASK");
+    let mut out = format!(
+        "  {:>7} {:>7} {:>7} {:>3}  S  {:<18}  COMM\n",
+        "PID", "TGID", "PPID", "CPU", "TASK"
+    );
     for task in &answer.tasks {
         let mark = if task.running_on.is_some() { '>' } else { ' ' };
         let number = |n: Option<i64>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
         let comm = task.comm.to_string();
-        let comm = if task.kernel_thread { format!("[{comm}]") } else { comm };
+        let comm = if task.kernel_thread {
+            format!("[{comm}]")
+        } else {
+            comm
+        };
         // Writing to a string cannot fail.
         let _ = writeln!(
             out,
@@ -95,7 +102,12 @@ fn text(answer: &Answer, look: Look) -> String {
     }
     if let Some(first) = answer.incomplete_because.first() {
         let count = answer.incomplete_because.len();
-        let _ = writeln!(out, "The list is not whole, {count} could not be read: {first}");
+        let _ = writeln!(
+            out,
+            "The list is not whole, {count} could not be read: {first}"
+        );
     }
-    out.lines().map(|line| clean(line, look.unicode) + "\n").collect()
+    out.lines()
+        .map(|line| clean(line, look.unicode) + "\n")
+        .collect()
 }

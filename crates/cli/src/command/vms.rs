@@ -131,15 +131,26 @@ fn text(answer: &Answer, look: Look) -> String {
     if let Some(why) = &answer.incomplete_because {
         let _ = writeln!(out, "The list is not whole: {why}");
     }
-    out.lines().map(|line| clean(line, look.unicode) + "\n").collect()
+    out.lines()
+        .map(|line| clean(line, look.unicode) + "\n")
+        .collect()
 }
 
 fn vm_text(out: &mut String, vm: &VmEntry) {
-    let comm = vm.owner_comm.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string);
-    let owner = vm.owner.map_or_else(|| "?".to_owned(), |pid| pid.to_string());
+    let comm = vm
+        .owner_comm
+        .as_ref()
+        .map_or_else(|| "?".to_owned(), ToString::to_string);
+    let owner = vm
+        .owner
+        .map_or_else(|| "?".to_owned(), |pid| pid.to_string());
     let kind = vm.kind.as_deref().unwrap_or("kind unknown");
     let dead = if vm.dead == Some(true) { ", dead" } else { "" };
-    let _ = writeln!(out, "VM {:#018x}: {comm} (pid {owner}), {kind}{dead}", vm.address.0);
+    let _ = writeln!(
+        out,
+        "VM {:#018x}: {comm} (pid {owner}), {kind}{dead}",
+        vm.address.0
+    );
     for vcpu in &vm.vcpus {
         let _ = writeln!(out, "  vCPU {}: {}", vcpu.id, vcpu_text(vcpu));
     }
@@ -149,7 +160,11 @@ fn vm_text(out: &mut String, vm: &VmEntry) {
 }
 
 fn vcpu_text(vcpu: &VcpuEntry) -> String {
-    let mut facts = vec![vcpu.mode.clone().unwrap_or_else(|| "mode unknown".to_owned())];
+    let mut facts = vec![
+        vcpu.mode
+            .clone()
+            .unwrap_or_else(|| "mode unknown".to_owned()),
+    ];
     match (vcpu.loaded_on, vcpu.last_cpu) {
         (Some(cpu), _) => facts.push(format!("loaded on CPU {cpu}")),
         (None, Some(cpu)) => facts.push(format!("last on CPU {cpu}")),
@@ -162,10 +177,17 @@ fn vcpu_text(vcpu: &VcpuEntry) -> String {
     match vcpu.registers_hidden_because {
         Some(why) => facts.push(why.to_owned()),
         None => {
-            facts.push(vcpu.rip.map_or_else(|| "rip not in memory".to_owned(), |rip| format!("rip {rip}")));
+            facts.push(vcpu.rip.map_or_else(
+                || "rip not in memory".to_owned(),
+                |rip| format!("rip {rip}"),
+            ));
             facts.extend(vcpu.cr3.map(|cr3| format!("cr3 {cr3}")));
         }
     }
-    facts.extend(vcpu.incomplete_because.first().map(|why| format!("not all could be read: {why}")));
+    facts.extend(
+        vcpu.incomplete_because
+            .first()
+            .map(|why| format!("not all could be read: {why}")),
+    );
     facts.join(", ")
 }

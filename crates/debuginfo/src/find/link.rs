@@ -9,7 +9,6 @@
 use std::path::{Path, PathBuf};
 
 use super::Search;
-use super::open::open_elf;
 use crate::read::u32_at;
 use crate::{ElfFile, Files};
 
@@ -26,21 +25,30 @@ fn named_by(elf: &ElfFile) -> Option<(String, u32)> {
 impl Search {
     /// The file with the debug info of `path`, where that has neither symbols nor DWARF itself and
     /// says where they are.
-    pub(super) fn debug_file(&self, path: &Path, files: &dyn Files) -> Option<PathBuf> {
-        let elf = open_elf(path, files).ok()?;
+    pub(super) fn debug_file(
+        &self,
+        path: &Path,
+        elf: &ElfFile,
+        files: &dyn Files,
+    ) -> Option<PathBuf> {
         let stripped = !elf.has_dwarf() && elf.symbols().is_ok_and(|symbols| symbols.is_none());
-        let (name, checksum) = stripped.then(|| named_by(&elf)).flatten()?;
-        self.link_places(path, &name).into_iter().find(|place| {
-            place != path && place.is_file() && belongs(place, &elf, checksum, files)
-        })
+        let (name, checksum) = stripped.then(|| named_by(elf)).flatten()?;
+        self.link_places(path, &name)
+            .into_iter()
+            .find(|place| place != path && place.is_file() && belongs(place, elf, checksum, files))
     }
 
     fn link_places(&self, path: &Path, name: &str) -> Vec<PathBuf> {
-        let Some(folder) = path.parent() else { return Vec::new() };
+        let Some(folder) = path.parent() else {
+            return Vec::new();
+        };
         let mut places = vec![folder.join(name), folder.join(".debug").join(name)];
         let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let below = whole.strip_prefix("/").unwrap_or(&whole);
-        let system = self.system_root.iter().map(|root| root.join("usr/lib/debug"));
+        let system = self
+            .system_root
+            .iter()
+            .map(|root| root.join("usr/lib/debug"));
         for root in self.debug_dirs.iter().cloned().chain(system) {
             places.push(root.join(below).join(name));
         }
@@ -51,8 +59,12 @@ impl Search {
 /// Whether a file is the one that was split off: by build-id, or by the checksum where one of the
 /// two has none.
 fn belongs(place: &Path, elf: &ElfFile, checksum: u32, files: &dyn Files) -> bool {
-    let Ok(bytes) = files.open(place) else { return false };
-    let Ok(other) = ElfFile::parse(bytes.clone()) else { return false };
+    let Ok(bytes) = files.open(place) else {
+        return false;
+    };
+    let Ok(other) = ElfFile::parse(bytes.clone()) else {
+        return false;
+    };
     if let (Some(own), Some(its)) = (elf.build_id(), other.build_id()) {
         return own == its;
     }

@@ -28,12 +28,12 @@ pub fn open_elf(path: &Path, files: &dyn Files) -> Result<ElfFile, Error> {
     }
 }
 
-/// Whether a file may serve as vmlinux; if not, why.
+/// A file that may serve as vmlinux, opened; if it may not, why.
 pub(super) fn check_vmlinux(
     path: &Path,
     files: &dyn Files,
     wanted: Option<&str>,
-) -> Result<Fit, String> {
+) -> Result<(Fit, ElfFile), String> {
     let elf = open_elf(path, files).map_err(|error| error.to_string())?;
     match elf.elf_type() {
         ElfType::Executable | ElfType::Shared => {}
@@ -42,10 +42,10 @@ pub(super) fn check_vmlinux(
         ElfType::Other(other) => return Err(format!("ELF type {other}, not a vmlinux")),
     }
     match (wanted, elf.build_id()) {
-        (Some(wanted), Some(found)) if wanted.eq_ignore_ascii_case(&found) => Ok(Fit::Same),
+        (Some(wanted), Some(found)) if wanted.eq_ignore_ascii_case(&found) => Ok((Fit::Same, elf)),
         (Some(wanted), Some(found)) => Err(format!(
             "its build-id is {found}, the dump's kernel has {wanted}"
         )),
-        _ => Ok(Fit::Unknown),
+        _ => Ok((Fit::Unknown, elf)),
     }
 }

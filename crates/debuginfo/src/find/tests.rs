@@ -214,13 +214,31 @@ fn payload(pack: fn(&[u8]) -> Vec<u8>, bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_vmlinuz_serves_where_there_is_no_vmlinux_whatever_packs_it() {
-    let kernel = MadeElf::new(2).build_id(ID).section(".BTF", 1, b"types").build();
-    let packed = [gzip(&kernel), payload(xz, &kernel), payload(zstd, &kernel), payload(lz4, &kernel)];
+    let kernel = MadeElf::new(2)
+        .build_id(ID)
+        .section(".BTF", 1, b"types")
+        .build();
+    let packed = [
+        gzip(&kernel),
+        payload(xz, &kernel),
+        payload(zstd, &kernel),
+        payload(lz4, &kernel),
+    ];
     for (number, packed) in packed.iter().enumerate() {
         let root = tempfile::tempdir().unwrap();
-        put(root.path(), "boot/vmlinuz-6.1.0-test", &crate::bzimage::made(packed));
-        let found = Search { system_root: Some(root.path().to_owned()), ..search() }.run(&ReadFiles);
-        let path = found.vmlinux.unwrap_or_else(|| panic!("{number}: {:?}", found.rejected));
+        put(
+            root.path(),
+            "boot/vmlinuz-6.1.0-test",
+            &crate::bzimage::made(packed),
+        );
+        let found = Search {
+            system_root: Some(root.path().to_owned()),
+            ..search()
+        }
+        .run(&ReadFiles);
+        let path = found
+            .vmlinux
+            .unwrap_or_else(|| panic!("{number}: {:?}", found.rejected));
         assert!(found.verified);
         assert!(open_elf(&path, &ReadFiles).unwrap().has_btf());
     }
@@ -230,21 +248,41 @@ fn a_vmlinuz_serves_where_there_is_no_vmlinux_whatever_packs_it() {
 fn a_vmlinux_is_preferred_to_a_vmlinuz_and_another_build_s_is_refused() {
     let root = tempfile::tempdir().unwrap();
     put(root.path(), "deep/down/vmlinux-6.1.0-test", &vmlinux(ID));
-    put(root.path(), "vmlinuz", &crate::bzimage::made(&gzip(&vmlinux(ID))));
-    let folder = Search { vmlinux: Some(root.path().to_owned()), ..search() };
+    put(
+        root.path(),
+        "vmlinuz",
+        &crate::bzimage::made(&gzip(&vmlinux(ID))),
+    );
+    let folder = Search {
+        vmlinux: Some(root.path().to_owned()),
+        ..search()
+    };
     let found = folder.run(&ReadFiles);
     assert!(found.vmlinux.unwrap().ends_with("vmlinux-6.1.0-test"));
     put(root.path(), "deep/down/vmlinux-6.1.0-test", &vmlinux(OTHER));
-    put(root.path(), "vmlinuz", &crate::bzimage::made(&gzip(&vmlinux(OTHER))));
+    put(
+        root.path(),
+        "vmlinuz",
+        &crate::bzimage::made(&gzip(&vmlinux(OTHER))),
+    );
     let found = folder.run(&ReadFiles);
     assert_eq!(found.vmlinux, None);
-    assert_eq!(found.rejected.iter().filter(|r| r.reason.contains(OTHER)).count(), 2);
+    assert_eq!(
+        found
+            .rejected
+            .iter()
+            .filter(|r| r.reason.contains(OTHER))
+            .count(),
+        2
+    );
 }
 
 #[test]
 fn a_module_packed_with_xz_is_opened_and_a_damaged_one_is_an_error() {
     let root = tempfile::tempdir().unwrap();
-    let module = MadeElf::new(1).section(".modinfo", 1, b"name=kvm\0").build();
+    let module = MadeElf::new(1)
+        .section(".modinfo", 1, b"name=kvm\0")
+        .build();
     let packed = xz(&module);
     put(root.path(), "kvm.ko.xz", &packed);
     let elf = open_elf(&root.path().join("kvm.ko.xz"), &ReadFiles).unwrap();
@@ -263,14 +301,29 @@ fn a_module_packed_with_xz_is_opened_and_a_damaged_one_is_an_error() {
 #[test]
 fn debug_info_that_was_split_off_is_found_by_its_link() {
     let root = tempfile::tempdir().unwrap();
-    let debug = MadeElf::new(2).build_id(ID).section(".debug_info", 1, b"dwarf").build();
+    let debug = MadeElf::new(2)
+        .build_id(ID)
+        .section(".debug_info", 1, b"dwarf")
+        .build();
     let link = b"vmlinux.dbg\0\xef\xbe\xad\xde";
-    let stripped = MadeElf::new(2).build_id(ID).section(".gnu_debuglink", 1, link).build();
+    let stripped = MadeElf::new(2)
+        .build_id(ID)
+        .section(".gnu_debuglink", 1, link)
+        .build();
     put(root.path(), "vmlinux", &stripped);
-    let given = Search { vmlinux: Some(root.path().join("vmlinux")), ..search() };
+    let given = Search {
+        vmlinux: Some(root.path().join("vmlinux")),
+        ..search()
+    };
     assert!(given.run(&ReadFiles).vmlinux.unwrap().ends_with("vmlinux"));
     put(root.path(), ".debug/vmlinux.dbg", &debug);
-    assert!(given.run(&ReadFiles).vmlinux.unwrap().ends_with(".debug/vmlinux.dbg"));
+    assert!(
+        given
+            .run(&ReadFiles)
+            .vmlinux
+            .unwrap()
+            .ends_with(".debug/vmlinux.dbg")
+    );
     // One of another build is left where it is.
     put(root.path(), ".debug/vmlinux.dbg", &vmlinux(OTHER));
     assert!(given.run(&ReadFiles).vmlinux.unwrap().ends_with("vmlinux"));
@@ -284,10 +337,21 @@ fn without_build_ids_the_link_s_checksum_decides() {
     crc.update(&debug);
     for (sum, ending) in [(crc.sum(), "k.dbg"), (crc.sum() ^ 1, "vmlinux")] {
         let link = [b"k.dbg\0\0\0".as_slice(), &sum.to_le_bytes()].concat();
-        put(root.path(), "vmlinux", &MadeElf::new(2).section(".gnu_debuglink", 1, &link).build());
+        put(
+            root.path(),
+            "vmlinux",
+            &MadeElf::new(2).section(".gnu_debuglink", 1, &link).build(),
+        );
         put(root.path(), "k.dbg", &debug);
-        let found = Search { vmlinux: Some(root.path().join("vmlinux")), ..search() }.run(&ReadFiles);
-        assert!(found.vmlinux.as_ref().unwrap().ends_with(ending), "{found:?}");
+        let found = Search {
+            vmlinux: Some(root.path().join("vmlinux")),
+            ..search()
+        }
+        .run(&ReadFiles);
+        assert!(
+            found.vmlinux.as_ref().unwrap().ends_with(ending),
+            "{found:?}"
+        );
     }
 }
 
@@ -297,17 +361,38 @@ fn symbols_are_read_from_mini_debug_info() {
     let inner = MadeElf::new(2)
         .section(".text", 1, b"code")
         .section(".strtab", 3, b"\0start\0")
-        .full(".symtab", 2, (0, 0), &[symbol(0, 0, 0, 0, 0), symbol(1, 0x12, 1, 0x1000, 4)].concat(), (2, 1))
+        .full(
+            ".symtab",
+            2,
+            (0, 0),
+            &[symbol(0, 0, 0, 0, 0), symbol(1, 0x12, 1, 0x1000, 4)].concat(),
+            (2, 1),
+        )
         .build();
-    let outer = MadeElf::new(2).section(".gnu_debugdata", 1, &xz(&inner)).build();
+    let outer = MadeElf::new(2)
+        .section(".gnu_debugdata", 1, &xz(&inner))
+        .build();
     let elf = crate::ElfFile::parse(outer).unwrap();
     let table = elf.symbols().unwrap().unwrap();
-    assert_eq!(crate::SymbolSource::lookup(&table, "start")[0].address.0, 0x1000);
+    assert_eq!(
+        crate::SymbolSource::lookup(&table, "start")[0].address.0,
+        0x1000
+    );
     // A file that is packed in itself does not go on for ever.
-    let twice = MadeElf::new(2).section(".gnu_debugdata", 1, &xz(&elf_of(&xz(&inner)))).build();
-    assert!(crate::ElfFile::parse(twice).unwrap().symbols().unwrap().is_none());
+    let twice = MadeElf::new(2)
+        .section(".gnu_debugdata", 1, &xz(&elf_of(&xz(&inner))))
+        .build();
+    assert!(
+        crate::ElfFile::parse(twice)
+            .unwrap()
+            .symbols()
+            .unwrap()
+            .is_none()
+    );
 }
 
 fn elf_of(debug_data: &[u8]) -> Vec<u8> {
-    MadeElf::new(2).section(".gnu_debugdata", 1, debug_data).build()
+    MadeElf::new(2)
+        .section(".gnu_debugdata", 1, debug_data)
+        .build()
 }

@@ -45,7 +45,9 @@ fn page_tables(space: &AddressSpace, info: &VmcoreInfo) -> Fit {
     let (Some(at), Some(phys_base)) = (symbol(info, "_stext"), info.number("phys_base")) else {
         return Fit::Unclear("it has no SYMBOL(_stext) or NUMBER(phys_base)".into());
     };
-    let expected = at.0.wrapping_sub(KERNEL_IMAGE_BASE).wrapping_add_signed(phys_base);
+    let expected =
+        at.0.wrapping_sub(KERNEL_IMAGE_BASE)
+            .wrapping_add_signed(phys_base);
     match space.walk_only(at) {
         Ok(found) if found == PhysAddr(expected) => Fit::Proven,
         Ok(found) => Fit::Refuted(format!(

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use virtopsy_debuginfo::{ElfFile, SymbolSource, SymbolTable, VirtAddr, elf::build_id_in_notes};
-use virtopsy_vmcore::{Dump, PhysAddr, Pfn, VmcoreInfo};
+use virtopsy_vmcore::{Dump, Pfn, PhysAddr, VmcoreInfo};
 
 use super::Found;
 use super::candidate::{Fit, fit};
@@ -63,13 +63,18 @@ impl Vmlinux {
 
     /// Where a symbol was linked.
     fn linked(&self, name: &str) -> Option<u64> {
-        self.table.lookup(name).first().map(|symbol| symbol.address.0)
+        self.table
+            .lookup(name)
+            .first()
+            .map(|symbol| symbol.address.0)
     }
 
     /// Where the kernel's top-level table was linked, `swapper_pg_dir` of the sources: the symbol is
     /// `init_top_pgt` since 4.13, before that `init_level4_pgt`.
     fn page_table(&self) -> Option<u64> {
-        ["init_top_pgt", "init_level4_pgt", "swapper_pg_dir"].iter().find_map(|name| self.linked(name))
+        ["init_top_pgt", "init_level4_pgt", "swapper_pg_dir"]
+            .iter()
+            .find_map(|name| self.linked(name))
     }
 
     /// Where the image was linked: `_text`, at the alignment of the image.
@@ -102,18 +107,27 @@ impl Vmlinux {
 
 /// VMCOREINFO by way of the vmlinux that the user gave, or of one that is found by release.
 pub(super) fn from_vmlinux(dump: &Arc<Dump>, options: &KernelOptions) -> Option<Found> {
-    let images: Vec<Image> =
-        root::of_cpus(dump).into_iter().filter_map(|root| image::behind(dump, root)).collect();
+    let images: Vec<Image> = root::of_cpus(dump)
+        .into_iter()
+        .filter_map(|root| image::behind(dump, root))
+        .collect();
     let release = match options.vmlinux {
         Some(_) => None,
-        None => Some(images.iter().find_map(|image| release_of(&image.space(dump), image))?),
+        None => Some(
+            images
+                .iter()
+                .find_map(|image| release_of(&image.space(dump), image))?,
+        ),
     };
     let file = files::unchecked(options, release.as_deref())?;
     let vmlinux = Vmlinux::load(&file.elf)?;
     let by_register = images.into_iter().find(|image| vmlinux.is_at(dump, image));
     let (image, from) = match by_register {
         Some(image) => (image, "the page tables of a CPU's CR3 (QEMU's notes)"),
-        None => (by_banner(dump, &vmlinux)?, "a search for the vmlinux's banner in memory"),
+        None => (
+            by_banner(dump, &vmlinux)?,
+            "a search for the vmlinux's banner in memory",
+        ),
     };
     let info = made_text(dump, &image, &vmlinux)?;
     let how = format!(
@@ -123,7 +137,11 @@ pub(super) fn from_vmlinux(dump: &Arc<Dump>, options: &KernelOptions) -> Option<
         image.physical,
         file.path().display()
     );
-    Some(Found { info, how, others: Vec::new() })
+    Some(Found {
+        info,
+        how,
+        others: Vec::new(),
+    })
 }
 
 /// `Linux version 6.12.41 (…)` in the image: the release, by which a vmlinux can be found.
@@ -175,13 +193,17 @@ fn banner_places(dump: &Dump, vmlinux: &Vmlinux, linked: u64) -> Vec<PhysAddr> {
     let places = Mutex::new(Vec::new());
     let enough = AtomicBool::new(false);
     dump.scan(Pfn(0)..dump.max_pfn(), &enough, |pfn, page| {
-        let Some(page) = page.get(start..) else { return };
+        let Some(page) = page.get(start..) else {
+            return;
+        };
         let shown = page.len().min(vmlinux.banner.len());
         if page.get(..shown) != vmlinux.banner.get(..shown) {
             return;
         }
         let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
-        places.push(PhysAddr(pfn.start(dump.page_size()).0.saturating_add(offset)));
+        places.push(PhysAddr(
+            pfn.start(dump.page_size()).0.saturating_add(offset),
+        ));
         enough.store(places.len() >= PLACES, Ordering::Relaxed);
     });
     let mut places = places.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -193,7 +215,11 @@ fn banner_places(dump: &Dump, vmlinux: &Vmlinux, linked: u64) -> Vec<PhysAddr> {
 fn made_text(dump: &Arc<Dump>, image: &Image, vmlinux: &Vmlinux) -> Option<VmcoreInfo> {
     let space = image.space(dump);
     let banner = String::from_utf8_lossy(&vmlinux.banner);
-    let release = banner.strip_prefix("Linux version ")?.split(' ').next()?.to_owned();
+    let release = banner
+        .strip_prefix("Linux version ")?
+        .split(' ')
+        .next()?
+        .to_owned();
     let mut text = format!("OSRELEASE={release}\nPAGESIZE={}\n", dump.page_size());
     // Writing to a String cannot fail.
     if let Some(id) = build_id_in_memory(&space, image, vmlinux) {
@@ -207,9 +233,21 @@ fn made_text(dump: &Arc<Dump>, image: &Image, vmlinux: &Vmlinux) -> Option<Vmcor
         }
     }
     let offset = image.start.0.wrapping_sub(vmlinux.start()?);
-    let _ = writeln!(text, "OFFSET(uts_namespace.name)={}", uts_name_offset(&space, image, vmlinux, &release)?);
-    let _ = writeln!(text, "NUMBER(phys_base)={}", image.phys_base().cast_signed());
-    let _ = writeln!(text, "NUMBER(pgtable_l5_enabled)={}", u8::from(image.root.five_levels));
+    let _ = writeln!(
+        text,
+        "OFFSET(uts_namespace.name)={}",
+        uts_name_offset(&space, image, vmlinux, &release)?
+    );
+    let _ = writeln!(
+        text,
+        "NUMBER(phys_base)={}",
+        image.phys_base().cast_signed()
+    );
+    let _ = writeln!(
+        text,
+        "NUMBER(pgtable_l5_enabled)={}",
+        u8::from(image.root.five_levels)
+    );
     let _ = writeln!(text, "NUMBER(sme_mask)={}", image.sme_mask);
     let _ = writeln!(text, "KERNELOFFSET={offset:x}");
     let info = VmcoreInfo::parse(text.as_bytes());
@@ -233,7 +271,9 @@ fn uts_name_offset(
     let at = vmlinux.at(image, "init_uts_ns")?;
     [0, 4].into_iter().find(|offset| {
         let at = VirtAddr(at.0.wrapping_add(offset + 130));
-        space.string(at, 65).is_ok_and(|found| found == release.as_bytes())
+        space
+            .string(at, 65)
+            .is_ok_and(|found| found == release.as_bytes())
     })
 }
 
@@ -241,6 +281,8 @@ fn uts_name_offset(
 fn build_id_in_memory(space: &AddressSpace, image: &Image, vmlinux: &Vmlinux) -> Option<String> {
     let start = vmlinux.at(image, "__start_notes")?;
     let end = vmlinux.at(image, "__stop_notes")?;
-    let len = usize::try_from(end.0.checked_sub(start.0)?).ok().filter(|len| *len < 1 << 16)?;
+    let len = usize::try_from(end.0.checked_sub(start.0)?)
+        .ok()
+        .filter(|len| *len < 1 << 16)?;
     build_id_in_notes(&space.bytes(start, len).ok()?)
 }

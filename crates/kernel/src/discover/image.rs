@@ -42,34 +42,53 @@ impl Image {
 
     /// An address space through the table of this image.
     pub(super) fn space(&self, dump: &Arc<Dump>) -> AddressSpace {
-        AddressSpace::new(dump.clone(), mode(self.root, self.sme_mask, self.phys_base()))
+        AddressSpace::new(
+            dump.clone(),
+            mode(self.root, self.sme_mask, self.phys_base()),
+        )
     }
 }
 
 fn mode(root: Root, sme_mask: u64, phys_base: u64) -> PagingMode {
-    PagingMode { root: root.table, five_levels: root.five_levels, sme_mask, phys_base }
+    PagingMode {
+        root: root.table,
+        five_levels: root.five_levels,
+        sme_mask,
+        phys_base,
+    }
 }
 
 /// The image behind a table. `None`: the table maps none, or is no page table at all.
 pub(super) fn behind(dump: &Arc<Dump>, root: Root) -> Option<Image> {
-    encryption_bits(dump, root).into_iter().find_map(|sme_mask| {
-        let space = AddressSpace::new(dump.clone(), mode(root, sme_mask, 0));
-        let steps = KERNEL_IMAGE_SIZE / ALIGN;
-        let starts = (0..steps).map(|i| VirtAddr(KERNEL_IMAGE_BASE.wrapping_add(i * ALIGN)));
-        let (start, physical) =
-            starts.filter_map(|at| Some((at, space.walk_only(at).ok()?))).next()?;
-        let inside = physical.0.is_multiple_of(ALIGN) && physical.pfn(dump.page_size()) < dump.max_pfn();
-        inside.then_some(Image { start, physical, root, sme_mask })
-    })
+    encryption_bits(dump, root)
+        .into_iter()
+        .find_map(|sme_mask| {
+            let space = AddressSpace::new(dump.clone(), mode(root, sme_mask, 0));
+            let steps = KERNEL_IMAGE_SIZE / ALIGN;
+            let starts = (0..steps).map(|i| VirtAddr(KERNEL_IMAGE_BASE.wrapping_add(i * ALIGN)));
+            let (start, physical) = starts
+                .filter_map(|at| Some((at, space.walk_only(at).ok()?)))
+                .next()?;
+            let inside =
+                physical.0.is_multiple_of(ALIGN) && physical.pfn(dump.page_size()) < dump.max_pfn();
+            inside.then_some(Image {
+                start,
+                physical,
+                root,
+                sme_mask,
+            })
+        })
 }
 
 /// The encryption masks under which the table may be read: none, or the one bit of the entry's
 /// address that lies above all memory of the dump.
 fn encryption_bits(dump: &Dump, root: Root) -> Vec<u64> {
-    let Some(entry) = last_entry(dump, root.table) else { return Vec::new() };
-    let above = (LOWEST_SME_BIT..ADDRESS_BITS).map(|bit| 1u64 << bit).filter(|bit| {
-        entry & bit != 0 && PhysAddr(*bit).pfn(dump.page_size()) >= dump.max_pfn()
-    });
+    let Some(entry) = last_entry(dump, root.table) else {
+        return Vec::new();
+    };
+    let above = (LOWEST_SME_BIT..ADDRESS_BITS)
+        .map(|bit| 1u64 << bit)
+        .filter(|bit| entry & bit != 0 && PhysAddr(*bit).pfn(dump.page_size()) >= dump.max_pfn());
     let above: Vec<u64> = above.collect();
     match above[..] {
         [] => vec![0],

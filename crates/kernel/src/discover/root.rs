@@ -37,7 +37,10 @@ pub(super) fn of_cpus(dump: &Dump) -> Vec<Root> {
         let five_levels = cr4 & CR4_LA57 != 0;
         let table = cr3 & CR3_TABLE;
         for table in [table & !PTI_USER, table] {
-            let root = Root { table: PhysAddr(table), five_levels };
+            let root = Root {
+                table: PhysAddr(table),
+                five_levels,
+            };
             if !roots.contains(&root) {
                 roots.push(root);
             }
@@ -55,15 +58,22 @@ fn pages(cpu: &QemuCpu) -> bool {
 
 /// Whether a CPU ran with the kernel half of this text's page tables.
 pub(super) fn runs(dump: &Arc<Dump>, info: &VmcoreInfo) -> bool {
-    let Ok(space) = space_of(dump, info) else { return false };
-    let Some(own) = last_entry(dump, space.root()) else { return false };
-    of_cpus(dump).iter().any(|root| last_entry(dump, root.table) == Some(own))
+    let Ok(space) = space_of(dump, info) else {
+        return false;
+    };
+    let Some(own) = last_entry(dump, space.root()) else {
+        return false;
+    };
+    of_cpus(dump)
+        .iter()
+        .any(|root| last_entry(dump, root.table) == Some(own))
 }
 
 /// The entry through which the kernel's image is mapped; without the bits that the CPU sets.
 pub(super) fn last_entry(dump: &Dump, table: PhysAddr) -> Option<u64> {
     let mut bytes = [0; 8];
-    dump.read_at(PhysAddr(table.0.wrapping_add(LAST_ENTRY)), &mut bytes).ok()?;
+    dump.read_at(PhysAddr(table.0.wrapping_add(LAST_ENTRY)), &mut bytes)
+        .ok()?;
     let entry = u64::from_le_bytes(bytes);
     (entry & 1 != 0).then_some(entry & !0xfff)
 }

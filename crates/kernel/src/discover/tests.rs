@@ -21,7 +21,10 @@ fn cpu(cr0: u64, cr3: u64, cr4: u64) -> Note {
 }
 
 fn root(table: u64, five_levels: bool) -> Root {
-    Root { table: PhysAddr(table), five_levels }
+    Root {
+        table: PhysAddr(table),
+        five_levels,
+    }
 }
 
 #[test]
@@ -30,7 +33,10 @@ fn the_process_context_and_the_split_are_no_part_of_a_table_s_address() {
     let (kernel, user) = machine.pair();
     let pcid = user | 0x803 | 1 << 63;
     let dump = machine.dump(vec![cpu(PG, pcid, PAE), cpu(PG, kernel | 0x3, PAE)]);
-    assert_eq!(root::of_cpus(&dump), [root(kernel, false), root(user, false)]);
+    assert_eq!(
+        root::of_cpus(&dump),
+        [root(kernel, false), root(user, false)]
+    );
 }
 
 #[test]
@@ -48,7 +54,10 @@ fn the_first_mapping_shows_where_the_image_is() {
     let dump = machine.dump(Vec::new());
     let image = image::behind(&dump, root(kernel.root, false)).unwrap();
     assert_eq!((image.start.0, image.physical.0), (HERE, 0x100_0000));
-    assert_eq!(image.phys_base(), 0x100_0000_u64.wrapping_sub(HERE - KERNEL_IMAGE_BASE));
+    assert_eq!(
+        image.phys_base(),
+        0x100_0000_u64.wrapping_sub(HERE - KERNEL_IMAGE_BASE)
+    );
     // The user half of split tables, and memory that is no table, have none.
     let empty = machine.page();
     let dump = machine.dump(Vec::new());
@@ -91,7 +100,10 @@ fn of_kernels_that_did_not_crash_the_one_that_runs_is_meant() {
     let last = machine.word(runs.root + 511 * 8);
     machine.write(process + 511 * 8, &last.to_le_bytes());
     let dump = machine.dump(vec![cpu(PG, process, PAE)]);
-    assert_eq!(in_memory(&dump).unwrap().info.os_release(), Some("6.12.1-runs"));
+    assert_eq!(
+        in_memory(&dump).unwrap().info.os_release(),
+        Some("6.12.1-runs")
+    );
 }
 
 #[derive(Debug)]
@@ -102,8 +114,17 @@ impl SymbolSource for One {
         SymbolOrigin::Kallsyms
     }
     fn lookup(&self, name: &str) -> Vec<Symbol> {
-        let one = Symbol { name: self.0.into(), address: VirtAddr(self.1), size: None, kind: 'D' };
-        if name == self.0 { vec![one] } else { Vec::new() }
+        let one = Symbol {
+            name: self.0.into(),
+            address: VirtAddr(self.1),
+            size: None,
+            kind: 'D',
+        };
+        if name == self.0 {
+            vec![one]
+        } else {
+            Vec::new()
+        }
     }
     fn at(&self, _: VirtAddr) -> Option<(Symbol, u64)> {
         None
@@ -128,7 +149,8 @@ fn the_crash_kernel_is_known_by_its_command_line() {
             phys_base: 0,
         };
         let space = AddressSpace::new(machine.dump(Vec::new()), mode);
-        let symbols = KernelSymbols::from_kallsyms(Arc::new(One("saved_command_line", HERE + 0x4000)));
+        let symbols =
+            KernelSymbols::from_kallsyms(Arc::new(One("saved_command_line", HERE + 0x4000)));
         crash_kernel_note(&space, &symbols)
     };
     let note = said(b"ro quiet elfcorehdr=0x2e000000 irqpoll nr_cpus=1\0").unwrap();

@@ -32,7 +32,11 @@ pub(super) enum Item<'k> {
     Object(Object<'k>),
     /// A pointer: where it stands in memory, unless it was computed, what it says, and what it
     /// points to.
-    Pointer { at: Option<VirtAddr>, to: VirtAddr, target: Pointed },
+    Pointer {
+        at: Option<VirtAddr>,
+        to: VirtAddr,
+        target: Pointed,
+    },
     /// Some elements, by number.
     Elements { first: u64, items: Vec<Item<'k>> },
     /// An array that the types do not know as one.
@@ -40,7 +44,11 @@ pub(super) enum Item<'k> {
     /// A number.
     Number(u64),
     /// Bytes without a type; `whole` says that there is no more.
-    Bytes { at: VirtAddr, len: u64, why: Option<String> },
+    Bytes {
+        at: VirtAddr,
+        len: u64,
+        why: Option<String>,
+    },
 }
 
 pub(super) struct Evaluator<'k> {
@@ -55,12 +63,15 @@ impl<'k> Evaluator<'k> {
     pub(super) fn eval(&self, expression: &Expression) -> Result<Item<'k>> {
         match expression {
             Expression::Number(number) => Ok(Item::Number(*number)),
-            Expression::Bytes(at, len) if *len <= MAX_RANGE => {
-                Ok(Item::Bytes { at: VirtAddr(*at), len: *len, why: None })
-            }
-            Expression::Bytes(at, len) => {
-                Err(refused(VirtAddr(*at), format!("{len} bytes, more than {MAX_RANGE}")))
-            }
+            Expression::Bytes(at, len) if *len <= MAX_RANGE => Ok(Item::Bytes {
+                at: VirtAddr(*at),
+                len: *len,
+                why: None,
+            }),
+            Expression::Bytes(at, len) => Err(refused(
+                VirtAddr(*at),
+                format!("{len} bytes, more than {MAX_RANGE}"),
+            )),
             Expression::Variable { module, name } => self.variable(module.as_deref(), name, None),
             Expression::PerCpu { module, name, cpu } => {
                 self.variable(module.as_deref(), name, Some(CpuId(*cpu)))
@@ -89,15 +100,24 @@ impl<'k> Evaluator<'k> {
             Err(e) => return Ok(untyped(at, size, &e.to_string())),
         };
         if let Some(variable) = source.variable(name).ok().flatten() {
-            let ty = TypeRef { source: source.clone(), id: variable.type_id };
+            let ty = TypeRef {
+                source: source.clone(),
+                id: variable.type_id,
+            };
             return Ok(Item::Object(Object::new(kernel.space(), at, ty)));
         }
-        self.by_table(source, name, at, size)
-            .map_or_else(|| Ok(untyped(at, size, "its type is not known: cast it")), Ok)
+        self.by_table(source, name, at, size).map_or_else(
+            || Ok(untyped(at, size, "its type is not known: cast it")),
+            Ok,
+        )
     }
 
     /// A symbol of the module that is named, else of the kernel, else of any module.
-    fn symbol(&self, scope: Option<&str>, name: &str) -> Result<(Option<&'k Module>, VirtAddr, Option<u64>)> {
+    fn symbol(
+        &self,
+        scope: Option<&str>,
+        name: &str,
+    ) -> Result<(Option<&'k Module>, VirtAddr, Option<u64>)> {
         let kernel = self.kernel;
         let list = kernel.modules();
         let of_module = |module: &'k Module| {
@@ -106,9 +126,13 @@ impl<'k> Evaluator<'k> {
             let symbol = found.first()?;
             Some((Some(module), symbol.address, symbol.size))
         };
-        let missing = || Error::NoSymbol { tried: name.to_owned() };
+        let missing = || Error::NoSymbol {
+            tried: name.to_owned(),
+        };
         if let Some(scope) = scope {
-            let tried = || Error::NoSymbol { tried: format!("module {scope}") };
+            let tried = || Error::NoSymbol {
+                tried: format!("module {scope}"),
+            };
             return of_module(list.get(scope).ok_or_else(tried)?).ok_or_else(missing);
         }
         if let Some(symbol) = kernel.symbols()?.get(name) {
@@ -137,7 +161,9 @@ impl<'k> Evaluator<'k> {
             Some((pointed, known))
         });
         let mut parsed: Vec<(Pointed, Option<u64>)> = parsed.collect();
-        let fitting = parsed.iter().position(|(_, known)| known.is_some() && *known == size);
+        let fitting = parsed
+            .iter()
+            .position(|(_, known)| known.is_some() && *known == size);
         let (pointed, known) = match fitting {
             Some(index) => parsed.swap_remove(index),
             None => parsed.into_iter().next()?,
@@ -146,9 +172,16 @@ impl<'k> Evaluator<'k> {
             Item::Object(first) => first,
             other => return Some(other),
         };
-        let count = size.zip(known).and_then(|(size, one)| size.checked_div(one)).unwrap_or(1);
+        let count = size
+            .zip(known)
+            .and_then(|(size, one)| size.checked_div(one))
+            .unwrap_or(1);
         // kallsyms' sizes reach to the next symbol: only what is at least twice as long is an array.
-        Some(if count > 1 { Item::Table { first, count } } else { Item::Object(first) })
+        Some(if count > 1 {
+            Item::Table { first, count }
+        } else {
+            Item::Object(first)
+        })
     }
 
     /// What stands at `at`.
@@ -157,7 +190,11 @@ impl<'k> Evaluator<'k> {
         if pointed.stars > 0 {
             pointed.stars -= 1;
             let to = space.pointer(at)?;
-            return Ok(Item::Pointer { at: Some(at), to, target: pointed });
+            return Ok(Item::Pointer {
+                at: Some(at),
+                to,
+                target: pointed,
+            });
         }
         match pointed.ty {
             Some(ty) => Ok(Item::Object(Object::new(space, at, ty))),
@@ -173,15 +210,33 @@ impl<'k> Evaluator<'k> {
         }
         let kernel = self.kernel;
         if let Some(id) = lookup(&**source, &written.name)? {
-            return Ok(Pointed { ty: Some(TypeRef { source: source.clone(), id }), stars });
+            return Ok(Pointed {
+                ty: Some(TypeRef {
+                    source: source.clone(),
+                    id,
+                }),
+                stars,
+            });
         }
-        let modules = kernel.modules().modules.iter().filter_map(|m| m.types(kernel).ok());
+        let modules = kernel
+            .modules()
+            .modules
+            .iter()
+            .filter_map(|m| m.types(kernel).ok());
         for source in kernel.types().into_iter().chain(modules) {
             if let Some(id) = lookup(&**source, &written.name)? {
-                return Ok(Pointed { ty: Some(TypeRef { source: source.clone(), id }), stars });
+                return Ok(Pointed {
+                    ty: Some(TypeRef {
+                        source: source.clone(),
+                        id,
+                    }),
+                    stars,
+                });
             }
         }
-        Err(Error::NoSymbol { tried: format!("the type {}", written.name) })
+        Err(Error::NoSymbol {
+            tried: format!("the type {}", written.name),
+        })
     }
 
     fn cast(&self, written: &TypeName, item: &Item<'k>) -> Result<Item<'k>> {
@@ -193,9 +248,14 @@ impl<'k> Evaluator<'k> {
         if pointed.stars == 0 {
             return match item {
                 Item::Object(object) => self.place(object.address, pointed),
-                Item::Bytes { at, .. } | Item::Pointer { at: Some(at), .. } => self.place(*at, pointed),
+                Item::Bytes { at, .. } | Item::Pointer { at: Some(at), .. } => {
+                    self.place(*at, pointed)
+                }
                 Item::Number(at) => self.place(VirtAddr(*at), pointed),
-                _ => Err(refused(VirtAddr(0), "only what is in memory can be cast".into())),
+                _ => Err(refused(
+                    VirtAddr(0),
+                    "only what is in memory can be cast".into(),
+                )),
             };
         }
         pointed.stars -= 1;
@@ -213,7 +273,11 @@ impl<'k> Evaluator<'k> {
                 return Err(refused(VirtAddr(0), "a range can't be cast".into()));
             }
         };
-        Ok(Item::Pointer { at, to, target: pointed })
+        Ok(Item::Pointer {
+            at,
+            to,
+            target: pointed,
+        })
     }
 
     /// A member; a pointer is followed, whether by `.` or `->`.
@@ -228,31 +292,50 @@ impl<'k> Evaluator<'k> {
             },
             Item::Elements { first, items } => {
                 let items = items.into_iter().map(|item| self.member(item, name));
-                Ok(Item::Elements { first, items: items.collect::<Result<_>>()? })
+                Ok(Item::Elements {
+                    first,
+                    items: items.collect::<Result<_>>()?,
+                })
             }
             Item::Table { first, .. } => Ok(Item::Object(first.field(name)?)),
             pointer @ Item::Pointer { .. } => {
                 let target = self.deref(pointer)?;
                 self.member(target, name)
             }
-            Item::Number(n) => Err(refused(VirtAddr(n), "a number has no members: cast it".into())),
-            Item::Bytes { at, why, .. } => {
-                Err(refused(at, why.unwrap_or_else(|| "bytes have no members".into())))
-            }
+            Item::Number(n) => Err(refused(
+                VirtAddr(n),
+                "a number has no members: cast it".into(),
+            )),
+            Item::Bytes { at, why, .. } => Err(refused(
+                at,
+                why.unwrap_or_else(|| "bytes have no members".into()),
+            )),
         }
     }
 
     fn deref(&self, item: Item<'k>) -> Result<Item<'k>> {
         match item {
-            Item::Pointer { at, to: VirtAddr(0), .. } => Err(null(at.unwrap_or(VirtAddr(0)))),
+            Item::Pointer {
+                at,
+                to: VirtAddr(0),
+                ..
+            } => Err(null(at.unwrap_or(VirtAddr(0)))),
             Item::Pointer { to, target, .. } => self.place(to, target),
             Item::Object(object) => match object.resolved()? {
                 Type::Array { .. } => Ok(Item::Object(object.index(0)?)),
-                _ => Ok(Item::Object(object.deref()?.ok_or_else(|| null(object.address))?)),
+                _ => Ok(Item::Object(
+                    object.deref()?.ok_or_else(|| null(object.address))?,
+                )),
             },
             Item::Table { first, .. } => Ok(Item::Object(first)),
-            Item::Number(n) => Err(refused(VirtAddr(n), "a number is no pointer: cast it".into())),
-            Item::Bytes { at, .. } => Err(refused(at, "what this points to is not known: cast it".into())),
+            Item::Number(n) => Err(refused(
+                VirtAddr(n),
+                "a number is no pointer: cast it".into(),
+            )),
+            Item::Bytes { at, .. } => Err(refused(
+                at,
+                "what this points to is not known: cast it".into(),
+            )),
             Item::Elements { .. } => Err(refused(VirtAddr(0), "a range is no pointer".into())),
         }
     }
@@ -267,7 +350,11 @@ impl<'k> Evaluator<'k> {
                 }
                 _ => Ok(Item::Object(object.index(index)?)),
             },
-            Item::Pointer { at, to: VirtAddr(0), .. } => Err(null(at.unwrap_or(VirtAddr(0)))),
+            Item::Pointer {
+                at,
+                to: VirtAddr(0),
+                ..
+            } => Err(null(at.unwrap_or(VirtAddr(0)))),
             Item::Pointer { to, target, .. } => {
                 let step = match (&target.ty, target.stars) {
                     (_, 1..) => 8,
@@ -285,8 +372,12 @@ impl<'k> Evaluator<'k> {
                 Err(refused(first.address, format!("index {index} of {count}")))
             }
             Item::Elements { first, items } => {
-                let inside = index.checked_sub(*first).and_then(|i| items.get(usize::try_from(i).ok()?));
-                inside.cloned().ok_or_else(|| refused(VirtAddr(index), "not in the range".into()))
+                let inside = index
+                    .checked_sub(*first)
+                    .and_then(|i| items.get(usize::try_from(i).ok()?));
+                inside
+                    .cloned()
+                    .ok_or_else(|| refused(VirtAddr(index), "not in the range".into()))
             }
             Item::Number(_) | Item::Bytes { .. } => {
                 Err(refused(VirtAddr(0), "this has no elements: cast it".into()))
@@ -296,9 +387,14 @@ impl<'k> Evaluator<'k> {
 
     fn range(&self, item: &Item<'k>, from: u64, to: u64) -> Result<Item<'k>> {
         if to.saturating_sub(from) > MAX_RANGE {
-            return Err(refused(VirtAddr(0), format!("a range of more than {MAX_RANGE}")));
+            return Err(refused(
+                VirtAddr(0),
+                format!("a range of more than {MAX_RANGE}"),
+            ));
         }
-        let items = (from..to).map(|index| self.element(item, index)).collect::<Result<_>>()?;
+        let items = (from..to)
+            .map(|index| self.element(item, index))
+            .collect::<Result<_>>()?;
         Ok(Item::Elements { first: from, items })
     }
 }
@@ -309,20 +405,36 @@ fn moved(mut object: Object<'_>, step: u64, index: u64) -> Object<'_> {
 }
 
 fn untyped<'k>(at: VirtAddr, size: Option<u64>, why: &str) -> Item<'k> {
-    Item::Bytes { at, len: size.unwrap_or(8).min(UNTYPED), why: Some(why.to_owned()) }
+    Item::Bytes {
+        at,
+        len: size.unwrap_or(8).min(UNTYPED),
+        why: Some(why.to_owned()),
+    }
 }
 
 fn null(at: VirtAddr) -> Error {
-    Error::Implausible { what: "a pointer".into(), at, found: "null".into() }
+    Error::Implausible {
+        what: "a pointer".into(),
+        at,
+        found: "null".into(),
+    }
 }
 
 fn refused(at: VirtAddr, found: String) -> Error {
-    Error::Implausible { what: "a step of the expression".into(), at, found }
+    Error::Implausible {
+        what: "a step of the expression".into(),
+        at,
+        found,
+    }
 }
 
 /// A type by its name in C.
 fn lookup(source: &dyn TypeSource, name: &str) -> Result<Option<TypeId>> {
-    for (word, tag) in [("struct ", Tag::Struct), ("union ", Tag::Union), ("enum ", Tag::Enum)] {
+    for (word, tag) in [
+        ("struct ", Tag::Struct),
+        ("union ", Tag::Union),
+        ("enum ", Tag::Enum),
+    ] {
         if let Some(bare) = name.strip_prefix(word) {
             return Ok(source.find(tag, bare)?);
         }
@@ -354,10 +466,16 @@ fn compilers_name(name: &str) -> &str {
 pub(super) fn completions(kernel: &Kernel, text: &str, limit: usize) -> Vec<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let start = text.rfind(|c: char| !is_name(c)).map_or(0, |at| {
-        at.saturating_add(text.get(at..).and_then(|t| t.chars().next()).map_or(1, char::len_utf8))
+        at.saturating_add(
+            text.get(at..)
+                .and_then(|t| t.chars().next())
+                .map_or(1, char::len_utf8),
+        )
     });
     let (before, word) = text.split_at_checked(start).unwrap_or((text, ""));
-    let path = before.strip_suffix("->").or_else(|| before.strip_suffix('.'));
+    let path = before
+        .strip_suffix("->")
+        .or_else(|| before.strip_suffix('.'));
     let mut found = match path {
         Some(path) => members(kernel, path, word),
         None => symbols(kernel, before.strip_suffix(':'), word, limit),
@@ -370,12 +488,22 @@ pub(super) fn completions(kernel: &Kernel, text: &str, limit: usize) -> Vec<Stri
 
 fn members(kernel: &Kernel, path: &str, prefix: &str) -> Vec<String> {
     // A cast of a path binds less than its steps: what counts is the path behind the last one.
-    let Ok(expression) = parse(path) else { return Vec::new() };
-    let Ok(item) = Evaluator::new(kernel).eval(&expression) else { return Vec::new() };
+    let Ok(expression) = parse(path) else {
+        return Vec::new();
+    };
+    let Ok(item) = Evaluator::new(kernel).eval(&expression) else {
+        return Vec::new();
+    };
     let ty = match item {
         Item::Object(object) => object.ty,
         Item::Table { first, .. } => first.ty,
-        Item::Pointer { target: Pointed { ty: Some(ty), stars: 0 }, .. } => ty,
+        Item::Pointer {
+            target: Pointed {
+                ty: Some(ty),
+                stars: 0,
+            },
+            ..
+        } => ty,
         _ => return Vec::new(),
     };
     let mut names = Vec::new();
@@ -389,7 +517,9 @@ fn members(kernel: &Kernel, path: &str, prefix: &str) -> Vec<String> {
 }
 
 fn member_names(source: &dyn TypeSource, id: TypeId, depth: u32, out: &mut Vec<String>) {
-    let Ok((_, Type::Struct { members, .. })) = source.resolve(id) else { return };
+    let Ok((_, Type::Struct { members, .. })) = source.resolve(id) else {
+        return;
+    };
     for member in members.iter() {
         if !member.name.is_empty() {
             out.push(member.name.clone());
@@ -410,12 +540,17 @@ fn symbols(kernel: &Kernel, module: Option<&str>, prefix: &str, limit: usize) ->
         }
     };
     let scope = module.map(|text| {
-        let start = text.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).map_or(0, |i| i + 1);
+        let start = text
+            .rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .map_or(0, |i| i + 1);
         text.get(start..).unwrap_or_default()
     });
     match scope {
         Some(scope) => {
-            let symbols = kernel.modules().get(scope).and_then(|m| m.symbols(kernel).ok());
+            let symbols = kernel
+                .modules()
+                .get(scope)
+                .and_then(|m| m.symbols(kernel).ok());
             if let Some(symbols) = symbols {
                 use virtopsy_debuginfo::SymbolSource as _;
                 symbols.for_each(&mut |name, _, _| take(name));

@@ -14,7 +14,7 @@ pub(super) const GLOBALS: &[(&str, &str)] = &[
     ("init_uts_ns", "struct uts_namespace"),
     ("init_css_set", "struct css_set"),
     ("init_user_ns", "struct user_namespace"),
-    ("modules", "struct list_head"), // kernel/module/main.c
+    ("modules", "struct list_head"),         // kernel/module/main.c
     ("boot_cpu_data", "struct cpuinfo_x86"), // arch/x86/kernel/setup.c
     ("boot_params", "struct boot_params"),
     ("crashing_cpu", "int"), // arch/x86/kernel/reboot.c
@@ -34,7 +34,7 @@ pub(super) const GLOBALS: &[(&str, &str)] = &[
     ("kvm_emergency_callback", "void *"), // arch/x86/virt/hw.c, 7.1
     ("cpu_emergency_virt_callback", "void *"), // arch/x86/kernel/reboot.c, 6.6
     ("crash_vmclear_loaded_vmcss", "void *"), // the same, until 6.5
-    ("kvm_rebooting", "bool"),               // virt/kvm/kvm_main.c
+    ("kvm_rebooting", "bool"),            // virt/kvm/kvm_main.c
     ("virt_ops", "struct x86_virt_ops"),
     ("vm_list", "struct list_head"),
     ("kvm_lock", "struct mutex"),

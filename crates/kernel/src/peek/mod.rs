@@ -29,7 +29,11 @@ pub struct PeekLimits {
 
 impl Default for PeekLimits {
     fn default() -> Self {
-        PeekLimits { depth: 3, elements: 64, nodes: 4096 }
+        PeekLimits {
+            depth: 3,
+            elements: 64,
+            nodes: 4096,
+        }
     }
 }
 

@@ -78,9 +78,16 @@ pub struct ParseError {
 /// Where it makes no sense.
 pub fn parse(text: &str) -> Result<Expression, ParseError> {
     if text.len() > MAX_TEXT {
-        return Err(ParseError { at: MAX_TEXT, expected: "a shorter expression" });
+        return Err(ParseError {
+            at: MAX_TEXT,
+            expected: "a shorter expression",
+        });
     }
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        depth: 0,
+    };
     let expression = parser.input()?;
     parser.space();
     if parser.at < text.len() {
@@ -91,7 +98,11 @@ pub fn parse(text: &str) -> Result<Expression, ParseError> {
 
 /// A type's name as a whole text, such as those of the built-in table.
 pub(super) fn parse_type(text: &str) -> Option<TypeName> {
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        depth: 0,
+    };
     let ty = parser.type_name().ok()?;
     parser.space();
     (parser.at == text.len()).then_some(ty)
@@ -111,7 +122,10 @@ impl<'t> Parser<'t> {
     }
 
     fn error(&self, expected: &'static str) -> ParseError {
-        ParseError { at: self.at, expected }
+        ParseError {
+            at: self.at,
+            expected,
+        }
     }
 
     fn space(&mut self) {
@@ -128,7 +142,11 @@ impl<'t> Parser<'t> {
     }
 
     fn need(&mut self, token: &'static str) -> Parsed<()> {
-        if self.take(token) { Ok(()) } else { Err(self.error(token)) }
+        if self.take(token) {
+            Ok(())
+        } else {
+            Err(self.error(token))
+        }
     }
 
     fn word(&mut self, is_part: impl Fn(char) -> bool) -> &'t str {
@@ -150,7 +168,9 @@ impl<'t> Parser<'t> {
         }
         let mut name = word.to_owned();
         while let Some(digits) = self.rest().strip_prefix('.') {
-            let len = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+            let len = digits
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(digits.len());
             if len == 0 {
                 break;
             }
@@ -164,12 +184,17 @@ impl<'t> Parser<'t> {
     fn number(&mut self) -> Parsed<u64> {
         self.space();
         let start = self.at;
-        let word = self.word(|c| c.is_ascii_alphanumeric() || c == '_').replace('_', "");
+        let word = self
+            .word(|c| c.is_ascii_alphanumeric() || c == '_')
+            .replace('_', "");
         let parsed = match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
             Some(hex) => u64::from_str_radix(hex, 16),
             None => word.parse(),
         };
-        parsed.map_err(|_| ParseError { at: start, expected: "a number, 0x… or decimal" })
+        parsed.map_err(|_| ParseError {
+            at: start,
+            expected: "a number, 0x… or decimal",
+        })
     }
 
     fn is_number(&mut self) -> bool {
@@ -248,13 +273,20 @@ impl<'t> Parser<'t> {
                 return Err(self.error("fewer stars"));
             }
         }
-        Ok(TypeName { name: words.join(" "), stars })
+        Ok(TypeName {
+            name: words.join(" "),
+            stars,
+        })
     }
 
     fn next_word(&mut self) -> Option<String> {
         self.space();
         let starts = |c: char| c.is_ascii_alphabetic() || c == '_';
-        if self.rest().starts_with(starts) { self.name().ok() } else { None }
+        if self.rest().starts_with(starts) {
+            self.name().ok()
+        } else {
+            None
+        }
     }
 
     fn primary(&mut self) -> Parsed<Expression> {
@@ -266,13 +298,18 @@ impl<'t> Parser<'t> {
             self.need(")")?;
             return Ok(inner);
         }
-        let first = self.name().map_err(|_| self.error("a variable, a number, or ("))?;
+        let first = self
+            .name()
+            .map_err(|_| self.error("a variable, a number, or ("))?;
         if first == "percpu" && self.take("(") {
             let (module, name) = self.scoped()?;
             self.need(",")?;
             let at = self.at;
             let cpu = u32::try_from(self.number()?);
-            let cpu = cpu.map_err(|_| ParseError { at, expected: "the number of a CPU" })?;
+            let cpu = cpu.map_err(|_| ParseError {
+                at,
+                expected: "the number of a CPU",
+            })?;
             self.need(")")?;
             return Ok(Expression::PerCpu { module, name, cpu });
         }
@@ -287,7 +324,11 @@ impl<'t> Parser<'t> {
     }
 
     fn in_module(&mut self, first: String) -> Parsed<(Option<String>, String)> {
-        if self.take(":") { Ok((Some(first), self.name()?)) } else { Ok((None, first)) }
+        if self.take(":") {
+            Ok((Some(first), self.name()?))
+        } else {
+            Ok((None, first))
+        }
     }
 
     fn steps(&mut self, from: Expression) -> Parsed<Expression> {
@@ -312,7 +353,11 @@ impl<'t> Parser<'t> {
     fn name_of_member(&mut self) -> Parsed<String> {
         self.space();
         let word = self.word(|c| c.is_ascii_alphanumeric() || c == '_');
-        if word.is_empty() { Err(self.error("a member's name")) } else { Ok(word.to_owned()) }
+        if word.is_empty() {
+            Err(self.error("a member's name"))
+        } else {
+            Ok(word.to_owned())
+        }
     }
 
     fn index(&mut self, of: Expression) -> Parsed<Expression> {
@@ -332,7 +377,10 @@ mod tests {
     use super::*;
 
     fn variable(name: &str) -> Box<Expression> {
-        Box::new(Expression::Variable { module: None, name: name.to_owned() })
+        Box::new(Expression::Variable {
+            module: None,
+            name: name.to_owned(),
+        })
     }
 
     fn member(of: Box<Expression>, name: &str) -> Box<Expression> {
@@ -340,7 +388,10 @@ mod tests {
     }
 
     fn ty(name: &str, stars: u32) -> TypeName {
-        TypeName { name: name.to_owned(), stars }
+        TypeName {
+            name: name.to_owned(),
+            stars,
+        }
     }
 
     #[test]
@@ -358,15 +409,24 @@ mod tests {
             cpu: 2,
         };
         assert_eq!(parse("percpu(svm_data, 2)"), Ok(percpu(None)));
-        assert_eq!(parse("percpu(kvm_amd:svm_data,0x2)"), Ok(percpu(Some("kvm_amd"))));
+        assert_eq!(
+            parse("percpu(kvm_amd:svm_data,0x2)"),
+            Ok(percpu(Some("kvm_amd")))
+        );
         assert_eq!(parse("percpu.x"), Ok(*member(variable("percpu"), "x")));
     }
 
     #[test]
     fn indices_and_ranges_stand_in_brackets() {
         let vcpus = member(variable("kvm"), "vcpus");
-        assert_eq!(parse("kvm.vcpus[3]"), Ok(Expression::Index(vcpus.clone(), 3)));
-        assert_eq!(parse("kvm.vcpus[0..4]"), Ok(Expression::Range(vcpus.clone(), 0, 4)));
+        assert_eq!(
+            parse("kvm.vcpus[3]"),
+            Ok(Expression::Index(vcpus.clone(), 3))
+        );
+        assert_eq!(
+            parse("kvm.vcpus[0..4]"),
+            Ok(Expression::Range(vcpus.clone(), 0, 4))
+        );
         let next = Expression::Member(Box::new(Expression::Index(vcpus, 3)), "next".into());
         assert_eq!(parse("kvm.vcpus[3]->next"), Ok(next));
     }
@@ -375,10 +435,19 @@ mod tests {
     fn a_cast_of_a_number_comes_before_its_members() {
         let number = Box::new(Expression::Number(0xffff_8880_0000_0000));
         let cast = Box::new(Expression::Cast(ty("struct task_struct", 1), number));
-        assert_eq!(parse("(struct task_struct *)0xffff888000000000"), Ok(*cast.clone()));
+        assert_eq!(
+            parse("(struct task_struct *)0xffff888000000000"),
+            Ok(*cast.clone())
+        );
         let comm = Expression::Member(cast, "comm".into());
-        assert_eq!(parse("(struct task_struct*)0xffff_8880_0000_0000->comm"), Ok(comm.clone()));
-        assert_eq!(parse("((struct task_struct *)0xffff888000000000)->comm"), Ok(comm));
+        assert_eq!(
+            parse("(struct task_struct*)0xffff_8880_0000_0000->comm"),
+            Ok(comm.clone())
+        );
+        assert_eq!(
+            parse("((struct task_struct *)0xffff888000000000)->comm"),
+            Ok(comm)
+        );
     }
 
     #[test]
@@ -386,12 +455,18 @@ mod tests {
         let stack = member(variable("init_task"), "stack");
         let cast = Expression::Cast(ty("unsigned long", 1), stack);
         assert_eq!(parse("(unsigned long *)init_task.stack"), Ok(cast.clone()));
-        assert_eq!(parse("*(unsigned long *)init_task.stack"), Ok(Expression::Deref(Box::new(cast))));
+        assert_eq!(
+            parse("*(unsigned long *)init_task.stack"),
+            Ok(Expression::Deref(Box::new(cast)))
+        );
     }
 
     #[test]
     fn parentheses_around_a_variable_are_no_cast() {
-        assert_eq!(parse("(init_task).pid"), Ok(*member(variable("init_task"), "pid")));
+        assert_eq!(
+            parse("(init_task).pid"),
+            Ok(*member(variable("init_task"), "pid"))
+        );
         let cast = Expression::Cast(ty("pid_t", 0), variable("x"));
         assert_eq!(parse("(pid_t)x"), Ok(cast));
     }
@@ -405,10 +480,13 @@ mod tests {
     #[test]
     fn a_dot_with_digits_behind_it_belongs_to_the_symbol() {
         assert_eq!(parse("cpus_stopped.1"), Ok(*variable("cpus_stopped.1")));
-        assert_eq!(parse("kvm:vm_list"), Ok(Expression::Variable {
-            module: Some("kvm".into()),
-            name: "vm_list".into(),
-        }));
+        assert_eq!(
+            parse("kvm:vm_list"),
+            Ok(Expression::Variable {
+                module: Some("kvm".into()),
+                name: "vm_list".into(),
+            })
+        );
     }
 
     #[test]

@@ -83,7 +83,11 @@ pub(super) struct Reader<'k> {
 
 impl<'k> Reader<'k> {
     pub(super) fn new(kernel: &'k Kernel, limits: PeekLimits) -> Self {
-        Reader { kernel, limits, left: limits.nodes }
+        Reader {
+            kernel,
+            limits,
+            left: limits.nodes,
+        }
     }
 
     pub(super) fn read(mut self, name: &str, item: &Item<'k>) -> Node {
@@ -93,24 +97,46 @@ impl<'k> Reader<'k> {
     fn item(&mut self, name: String, item: &Item<'k>, depth: u32) -> Node {
         match item {
             Item::Object(object) => self.object(name, object, depth),
-            Item::Number(value) => node(name, "unsigned long", None, Value::Integer { value: *value, signed: false }),
+            Item::Number(value) => node(
+                name,
+                "unsigned long",
+                None,
+                Value::Integer {
+                    value: *value,
+                    signed: false,
+                },
+            ),
             Item::Pointer { at, to, target } => {
                 let type_name = pointed_name(target);
                 let is_text = target.stars == 0
-                    && target.ty.as_ref().is_some_and(|ty| is_char(&*ty.source, ty.id));
+                    && target
+                        .ty
+                        .as_ref()
+                        .is_some_and(|ty| is_char(&*ty.source, ty.id));
                 let value = self.pointer(*to, is_text);
-                Node { name, type_name, address: *at, value }
+                Node {
+                    name,
+                    type_name,
+                    address: *at,
+                    value,
+                }
             }
             Item::Elements { first, items } => {
                 let numbered = (*first..).zip(items);
-                let elements = numbered.map(|(i, item)| self.item(format!("[{i}]"), item, depth)).collect();
+                let elements = numbered
+                    .map(|(i, item)| self.item(format!("[{i}]"), item, depth))
+                    .collect();
                 let count = items.len() as u64;
                 node(name, "", None, Value::Array { elements, count })
             }
             Item::Table { first, count } => self.table(name, first, *count, depth),
             Item::Bytes { at, len, why } => {
-                let read = self.kernel.space().bytes(*at, usize::try_from(*len).unwrap_or(usize::MAX));
-                let value = read.map_or_else(Value::Unreadable, |bytes| Value::Bytes(bytes, why.clone()));
+                let read = self
+                    .kernel
+                    .space()
+                    .bytes(*at, usize::try_from(*len).unwrap_or(usize::MAX));
+                let value =
+                    read.map_or_else(Value::Unreadable, |bytes| Value::Bytes(bytes, why.clone()));
                 node(name, "", Some(*at), value)
             }
         }
@@ -120,24 +146,43 @@ impl<'k> Reader<'k> {
         let type_name = type_name(&*object.ty.source, object.ty.id, MAX_NAME_DEPTH);
         let address = Some(object.address);
         if self.left == 0 {
-            return Node { name, type_name, address, value: Value::Omitted };
+            return Node {
+                name,
+                type_name,
+                address,
+                value: Value::Omitted,
+            };
         }
         self.left -= 1;
         let value = self.value(object, depth).unwrap_or_else(Value::Unreadable);
-        Node { name, type_name, address, value }
+        Node {
+            name,
+            type_name,
+            address,
+            value,
+        }
     }
 
     fn value(&mut self, object: &Object<'k>, depth: u32) -> Result<Value> {
         Ok(match object.resolved()? {
             Type::Int { boolean: true, .. } => match object.u64()? {
                 value @ 0..=1 => Value::Boolean(value == 1),
-                value => Value::Integer { value, signed: false },
+                value => Value::Integer {
+                    value,
+                    signed: false,
+                },
             },
-            Type::Int { signed, .. } => Value::Integer { value: object.i64()? as u64, signed },
+            Type::Int { signed, .. } => Value::Integer {
+                value: object.i64()? as u64,
+                signed,
+            },
             Type::Enum { enumerators, .. } => {
                 let value = object.i64()?;
                 let named = enumerators.iter().find(|(_, number)| *number == value);
-                Value::Enumerator { name: named.map(|(name, _)| name.clone()), value }
+                Value::Enumerator {
+                    name: named.map(|(name, _)| name.clone()),
+                    value,
+                }
             }
             Type::Pointer { target, .. } => {
                 let is_text = is_char(&*object.ty.source, target);
@@ -148,7 +193,9 @@ impl<'k> Reader<'k> {
                     return Ok(Value::Text(object.string()?));
                 }
                 let shown = count.unwrap_or(0).min(self.limits.elements);
-                self.elements(shown, count.unwrap_or(0), depth, |index| object.index(index))
+                self.elements(shown, count.unwrap_or(0), depth, |index| {
+                    object.index(index)
+                })
             }
             Type::Struct { .. } if depth == 0 => Value::Omitted,
             Type::Struct { members, .. } => {
@@ -160,7 +207,11 @@ impl<'k> Reader<'k> {
             }
             other => {
                 let found = other.label();
-                return Err(Error::Implausible { what: "a value".into(), at: object.address, found });
+                return Err(Error::Implausible {
+                    what: "a value".into(),
+                    at: object.address,
+                    found,
+                });
             }
         })
     }
@@ -175,7 +226,11 @@ impl<'k> Reader<'k> {
             let mut inner = object.cast(member.type_id);
             inner.address = VirtAddr(object.address.0.wrapping_add(member.bit_offset / 8));
             // What is anonymous is no level of its own.
-            return self.object(String::new(), &inner, depth.saturating_add(1).min(self.limits.depth));
+            return self.object(
+                String::new(),
+                &inner,
+                depth.saturating_add(1).min(self.limits.depth),
+            );
         }
         match object.field(&member.name) {
             Ok(inner) => self.object(member.name.clone(), &inner, depth),
@@ -188,9 +243,16 @@ impl<'k> Reader<'k> {
         let type_name = format!("{element}[{count}]");
         let address = Some(first.address);
         if is_char(&*first.ty.source, first.ty.id) {
-            let text = first.space().string(first.address, usize::try_from(count).unwrap_or(0).min(4096));
+            let text = first
+                .space()
+                .string(first.address, usize::try_from(count).unwrap_or(0).min(4096));
             let value = text.map_or_else(Value::Unreadable, Value::Text);
-            return Node { name, type_name, address, value };
+            return Node {
+                name,
+                type_name,
+                address,
+                value,
+            };
         }
         let size = first.size().unwrap_or(0);
         let value = self.elements(count.min(self.limits.elements), count, depth, |index| {
@@ -198,7 +260,12 @@ impl<'k> Reader<'k> {
             element.address = VirtAddr(first.address.0.wrapping_add(size.wrapping_mul(index)));
             Ok(element)
         });
-        Node { name, type_name, address, value }
+        Node {
+            name,
+            type_name,
+            address,
+            value,
+        }
     }
 
     fn elements(
@@ -223,14 +290,27 @@ impl<'k> Reader<'k> {
     }
 
     fn pointer(&self, to: VirtAddr, is_text: bool) -> Value {
-        let text = if is_text && to.0 != 0 { self.kernel.space().string(to, MAX_TEXT).ok() } else { None };
-        let symbol = if to.0 == 0 { None } else { self.kernel.locate(to) };
+        let text = if is_text && to.0 != 0 {
+            self.kernel.space().string(to, MAX_TEXT).ok()
+        } else {
+            None
+        };
+        let symbol = if to.0 == 0 {
+            None
+        } else {
+            self.kernel.locate(to)
+        };
         Value::Pointer { to, symbol, text }
     }
 }
 
 fn node(name: String, type_name: &str, address: Option<VirtAddr>, value: Value) -> Node {
-    Node { name, type_name: type_name.to_owned(), address, value }
+    Node {
+        name,
+        type_name: type_name.to_owned(),
+        address,
+        value,
+    }
 }
 
 /// Whether it is plain `char`, in which the kernel keeps text; `u8` is a number.
@@ -249,12 +329,18 @@ fn pointed_name(target: &Pointed) -> String {
 
 /// A type as C writes it, without its qualifiers. Typedefs keep their names.
 fn type_name(source: &dyn TypeSource, id: TypeId, depth: u32) -> String {
-    let Some(depth) = depth.checked_sub(1) else { return "…".to_owned() };
+    let Some(depth) = depth.checked_sub(1) else {
+        return "…".to_owned();
+    };
     match source.describe(id) {
         Ok(Type::Qualifier { target }) => type_name(source, target, depth),
         Ok(Type::Pointer { target, .. }) => {
             let to = type_name(source, target, depth);
-            if to.ends_with('*') { format!("{to}*") } else { format!("{to} *") }
+            if to.ends_with('*') {
+                format!("{to}*")
+            } else {
+                format!("{to} *")
+            }
         }
         Ok(Type::Array { element, count }) => {
             let count = count.map(|n| n.to_string()).unwrap_or_default();
@@ -268,8 +354,16 @@ fn type_name(source: &dyn TypeSource, id: TypeId, depth: u32) -> String {
                 _ => format!("{element}[{count}]"),
             }
         }
-        Ok(Type::Struct { name: None, union: false, .. }) => "struct".to_owned(),
-        Ok(Type::Struct { name: None, union: true, .. }) => "union".to_owned(),
+        Ok(Type::Struct {
+            name: None,
+            union: false,
+            ..
+        }) => "struct".to_owned(),
+        Ok(Type::Struct {
+            name: None,
+            union: true,
+            ..
+        }) => "union".to_owned(),
         Ok(Type::Enum { name: None, .. }) => "enum".to_owned(),
         Ok(Type::Forward { name, union }) => {
             format!("{} {name}", if union { "union" } else { "struct" })

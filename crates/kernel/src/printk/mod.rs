@@ -70,7 +70,11 @@ impl std::fmt::Display for Caller {
 
 impl Caller {
     fn from_id(id: u32) -> Caller {
-        if id & 0x8000_0000 == 0 { Caller::Task(id) } else { Caller::Cpu(id & 0x7fff_ffff) }
+        if id & 0x8000_0000 == 0 {
+            Caller::Task(id)
+        } else {
+            Caller::Cpu(id & 0x7fff_ffff)
+        }
     }
 }
 
@@ -133,12 +137,18 @@ impl Layout {
 
 fn offset(info: &VmcoreInfo, name: &str) -> Result<u64> {
     let found = info.offset(name).filter(|o| *o < 1 << 16);
-    found.ok_or_else(|| Error::VmcoreinfoKey { key: format!("OFFSET({name})"), purpose: "the log" })
+    found.ok_or_else(|| Error::VmcoreinfoKey {
+        key: format!("OFFSET({name})"),
+        purpose: "the log",
+    })
 }
 
 fn size(info: &VmcoreInfo, name: &str) -> Result<u64> {
     let found = info.size(name).filter(|s| (1..1 << 16).contains(s));
-    found.ok_or_else(|| Error::VmcoreinfoKey { key: format!("SIZE({name})"), purpose: "the log" })
+    found.ok_or_else(|| Error::VmcoreinfoKey {
+        key: format!("SIZE({name})"),
+        purpose: "the log",
+    })
 }
 
 /// The ring, its control words read.
@@ -164,15 +174,28 @@ impl<'k> Ring<'k> {
     fn open(kernel: &'k Kernel) -> Result<Ring<'k>> {
         let info = kernel.vmcoreinfo();
         let space = kernel.space();
-        let symbol = info.symbol("prb").ok_or(Error::VmcoreinfoKey { key: "SYMBOL(prb)".into(), purpose: "the log" })?;
+        let symbol = info.symbol("prb").ok_or(Error::VmcoreinfoKey {
+            key: "SYMBOL(prb)".into(),
+            purpose: "the log",
+        })?;
         let prb = space.pointer(VirtAddr(symbol))?;
-        let desc_ring = prb.0.wrapping_add(offset(info, "printk_ringbuffer.desc_ring")?);
-        let text_ring = prb.0.wrapping_add(offset(info, "printk_ringbuffer.text_data_ring")?);
+        let desc_ring = prb
+            .0
+            .wrapping_add(offset(info, "printk_ringbuffer.desc_ring")?);
+        let text_ring = prb
+            .0
+            .wrapping_add(offset(info, "printk_ringbuffer.text_data_ring")?);
         let in_desc = |name: &str| -> Result<VirtAddr> {
-            Ok(VirtAddr(desc_ring.wrapping_add(offset(info, &format!("prb_desc_ring.{name}"))?)))
+            Ok(VirtAddr(desc_ring.wrapping_add(offset(
+                info,
+                &format!("prb_desc_ring.{name}"),
+            )?)))
         };
         let in_text = |name: &str| -> Result<VirtAddr> {
-            Ok(VirtAddr(text_ring.wrapping_add(offset(info, &format!("prb_data_ring.{name}"))?)))
+            Ok(VirtAddr(text_ring.wrapping_add(offset(
+                info,
+                &format!("prb_data_ring.{name}"),
+            )?)))
         };
         let ring = Ring {
             kernel,
@@ -185,7 +208,8 @@ impl<'k> Ring<'k> {
             size_bits: u64::from(space.u32(in_text("size_bits")?)?),
             data: space.pointer(in_text("data")?)?,
         };
-        if ring.count_bits > MAX_COUNT_BITS || ring.size_bits > MAX_SIZE_BITS || ring.size_bits < 4 {
+        if ring.count_bits > MAX_COUNT_BITS || ring.size_bits > MAX_SIZE_BITS || ring.size_bits < 4
+        {
             return Err(Error::Implausible {
                 what: "size of the log".into(),
                 at: prb,
@@ -202,7 +226,10 @@ impl<'k> Ring<'k> {
         let descs = Table::new(self.kernel, self.descs, self.layout.desc_size, count);
         let infos = Table::new(self.kernel, self.infos, self.layout.info_size, count);
         let data = Table::new(self.kernel, self.data, 1, 1 << self.size_bits);
-        let mut log = Log { first_sequence: u64::MAX, ..Log::default() };
+        let mut log = Log {
+            first_sequence: u64::MAX,
+            ..Log::default()
+        };
         let span = self.head_id.wrapping_sub(self.tail_id) & ID_MASK;
         for step in 0..=span.min(count - 1) {
             let id = self.tail_id.wrapping_add(step) & ID_MASK;
@@ -213,7 +240,14 @@ impl<'k> Ring<'k> {
         Ok(log)
     }
 
-    fn read_record(&self, id: u64, descs: &Table<'_>, infos: &Table<'_>, data: &Table<'_>, log: &mut Log) {
+    fn read_record(
+        &self,
+        id: u64,
+        descs: &Table<'_>,
+        infos: &Table<'_>,
+        data: &Table<'_>,
+        log: &mut Log,
+    ) {
         let slot = id & ((1 << self.count_bits) - 1);
         let layout = &self.layout;
         let (Some(state), Some(begin), Some(next)) = (
@@ -253,7 +287,10 @@ impl<'k> Ring<'k> {
         let layout = &self.layout;
         let word = infos.u32(slot, layout.info_len)?;
         let (len, facility, flags_level) = (word & 0xffff, (word >> 16) as u8, (word >> 24) as u8);
-        let caller = layout.info_caller.and_then(|at| infos.u32(slot, at)).map(Caller::from_id);
+        let caller = layout
+            .info_caller
+            .and_then(|at| infos.u32(slot, at))
+            .map(Caller::from_id);
         let record = Record {
             sequence: infos.u64(slot, layout.info_seq)?,
             timestamp_ns: infos.u64(slot, layout.info_ts)?,
@@ -305,17 +342,32 @@ impl<'k> Table<'k> {
     fn new(kernel: &'k Kernel, at: VirtAddr, stride: u64, count: u64) -> Table<'k> {
         let bytes = stride.saturating_mul(count);
         // Larger tables are read by piece: most of a big ring is usually unused.
-        let whole = if bytes <= 4 << 20 { kernel.space().bytes(at, bytes as usize).ok() } else { None };
-        Table { kernel, at, stride, whole }
+        let whole = if bytes <= 4 << 20 {
+            kernel.space().bytes(at, bytes as usize).ok()
+        } else {
+            None
+        };
+        Table {
+            kernel,
+            at,
+            stride,
+            whole,
+        }
     }
 
     fn bytes(&self, at: u64, len: u64) -> Option<Vec<u8>> {
         match &self.whole {
             Some(whole) => {
                 let start = usize::try_from(at).ok()?;
-                whole.get(start..start.checked_add(usize::try_from(len).ok()?)?).map(<[u8]>::to_vec)
+                whole
+                    .get(start..start.checked_add(usize::try_from(len).ok()?)?)
+                    .map(<[u8]>::to_vec)
             }
-            None => self.kernel.space().bytes(VirtAddr(self.at.0.wrapping_add(at)), len as usize).ok(),
+            None => self
+                .kernel
+                .space()
+                .bytes(VirtAddr(self.at.0.wrapping_add(at)), len as usize)
+                .ok(),
         }
     }
 
@@ -328,7 +380,10 @@ impl<'k> Table<'k> {
             }
             None => {
                 let mut word = [0; N];
-                self.kernel.space().read(VirtAddr(self.at.0.wrapping_add(at)), &mut word).ok()?;
+                self.kernel
+                    .space()
+                    .read(VirtAddr(self.at.0.wrapping_add(at)), &mut word)
+                    .ok()?;
                 Some(word)
             }
         }

@@ -21,23 +21,43 @@ pub(super) fn read(kernel: &Kernel) -> Result<Log> {
     let info = kernel.vmcoreinfo();
     let space = kernel.space();
     let symbol = |name: &str| -> Result<VirtAddr> {
-        let key = || Error::VmcoreinfoKey { key: format!("SYMBOL({name})"), purpose: "the log" };
+        let key = || Error::VmcoreinfoKey {
+            key: format!("SYMBOL({name})"),
+            purpose: "the log",
+        };
         info.symbol(name).map(VirtAddr).ok_or_else(key)
     };
-    let structure = if info.size("printk_log").is_some() { "printk_log" } else { "log" };
+    let structure = if info.size("printk_log").is_some() {
+        "printk_log"
+    } else {
+        "log"
+    };
     let member = |name: &str| -> Result<u64> {
         let key = format!("{structure}.{name}");
         let found = info.offset(&key).filter(|o| *o < 4096);
-        found.ok_or_else(|| Error::VmcoreinfoKey { key: format!("OFFSET({key})"), purpose: "the log" })
+        found.ok_or_else(|| Error::VmcoreinfoKey {
+            key: format!("OFFSET({key})"),
+            purpose: "the log",
+        })
     };
     let (ts, len, text_len) = (member("ts_nsec")?, member("len")?, member("text_len")?);
-    let head = info.size(structure).ok_or(Error::VmcoreinfoKey { key: format!("SIZE({structure})"), purpose: "the log" })?;
+    let head = info.size(structure).ok_or(Error::VmcoreinfoKey {
+        key: format!("SIZE({structure})"),
+        purpose: "the log",
+    })?;
     let buffer = space.pointer(symbol("log_buf")?)?;
     let size = u64::from(space.u32(symbol("log_buf_len")?)?);
     if size > MAX_BUFFER {
-        return Err(Error::Implausible { what: "log_buf_len".into(), at: buffer, found: size.to_string() });
+        return Err(Error::Implausible {
+            what: "log_buf_len".into(),
+            at: buffer,
+            found: size.to_string(),
+        });
     }
-    let (mut at, end) = (space.u32(symbol("log_first_idx")?)?, space.u32(symbol("log_next_idx")?)?);
+    let (mut at, end) = (
+        space.u32(symbol("log_first_idx")?)?,
+        space.u32(symbol("log_next_idx")?)?,
+    );
     // facility and flags follow dict_len, which follows text_len.
     let flags_at = member("dict_len").unwrap_or(text_len + 2) + 2;
     let caller_at = (head > flags_at + 2).then_some(flags_at + 2);
@@ -62,7 +82,9 @@ pub(super) fn read(kernel: &Kernel) -> Result<Log> {
             timestamp_ns: space.u64(field(ts))?,
             level: Some(flags >> 5),
             facility: Some(facility),
-            caller: caller_at.and_then(|o| space.u32(field(o)).ok()).map(Caller::from_id),
+            caller: caller_at
+                .and_then(|o| space.u32(field(o)).ok())
+                .map(Caller::from_id),
             continuation: flags & 8 != 0,
             newline: flags & 2 != 0,
             text: space.bytes(field(head), text.min(length as usize))?,

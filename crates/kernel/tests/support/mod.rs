@@ -1,7 +1,12 @@
 //! A machine's memory for tests: page tables made entry by entry, and a kernel that is little more
 //! than its VMCOREINFO.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,32 +15,36 @@ use virtopsy_testkit::{Elf, Memory, Note, Page};
 use virtopsy_vmcore::Dump;
 
 /// Present, writable, accessed, dirty.
-pub const RW: u64 = 0x63;
+pub(crate) const RW: u64 = 0x63;
 /// Page size: the entry maps memory at this level.
-pub const LARGE: u64 = 1 << 7;
+pub(crate) const LARGE: u64 = 1 << 7;
 /// PAT in the entry of a large page; there it is no bit of the address.
-pub const LARGE_PAT: u64 = 1 << 12;
+pub(crate) const LARGE_PAT: u64 = 1 << 12;
 /// No execution.
-pub const NX: u64 = 1 << 63;
+pub(crate) const NX: u64 = 1 << 63;
 /// The first page that is given out for tables.
 const TABLES: u64 = 0x100;
 
 /// Memory, and the next page for a table.
-pub struct Machine {
-    pub memory: Memory,
+pub(crate) struct Machine {
+    pub(crate) memory: Memory,
     next: u64,
     /// Set in every entry that [`Machine::map`] makes.
-    pub encryption: u64,
+    pub(crate) encryption: u64,
 }
 
 impl Machine {
     /// No memory.
-    pub fn new() -> Machine {
-        Machine { memory: Memory::new(4096), next: TABLES, encryption: 0 }
+    pub(crate) fn new() -> Machine {
+        Machine {
+            memory: Memory::new(4096),
+            next: TABLES,
+            encryption: 0,
+        }
     }
 
     /// The physical address of a new page of zeros.
-    pub fn page(&mut self) -> u64 {
+    pub(crate) fn page(&mut self) -> u64 {
         let pfn = self.next;
         self.next += 1;
         self.memory.pages.insert(pfn, Page::Data(vec![0; 4096]));
@@ -43,21 +52,27 @@ impl Machine {
     }
 
     /// Two pages, the first at a multiple of two: the pair of tables under page-table isolation.
-    pub fn pair(&mut self) -> (u64, u64) {
+    pub(crate) fn pair(&mut self) -> (u64, u64) {
         self.next = self.next.next_multiple_of(2);
         (self.page(), self.page())
     }
 
     /// Writes within one page, which is made if it is not there.
-    pub fn write(&mut self, at: u64, bytes: &[u8]) {
-        let page = self.memory.pages.entry(at >> 12).or_insert_with(|| Page::Data(vec![0; 4096]));
-        let Page::Data(page) = page else { panic!("no data at {at:#x}") };
+    pub(crate) fn write(&mut self, at: u64, bytes: &[u8]) {
+        let page = self
+            .memory
+            .pages
+            .entry(at >> 12)
+            .or_insert_with(|| Page::Data(vec![0; 4096]));
+        let Page::Data(page) = page else {
+            panic!("no data at {at:#x}")
+        };
         let start = (at & 0xfff) as usize;
         page[start..start + bytes.len()].copy_from_slice(bytes);
     }
 
     /// The word at a physical address.
-    pub fn word(&self, at: u64) -> u64 {
+    pub(crate) fn word(&self, at: u64) -> u64 {
         let start = (at & 0xfff) as usize;
         let page = self.memory.bytes(at >> 12).unwrap();
         u64::from_le_bytes(page[start..start + 8].try_into().unwrap())
@@ -65,7 +80,15 @@ impl Machine {
 
     /// Maps `virt` to `phys` below the table `root` of `levels` levels, by an entry at `level`
     /// (1: 4 KiB, 2: 2 MiB, 3: 1 GiB) with these bits. Gives the entry's physical address.
-    pub fn map(&mut self, root: u64, levels: u32, virt: u64, phys: u64, level: u32, bits: u64) -> u64 {
+    pub(crate) fn map(
+        &mut self,
+        root: u64,
+        levels: u32,
+        virt: u64,
+        phys: u64,
+        level: u32,
+        bits: u64,
+    ) -> u64 {
         let index = |level: u32| (virt >> (12 + 9 * (level - 1)) & 0x1ff) * 8;
         let mut table = root;
         for above in (level + 1..=levels).rev() {
@@ -78,28 +101,36 @@ impl Machine {
         }
         let large = if level > 1 { LARGE } else { 0 };
         let entry = table + index(level);
-        self.write(entry, &(phys | bits | large | self.encryption).to_le_bytes());
+        self.write(
+            entry,
+            &(phys | bits | large | self.encryption).to_le_bytes(),
+        );
         entry
     }
 
     /// An ELF dump of this memory.
-    pub fn dump(&self, notes: Vec<Note>) -> Arc<Dump> {
+    pub(crate) fn dump(&self, notes: Vec<Note>) -> Arc<Dump> {
         let elf = notes.into_iter().fold(Elf::of(&self.memory), Elf::note);
         Arc::new(Dump::from_bytes(elf.build()).unwrap())
     }
 }
 
 /// A kernel in memory: page tables that map its image, its release, no text yet.
-pub struct TinyKernel {
-    pub virt: u64,
-    pub phys: u64,
-    pub root: u64,
-    pub release: &'static str,
+pub(crate) struct TinyKernel {
+    pub(crate) virt: u64,
+    pub(crate) phys: u64,
+    pub(crate) root: u64,
+    pub(crate) release: &'static str,
 }
 
 impl TinyKernel {
     /// Puts a kernel at these addresses, multiples of 2 MiB.
-    pub fn put(machine: &mut Machine, virt: u64, phys: u64, release: &'static str) -> TinyKernel {
+    pub(crate) fn put(
+        machine: &mut Machine,
+        virt: u64,
+        phys: u64,
+        release: &'static str,
+    ) -> TinyKernel {
         // The table lies in the image, as swapper_pg_dir does.
         let root = phys + 0x3000;
         machine.write(root, &[0; 8]);
@@ -107,11 +138,16 @@ impl TinyKernel {
         let mut name = vec![0; 65];
         name[..release.len()].copy_from_slice(release.as_bytes());
         machine.write(phys + 0x2000 + 130, &name);
-        TinyKernel { virt, phys, root, release }
+        TinyKernel {
+            virt,
+            phys,
+            root,
+            release,
+        }
     }
 
     /// Its VMCOREINFO.
-    pub fn text(&self, more: &str) -> String {
+    pub(crate) fn text(&self, more: &str) -> String {
         let phys_base = (self.phys as i64) - (self.virt as i64 - 0xffff_ffff_8000_0000_u64 as i64);
         format!(
             "OSRELEASE={}\nPAGESIZE=4096\nSYMBOL(_stext)={:x}\nSYMBOL(init_uts_ns)={:x}\n\
@@ -128,11 +164,14 @@ impl TinyKernel {
 
 /// The corpus folder, or `None` with a line that says what was skipped.
 #[allow(clippy::print_stderr)]
-pub fn corpus(what: &str) -> Option<PathBuf> {
+pub(crate) fn corpus(what: &str) -> Option<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/corpus");
     let dir = std::env::var_os("VIRTOPSY_CORPUS").map_or(own, PathBuf::from);
     if !dir.join("dumps").is_dir() {
-        eprintln!("SKIPPED {what}: no corpus at {} (set VIRTOPSY_CORPUS)", dir.display());
+        eprintln!(
+            "SKIPPED {what}: no corpus at {} (set VIRTOPSY_CORPUS)",
+            dir.display()
+        );
         return None;
     }
     Some(dir)
