@@ -134,7 +134,7 @@ fn blocked_on(task: &Object<'_>) -> Option<(VirtAddr, LockKind, &'static str)> {
     }
     let lock = member.pointer().ok()?;
     // Proxy execution marks a task that is being woken with -1.
-    let is_lock = lock.0 != 0 && task.space().is_kernel_address(lock) && lock.0 % 8 == 0;
+    let is_lock = lock.0 != 0 && task.space().is_kernel_address(lock) && lock.0.is_multiple_of(8);
     is_lock.then_some((lock, LockKind::Mutex, "blocked_on"))
 }
 

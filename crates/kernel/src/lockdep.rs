@@ -56,7 +56,7 @@ pub struct LockClass {
     /// The four letters: hardirq, hardirq read, softirq, softirq read. `.` not there, `-` used in,
     /// `+` used with them enabled, `?` both.
     pub usage: String,
-    /// Wait types, inner and outer, as lockdep prints them.
+    /// Wait types, outer and inner, as lockdep prints them: an outer one of 0 is the inner one.
     pub wait: Option<(u64, u64)>,
 }
 

@@ -34,14 +34,14 @@ const DEFAULT_STACK: u64 = 16 << 10;
 const PT_REGS_WORDS: usize = 21;
 
 /// Where to begin.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Start {
     /// What a CPU did when it was stopped.
     Cpu(CpuId),
     /// Where a task sleeps; for one that was running, what its CPU did.
     Task(VirtAddr),
     /// Anywhere.
-    Registers(Registers),
+    Registers(Box<Registers>),
 }
 
 /// How a frame was found.
@@ -259,7 +259,7 @@ impl<'k> Unwinder<'k> {
                     .iter()
                     .flat_map(|c| c.stacks.iter().cloned())
                     .collect();
-                self.walk(registers, stacks)
+                self.walk(*registers, stacks)
             }
             Start::Cpu(cpu) => self.of_cpu(cpu),
             Start::Task(task) => match self.running_on(task) {
@@ -644,7 +644,7 @@ impl Walk<'_, '_> {
             .is_some_and(|s| s.contains(VirtAddr(state.bp)));
         on_stack
             && state.bp >= state.sp
-            && state.bp % 8 == 0
+            && state.bp.is_multiple_of(8)
             && self.word(state.bp.wrapping_add(8)).is_ok_and(|ip| {
                 let ip = VirtAddr(ip);
                 self.unwinder.kernel.may_be_code(ip) && self.unwinder.follows_call(ip)

@@ -35,27 +35,41 @@ pub struct XArrayWalk {
 
 /// Where things are in `struct xa_node`.
 #[derive(Clone, Copy, Debug)]
-struct NodeLayout {
-    shift: u64,
-    slots: u64,
-    count: u64,
+pub struct NodeLayout {
+    /// Offset of `shift`.
+    pub shift: u64,
+    /// Offset of `slots`.
+    pub slots: u64,
+    /// How many slots there are; more than 64 are not believed.
+    pub count: u64,
 }
 
 /// Reads the pointers in the xarray that `array` is, at most `limit`. A module's types often only
 /// declare `struct xa_node`: then it is the kernel's.
 pub fn walk(kernel: &Kernel, array: &Object<'_>, limit: usize) -> XArrayWalk {
-    let mut out = XArrayWalk::default();
     let head = array.field("xa_head").and_then(|head| head.u64());
-    let layout = NodeLayout::of(kernel);
-    match (head, layout) {
-        (Ok(head), Ok(layout)) => Walk {
-            space: array.space(),
-            layout,
-            limit,
-        }
-        .run(head, &mut out),
-        (Err(e), _) | (_, Err(e)) => out.broken = Some(e),
+    match (head, NodeLayout::of(kernel)) {
+        (Ok(head), Ok(layout)) => walk_from(array.space(), head, layout, limit),
+        (Err(e), _) | (_, Err(e)) => XArrayWalk {
+            entries: Vec::new(),
+            broken: Some(e),
+        },
     }
+}
+
+/// The same from the value of `xa_head` on.
+pub fn walk_from(space: &AddressSpace, head: u64, layout: NodeLayout, limit: usize) -> XArrayWalk {
+    let layout = NodeLayout {
+        count: layout.count.min(MAX_SLOTS),
+        ..layout
+    };
+    let mut out = XArrayWalk::default();
+    Walk {
+        space,
+        layout,
+        limit,
+    }
+    .run(head, &mut out);
     out
 }
 

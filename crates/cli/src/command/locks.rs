@@ -198,7 +198,7 @@ fn held_entry(lock: &HeldLock) -> HeldEntry {
         usage: class.map(|class| class.usage.clone()),
         wait: class
             .and_then(|class| class.wait)
-            .map(|(inner, outer)| format!("{outer}:{inner}")),
+            .map(|(outer, inner)| format!("{outer}:{inner}")),
         at: lock.location.as_ref().map(|at| Text::from(at.to_string())),
         read: lock.read,
         trylock: lock.trylock,

@@ -23,9 +23,11 @@ struct Answer {
 /// # Errors
 /// When it cannot be printed.
 pub(crate) fn run(args: &PeekArgs, common: &Common) -> anyhow::Result<Status> {
-    let mut limits = PeekLimits::default();
-    limits.depth = args.depth;
-    limits.elements = args.elements;
+    let limits = PeekLimits {
+        depth: args.depth,
+        elements: args.elements,
+        ..PeekLimits::default()
+    };
     let asked = ask_kernel(&args.dump, common, |kernel| {
         let ask = |text: &String| (text.clone(), kernel.peek(text, limits));
         Ok(args.expressions.iter().map(ask).collect::<Vec<_>>())

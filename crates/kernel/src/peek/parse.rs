@@ -222,13 +222,12 @@ impl<'t> Parser<'t> {
         let found = if self.take("*") {
             Expression::Deref(Box::new(self.unary()?))
         } else if let Some(ty) = self.cast() {
-            let operand = if self.is_number() {
+            if self.is_number() {
                 let cast = Expression::Cast(ty, Box::new(Expression::Number(self.number()?)));
                 self.steps(cast)?
             } else {
                 Expression::Cast(ty, Box::new(self.unary()?))
-            };
-            operand
+            }
         } else {
             let primary = self.primary()?;
             self.steps(primary)?
