@@ -97,10 +97,14 @@ impl Live {
 impl Source for Live {
     fn opened(&self) -> Opened {
         let dump = self.session.dump();
-        let release = dump
-            .vmcoreinfo()
-            .and_then(|i| i.os_release())
-            .map(Text::from);
+        // The dump's memory can hold what its notes lack.
+        let release = match self.session.kernel() {
+            Ok(kernel) => Some(Text::from(kernel.release())),
+            Err(_) => dump
+                .vmcoreinfo()
+                .and_then(|i| i.os_release())
+                .map(Text::from),
+        };
         let kernel_error = self.session.kernel().err().map(|e| e.message);
         Opened {
             format: dump.format().to_string(),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, OpKind};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind};
 use virtopsy_debuginfo::VirtAddr;
 
 use crate::error::{Error, Result};
@@ -78,6 +78,12 @@ impl Function {
     /// All instructions, in order of address.
     pub fn instructions(&self) -> impl Iterator<Item = &Instruction> {
         self.instructions.values()
+    }
+
+    /// Whether the function itself sets GIF or writes an MSR, as code does that switches SVM off.
+    pub fn switches_svm(&self) -> bool {
+        let does = |i: &Instruction| matches!(i.mnemonic(), Mnemonic::Stgi | Mnemonic::Wrmsr);
+        self.instructions.values().any(does)
     }
 
     /// All calls, in order of address.

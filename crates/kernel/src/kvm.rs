@@ -13,6 +13,7 @@
 //! (SEV-ES, SEV-SNP, TDX) nothing is to be seen. Source: include/linux/kvm_host.h,
 //! arch/x86/include/asm/kvm_host.h.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use virtopsy_debuginfo::{TypeSource, VirtAddr};
@@ -27,6 +28,8 @@ use crate::xarray;
 
 /// More virtual machines than any host runs.
 const MAX_VMS: usize = 65536;
+/// More virtual CPUs than any host runs in all its machines.
+const MAX_TOTAL: usize = 1 << 18;
 /// More virtual CPUs than a machine can have (`KVM_MAX_VCPUS`: 4096).
 const MAX_VCPUS: usize = 8192;
 
@@ -187,6 +190,8 @@ struct Kvm<'k> {
     link: u64,
     /// Which CPU has which vCPU loaded.
     loaded: HashMap<VirtAddr, CpuId>,
+    /// vCPUs that may still be read, of all machines together.
+    budget: Cell<usize>,
 }
 
 impl<'k> Kvm<'k> {
@@ -202,6 +207,7 @@ impl<'k> Kvm<'k> {
             vm_list,
             link: 0,
             loaded: HashMap::new(),
+            budget: Cell::new(MAX_TOTAL),
         };
         kvm.link = kvm
             .object(VirtAddr(0), "struct kvm")?
@@ -266,6 +272,8 @@ impl<'k> Kvm<'k> {
             (bugged, dead) => Some(bugged.unwrap_or(0) != 0 || dead.unwrap_or(0) != 0),
         };
         let (addresses, broken) = self.vcpu_addresses(&kvm, vm.online_vcpus);
+        self.budget
+            .set(self.budget.get().saturating_sub(addresses.len().max(1)));
         vm.vcpus = addresses
             .into_iter()
             .map(|at| self.vcpu(at, vm.kind))
@@ -313,7 +321,7 @@ impl<'k> Kvm<'k> {
     ) -> (Vec<VirtAddr>, Option<Error>) {
         match kvm.field("vcpu_array") {
             Ok(array) => {
-                let walk = xarray::walk(self.kernel, &array, MAX_VCPUS);
+                let walk = xarray::walk(self.kernel, &array, self.budget.get().min(MAX_VCPUS));
                 (
                     walk.entries.into_iter().map(|(_, at)| at).collect(),
                     walk.broken,
@@ -338,7 +346,7 @@ impl<'k> Kvm<'k> {
             .count()
             .unwrap_or(0)
             .min(online.unwrap_or(u64::MAX))
-            .min(MAX_VCPUS as u64);
+            .min(self.budget.get().min(MAX_VCPUS) as u64);
         let mut out = Vec::new();
         for index in 0..count {
             match array.index(index).and_then(|slot| slot.pointer()) {

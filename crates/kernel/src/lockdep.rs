@@ -200,9 +200,9 @@ impl Kernel {
         if let Some(subclass) = number("subclass").ok().filter(|subclass| *subclass != 0) {
             text.extend(format!("/{subclass}").into_bytes());
         }
-        let wait = number("wait_type_inner")
-            .ok()
-            .zip(number("wait_type_outer").ok());
+        let outer = number("wait_type_outer").ok();
+        let wait = outer.zip(number("wait_type_inner").ok());
+        let wait = wait.map(|(outer, inner)| (if outer == 0 { inner } else { outer }, inner));
         let usage = usage_letters(number("usage_mask")?);
         Ok(LockClass {
             address: class.address,

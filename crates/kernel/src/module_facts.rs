@@ -11,7 +11,7 @@ use crate::list;
 use crate::module::Module;
 
 /// More users than a module has.
-const MAX_USERS: usize = 4096;
+const MAX_USERS: usize = 512;
 /// Letters of the taint flags by bit, as since 6.15. Source: `taint_flags`, kernel/panic.c.
 const TAINTS: &str = "PFSRMBUDAWCIOELKXTNJ";
 

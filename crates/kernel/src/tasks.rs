@@ -249,6 +249,8 @@ struct Walk<'k> {
     current: HashMap<VirtAddr, CpuId>,
     seen: HashSet<VirtAddr>,
     limit: usize,
+    /// Links between threads that may still be followed: lists that loop must not each cost all.
+    budget: usize,
 }
 
 impl<'k> Walk<'k> {
@@ -266,6 +268,7 @@ impl<'k> Walk<'k> {
             current: current_tasks(kernel),
             seen: HashSet::new(),
             limit: limit.min(MAX_TASKS),
+            budget: limit.min(MAX_TASKS).saturating_mul(2),
         }
     }
 
@@ -346,8 +349,12 @@ impl<'k> Walk<'k> {
                 }
             }
         };
-        let room = self.limit.saturating_sub(out.tasks.len()).saturating_add(1);
+        if self.budget == 0 {
+            return; // the lists of other processes were longer than all tasks together
+        }
+        let room = self.budget;
         let threads = list::walk(self.kernel.space(), "threads of a process", head, room);
+        self.budget = room.saturating_sub(threads.entries.len().max(1));
         out.broken.extend(threads.broken);
         for entry in threads.entries {
             self.task(list::container_of(entry, node), out);

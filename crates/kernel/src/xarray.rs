@@ -7,6 +7,8 @@
 //! ```
 //! Source: include/linux/xarray.h, since 4.20.
 
+use std::cell::Cell;
+
 use virtopsy_debuginfo::VirtAddr;
 
 use crate::error::{Error, Result};
@@ -64,10 +66,14 @@ pub fn walk_from(space: &AddressSpace, head: u64, layout: NodeLayout, limit: usi
         ..layout
     };
     let mut out = XArrayWalk::default();
+    // A node has an entry below it, or it would have been freed: more nodes than entries allow
+    // (on each level one) are a lie, such as slots that all lead to one node.
+    let nodes = Cell::new(limit.saturating_mul(MAX_LEVELS as usize));
     Walk {
         space,
         layout,
         limit,
+        nodes,
     }
     .run(head, &mut out);
     out
@@ -90,6 +96,8 @@ struct Walk<'k> {
     space: &'k AddressSpace,
     layout: NodeLayout,
     limit: usize,
+    /// Nodes that may still be visited.
+    nodes: Cell<usize>,
 }
 
 impl Walk<'_> {
@@ -103,6 +111,18 @@ impl Walk<'_> {
     /// One node, whose slots stand for the indices from `first` on. A node must stand for less
     /// than the one above it: that ends every loop.
     fn node(&self, at: u64, first: u64, above: Option<u8>, levels: u32, out: &mut XArrayWalk) {
+        let Some(left) = self.nodes.get().checked_sub(1) else {
+            let (what, at) = ("nodes of an xarray".into(), VirtAddr(at));
+            return broken(
+                out,
+                Error::EndlessList {
+                    what,
+                    at,
+                    count: self.limit,
+                },
+            );
+        };
+        self.nodes.set(left);
         let shift = match self.space.u8(VirtAddr(at.wrapping_add(self.layout.shift))) {
             Ok(shift) => shift,
             Err(e) => return broken(out, e),

@@ -100,6 +100,22 @@ fn a_node_outside_of_memory_ends_the_walk() {
 }
 
 #[test]
+fn slots_that_all_lead_to_one_node_do_not_multiply() {
+    // Ten levels of four slots each, all of them the node below: a million ways to the last.
+    let mut pages = Pages::new();
+    for level in 0..10u64 {
+        let below = (BASE + (level + 1) * 0x100) | INTERNAL;
+        pages = pages.words(level * 0x100, &[60 - level * 6, below, below, below, below]);
+    }
+    let (found, broken) = entries(&pages, BASE | INTERNAL, 100);
+    assert!(found.is_empty());
+    assert!(
+        matches!(broken, Some(Error::EndlessList { .. })),
+        "{broken:?}"
+    );
+}
+
+#[test]
 fn an_xarray_is_cut_at_the_limit() {
     let pages = Pages::new().words(0, &[0, 0xaaa0, 0xbbb0, 0xccc0, 0xddd0]);
     let (found, broken) = entries(&pages, BASE | INTERNAL, 2);

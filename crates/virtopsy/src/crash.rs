@@ -114,6 +114,9 @@ fn shootdown(machine: &Machine<'_>) -> ShootdownReport {
 }
 
 fn answered(machine: &Machine<'_>, cpu: CpuId) -> Option<bool> {
+    if machine.late_cpus().contains(&cpu) {
+        return Some(false); // not before the crash kernel took over
+    }
     match machine.kernel.crash_note(cpu).ok()?.content {
         NoteContent::Saved(_) => Some(true),
         NoteContent::Empty => Some(false),

@@ -181,6 +181,8 @@ fn common_callback_era(kernel: &Kernel) -> Era {
         Era::D
     } else if has("svm_emergency_disable") {
         Era::C
+    } else if core_switches_svm(kernel) {
+        Era::Hybrid
     } else if has("vmx_emergency_disable") {
         // 6.6 moved Intel's and AMD's at once; only 6.1.y has Intel's alone. Both modules are
         // rarely loaded, so ask for the counter that 6.3 renamed.
@@ -195,6 +197,12 @@ fn common_callback_era(kernel: &Kernel) -> Era {
     } else {
         Era::CommonCallback
     }
+}
+
+/// In the hybrid the core switches SVM off itself; in C and D it only calls the callback.
+fn core_switches_svm(kernel: &Kernel) -> bool {
+    let function = kernel.function("cpu_emergency_disable_virtualization");
+    function.is_ok_and(|f| f.switches_svm())
 }
 
 fn has_kvm_symbol(kernel: &Kernel, name: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use virtopsy_debuginfo::VirtAddr;
-use virtopsy_kernel::{CpuId, Cpus, Error, Kernel, Module, NoteContent, Result};
+use virtopsy_kernel::{CpuId, Cpus, Error, Kernel, Module, NoteContent, Result, SavedRegisters};
 use virtopsy_vmcore::QemuCpu;
 
 use crate::era::{Era, Layout};
@@ -58,7 +58,23 @@ pub(crate) struct Machine<'k> {
     pub(crate) kvm: Option<&'k Module>,
     pub(crate) vendor: Option<&'k Module>,
     pub(crate) qemu: Vec<(QemuCpu, Option<CpuId>)>,
+    /// A module from outside the tree, or a proprietary one, had been loaded.
+    pub(crate) foreign_code: bool,
+    /// Whether the emergency path of this kernel could switch anything off.
+    pub(crate) disabler: Disabler,
     unaccounted: OnceCell<Option<i64>>,
+    late: OnceCell<Vec<CpuId>>,
+}
+
+/// What switches virtualization off on the emergency path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Disabler {
+    /// The kernel itself, or KVM's own callback.
+    Sound,
+    /// Only a callback would, and none was registered.
+    Missing,
+    /// Only the callback does, and it is not known to be KVM's.
+    Doubtful(String),
 }
 
 impl<'k> Machine<'k> {
@@ -94,7 +110,10 @@ impl<'k> Machine<'k> {
             kvm,
             vendor,
             qemu: kernel.dump().qemu_cpus().into_iter().map(noted).collect(),
+            foreign_code: is_tainted_by_foreign_code(kernel),
+            disabler: disabler_of(kernel, layout, feature),
             unaccounted: OnceCell::new(),
+            late: OnceCell::new(),
         })
     }
 
@@ -153,6 +172,37 @@ impl<'k> Machine<'k> {
         })
     }
 
+    /// CPUs that saved their registers after the crash kernel had copied all notes for
+    /// /proc/vmcore: their slots hold what no note of the dump does.
+    pub(crate) fn late_cpus(&self) -> &[CpuId] {
+        self.late.get_or_init(|| {
+            let notes = self.kernel.dump().prstatus();
+            if self.origin != Origin::Kdump || notes.is_empty() {
+                return Vec::new();
+            }
+            let saved = |cpu: CpuId| match self.kernel.crash_note(cpu).ok()?.content {
+                NoteContent::Saved(registers) => Some((cpu, registers)),
+                _ => None,
+            };
+            let saved: Vec<_> = self.cpus.possible.iter().filter_map(saved).collect();
+            if saved.len() <= notes.len() {
+                return Vec::new();
+            }
+            let unnoted = |registers: &SavedRegisters| {
+                !notes.iter().any(|n| {
+                    n.pid as i32 == registers.pid
+                        && n.regs.rip == registers.rip
+                        && n.regs.rsp == registers.rsp
+                })
+            };
+            saved
+                .into_iter()
+                .filter(|(_, r)| unnoted(r))
+                .map(|(cpu, _)| cpu)
+                .collect()
+        })
+    }
+
     /// Whether any path that switches virtualization off on other CPUs has begun. `None`: can't
     /// be told.
     pub(crate) fn stop_path_began(&self) -> Option<bool> {
@@ -178,6 +228,46 @@ impl<'k> Machine<'k> {
                 .find(|(note, c)| c.is_none() && note.index as u64 == u64::from(cpu.0))
         };
         by_base.or_else(by_index).map(|(note, _)| note)
+    }
+}
+
+/// `tainted_mask`: bit 0 a proprietary module, bit 12 one from outside the tree
+/// (include/linux/panic.h, since 2.6.x). Unreadable counts as tainted.
+fn is_tainted_by_foreign_code(kernel: &Kernel) -> bool {
+    match kernel
+        .symbol("tainted_mask")
+        .and_then(|at| kernel.space().u64(at))
+    {
+        Ok(mask) => mask & (1 << 12 | 1) != 0,
+        Err(e) => !e.is_absent(),
+    }
+}
+
+/// What the emergency path of this kernel switches off with. In eras C and D, and for VMX in the
+/// hybrid, the callback does it all.
+fn disabler_of(kernel: &Kernel, layout: Layout, feature: Feature) -> Disabler {
+    let by_callback = match layout.era {
+        Era::C | Era::D | Era::CommonCallback => true,
+        Era::Hybrid => feature == Feature::Vmx,
+        Era::A | Era::B | Era::E => false,
+        Era::NoEmergencyPath => return Disabler::Missing,
+    };
+    let Some(variable) = layout.callback_variable.filter(|_| by_callback) else {
+        return Disabler::Sound;
+    };
+    match kernel
+        .symbol(variable)
+        .and_then(|at| kernel.space().pointer(at))
+    {
+        Ok(VirtAddr(0)) => Disabler::Missing,
+        Ok(to) => match kernel.locate(to) {
+            Some(l) if l.offset == 0 && layout.callbacks.contains(&l.symbol.as_str()) => {
+                Disabler::Sound
+            }
+            Some(l) => Disabler::Doubtful(format!("{l} was registered, which is not KVM's")),
+            None => Disabler::Doubtful(format!("what was registered ({to}) is not known")),
+        },
+        Err(e) => Disabler::Doubtful(format!("the pointer can't be read: {e}")),
     }
 }
 

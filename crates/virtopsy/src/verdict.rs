@@ -50,6 +50,15 @@ pub(crate) fn judge(testimony: &Testimony) -> CpuVerdict {
 }
 
 fn reason_on(testimony: &Testimony) -> Reason {
+    let says_on = |what| {
+        testimony
+            .evidence
+            .iter()
+            .any(|e| e.what == what && e.says == Says::On)
+    };
+    if says_on("late-answer") || says_on("not-stopped") {
+        return Reason::DidNotAnswer;
+    }
     let unanswered = testimony.note == NoteState::Empty
         && testimony.evidence.iter().any(|e| {
             e.says == Says::On && matches!(e.what, "waiting_for_crash_ipi" | "crash_notes")

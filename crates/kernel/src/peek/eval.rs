@@ -511,20 +511,28 @@ fn members(kernel: &Kernel, path: &str, prefix: &str) -> Vec<String> {
         Ok((_, Type::Pointer { target, .. })) => target,
         _ => ty.id,
     };
-    member_names(&*ty.source, id, 8, &mut names);
+    member_names(&*ty.source, id, &mut 512, &mut names);
     names.retain(|name| name.starts_with(prefix));
     names
 }
 
-fn member_names(source: &dyn TypeSource, id: TypeId, depth: u32, out: &mut Vec<String>) {
-    let Ok((_, Type::Struct { members, .. })) = source.resolve(id) else {
-        return;
-    };
-    for member in members.iter() {
-        if !member.name.is_empty() {
-            out.push(member.name.clone());
-        } else if depth > 0 && out.len() < MAX_RANGE as usize {
-            member_names(source, member.type_id, depth - 1, out);
+/// Names of the members, those of anonymous members too; `types` is how many may be looked into.
+fn member_names(source: &dyn TypeSource, id: TypeId, types: &mut u32, out: &mut Vec<String>) {
+    let mut queue = vec![id];
+    while let Some(id) = queue.pop() {
+        let Some(left) = types.checked_sub(1) else {
+            return;
+        };
+        *types = left;
+        let Ok((_, Type::Struct { members, .. })) = source.resolve(id) else {
+            continue;
+        };
+        for member in members.iter() {
+            if member.name.is_empty() {
+                queue.push(member.type_id);
+            } else {
+                out.push(member.name.clone());
+            }
         }
     }
 }

@@ -79,6 +79,8 @@ pub(super) struct Reader<'k> {
     kernel: &'k Kernel,
     limits: PeekLimits,
     left: usize,
+    /// How deep in anonymous members of anonymous members.
+    nest: u32,
 }
 
 impl<'k> Reader<'k> {
@@ -87,6 +89,7 @@ impl<'k> Reader<'k> {
             kernel,
             limits,
             left: limits.nodes,
+            nest: 0,
         }
     }
 
@@ -225,12 +228,16 @@ impl<'k> Reader<'k> {
         if member.name.is_empty() {
             let mut inner = object.cast(member.type_id);
             inner.address = VirtAddr(object.address.0.wrapping_add(member.bit_offset / 8));
-            // What is anonymous is no level of its own.
-            return self.object(
-                String::new(),
-                &inner,
-                depth.saturating_add(1).min(self.limits.depth),
-            );
+            // What is anonymous is no level of its own, but a type that holds itself would not end.
+            let below = if self.nest < MAX_NAME_DEPTH {
+                depth.saturating_add(1)
+            } else {
+                0
+            };
+            self.nest += 1;
+            let node = self.object(String::new(), &inner, below.min(self.limits.depth));
+            self.nest -= 1;
+            return node;
         }
         match object.field(&member.name) {
             Ok(inner) => self.object(member.name.clone(), &inner, depth),

@@ -13,7 +13,7 @@ use virtopsy_kernel::{CpuId, CpuMask, Error, Result};
 use super::Evidence;
 use crate::callback;
 use crate::machine::{Machine, Read};
-use crate::report::{Feature, Strength};
+use crate::report::{Feature, Says, Strength};
 
 /// What the books say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,9 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
     let usage = weigh(machine, &entries, unreadable, ever, out);
     for entry in &entries {
         let mut e = statement(entry);
+        if e.says == Says::Off {
+            e.strength = books_strength(machine);
+        }
         if usage == Usage::Unknown {
             e.strength = Strength::Weak;
             e.why
@@ -140,7 +143,8 @@ fn weigh(
     match machine.kvm_present() {
         Some(false) => {
             let why = "KVM is not loaded, and nothing else in this kernel enables virtualization";
-            out.push(Evidence::off("kvm-not-loaded", Strength::Strong, why).lies_when(LIES));
+            let strength = books_strength(machine);
+            out.push(Evidence::off("kvm-not-loaded", strength, why).lies_when(LIES));
             Usage::Disabled { ever }
         }
         _ => {
@@ -148,6 +152,16 @@ fn weigh(
             out.push(Evidence::neutral("kvm-counters", why));
             Usage::Unknown
         }
+    }
+}
+
+/// How far "nobody enabled it" can be trusted: KVM's books say nothing of another hypervisor, and
+/// a module from outside the kernel's tree, or a proprietary one, can be one.
+fn books_strength(machine: &Machine<'_>) -> Strength {
+    if machine.foreign_code {
+        Strength::Weak
+    } else {
+        Strength::Strong
     }
 }
 

@@ -10,6 +10,7 @@ mod crash_notes;
 mod nmi_stack;
 mod nothing_ran;
 mod online;
+mod order;
 mod origin;
 mod qemu_note;
 mod rebooting;
@@ -153,6 +154,7 @@ pub(crate) fn gather(machine: &Machine<'_>, cpu: CpuId) -> Testimony {
     cr4_shadow::examine(machine, cpu, &mut evidence);
     qemu_note::examine(machine, cpu, &mut evidence);
     origin::examine(machine, cpu, note, &mut evidence);
+    order::qualify(machine, cpu, usage, &mut evidence);
     Testimony {
         evidence,
         supported,

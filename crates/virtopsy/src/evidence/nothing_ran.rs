@@ -25,6 +25,7 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, usage: Usage, out: &mut
         );
         return;
     }
+    not_stopped(machine, cpu, out);
     let panicked = positive(&machine.stop.panic_cpu).or(positive(&machine.stop.stopping_cpu));
     let jumped = machine.origin == Origin::Kdump || machine.crashing_cpu().is_some();
     if panicked == Some(cpu)
@@ -34,6 +35,24 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, usage: Usage, out: &mut
         let why = "this CPU panicked and stopped the others; without a crash kernel it never disables itself";
         out.push(
             Evidence::on(WHAT, Strength::Strong, why).lies_when("an emergency restart followed"),
+        );
+    }
+}
+
+/// Still in the online mask although another CPU has stopped all others: the stop never reached
+/// this one, as `stop_this_cpu()` clears the bit.
+fn not_stopped(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) {
+    let stopping = positive(&machine.stop.stopping_cpu);
+    let (Some(by), None) = (stopping, machine.crashing_cpu()) else {
+        return;
+    };
+    if by != cpu && machine.cpus.is_online(cpu) == Some(true) {
+        let why = format!(
+            "CPU {by} stopped the others, and this one never left the online mask: it was not reached"
+        );
+        out.push(
+            Evidence::on("not-stopped", Strength::Strong, why)
+                .lies_when("the dump was taken while CPUs were being stopped"),
         );
     }
 }
