@@ -101,7 +101,7 @@ fn summary(feature: Feature, verdict: Verdict, cpus: &[CpuReport]) -> String {
             let how = if proven == cpus.len() {
                 "proven for each".into()
             } else {
-                format!("proven for {proven}, strong evidence for the others")
+                format!("proof for {proven} of them, strong evidence for the others")
             };
             format!("{name} was off on all {} CPUs ({how})", cpus.len())
         }

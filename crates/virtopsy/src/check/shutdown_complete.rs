@@ -42,16 +42,28 @@ fn run(report: &DumpReport) -> (CheckVerdict, String) {
             CheckVerdict::Inconclusive,
             "whether some CPUs answered the crash NMI can't be read".into(),
         ),
-        Some(false) if report.cpus_online == Some(1) => {
+        Some(false) if report.cpus_possible == Some(1) => {
             (CheckVerdict::Pass, "there was no other CPU to stop".into())
+        }
+        Some(false) if !not_stopped(report).is_empty() => {
+            let list: Vec<String> = not_stopped(report).iter().map(u32::to_string).collect();
+            let why = format!("CPU {} was never stopped", list.join(", "));
+            (CheckVerdict::Fail, why)
         }
         Some(false) => (
             CheckVerdict::NotApplicable,
-            "the crash NMI was not used".into(),
+            "the crash NMI was not used: no crash kernel was entered".into(),
         ),
         None => (
             CheckVerdict::Inconclusive,
             "whether the crash NMI was sent can't be read".into(),
         ),
     }
+}
+
+/// CPUs that a stop without a crash kernel did not reach.
+fn not_stopped(report: &DumpReport) -> Vec<u32> {
+    let cpus = &report.virtualization.cpus;
+    let missed = |c: &&crate::report::CpuReport| c.evidence.iter().any(|e| e.what == "not-stopped");
+    cpus.iter().filter(missed).map(|c| c.cpu).collect()
 }

@@ -107,10 +107,11 @@ fn empty(machine: &Machine<'_>, cpu: CpuId, shootdown: &Shootdown) -> Option<Evi
     } else {
         "the crash NMI was sent, and this CPU never got as far as saving its registers"
     };
+    let what = if crashing { "crash-shutdown" } else { WHAT };
     Some(match shootdown.usage {
-        Usage::Enabled => Evidence::on(WHAT, Strength::Strong, why)
+        Usage::Enabled => Evidence::on(what, Strength::Strong, why)
             .lies_when("its slot was lost, or never allocated"),
-        Usage::Unknown => Evidence::on(WHAT, Strength::Weak, why),
-        Usage::Disabled { .. } => Evidence::neutral(WHAT, why),
+        Usage::Unknown => Evidence::on(what, Strength::Weak, why),
+        Usage::Disabled { .. } => Evidence::neutral(what, why),
     })
 }

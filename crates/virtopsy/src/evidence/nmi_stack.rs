@@ -165,7 +165,7 @@ impl Handler {
             let why = "the CPU halts in crash_nmi_callback behind the point where it counts itself off, \
                        which it reaches only after its emergency disable";
             Evidence::off(WHAT, Strength::Proof, why)
-                .lies_when("the stack is stale, which nmi_state 1 excludes")
+                .lies_when("the CPU answered only after the crash kernel had started")
         } else {
             let why = "a return address behind the emergency disable stands on the NMI stack, \
                        but the CPU is not marked as handling an NMI";
@@ -181,7 +181,7 @@ fn elsewhere(state: u32, words: &[CodeWord]) -> Option<Evidence> {
     }
     let last = words
         .iter()
-        .rposition(|w| DISPATCHERS.contains(&w.location.symbol.as_str()))?;
+        .rposition(|w| DISPATCHERS.contains(&base(&w.location.symbol)))?;
     let stuck = words.get(last + 1).map_or_else(
         || "a handler that leaves no name".into(),
         |w| w.location.to_string(),
@@ -204,7 +204,7 @@ fn nmi_state(kernel: &Kernel, cpu: CpuId) -> Result<u32> {
 fn has_callers(above: &[CodeWord]) -> bool {
     let named = |names: &[&str]| {
         let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
-        move |w: &CodeWord| names.contains(&w.location.symbol)
+        move |w: &CodeWord| names.iter().any(|n| n == base(&w.location.symbol))
     };
     let Some(entry) = above.iter().position(named(&ENTRIES)) else {
         return false;
@@ -214,6 +214,11 @@ fn has_callers(above: &[CodeWord]) -> bool {
         .unwrap_or_default()
         .iter()
         .any(named(&DISPATCHERS))
+}
+
+/// A function's name without what the compiler appended (`.part.0`, `.isra.0`).
+fn base(symbol: &str) -> &str {
+    symbol.split('.').next().unwrap_or(symbol)
 }
 
 /// The last few callers, innermost first.

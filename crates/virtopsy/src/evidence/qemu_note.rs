@@ -29,6 +29,10 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
         note.regs.rip
     );
     let e = match is_this_kernel(machine, note) {
+        Some(false) if machine.crashing_cpu() == Some(cpu) => {
+            let why = "this CPU had jumped to the crash kernel, whose registers these can be";
+            Evidence::neutral(WHAT, why)
+        }
         Some(false) => {
             let why = "the CPU's registers are not this kernel's: it was inside a nested guest, which needs virtualization on";
             Evidence::on(WHAT, Strength::Proof, why)

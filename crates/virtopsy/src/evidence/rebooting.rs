@@ -12,7 +12,7 @@ pub(super) fn examine(machine: &Machine<'_>, out: &mut Vec<Evidence>) {
         return;
     };
     let why = if read.value == 0 {
-        "no CPU has entered the emergency path, nor has KVM been shut down"
+        "nothing has set it; where only KVM's callback does (before 7.1), no callback ran"
     } else {
         "some CPU entered the emergency path, or KVM was shut down in order"
     };
