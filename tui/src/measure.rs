@@ -19,7 +19,7 @@ use crate::logtext::LogText;
 use crate::remote::Remote;
 use crate::update::update;
 
-/// Aim of issue 8: 16 ms at the 99th percentile.
+/// The aim: 16 ms at the 99th percentile.
 const AIM: Duration = Duration::from_millis(16);
 
 fn million() -> LogText {
