@@ -23,7 +23,7 @@ use virtopsy::report::{
 use virtopsy::{DumpSpec, Options, examine};
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Kernel, KernelOptions};
-use virtopsy_testkit::{Kdump, KdumpBytes};
+use virtopsy_testkit::{Kdump, KdumpBytes, Note};
 use virtopsy_vmcore::{Dump, OpenOptions};
 
 /// A sample that can be edited.
@@ -41,8 +41,13 @@ fn sample(name: &str) -> PathBuf {
 
 impl Edited {
     fn new(name: &str) -> Edited {
+        Edited::with_notes(name, |_| {})
+    }
+
+    fn with_notes(name: &str, edit: impl FnOnce(&mut Vec<Note>)) -> Edited {
         let dump = Dump::open(&[sample(name)], &OpenOptions::default()).unwrap();
-        let (memory, notes) = take_apart(&sample(name));
+        let (memory, mut notes) = take_apart(&sample(name));
+        edit(&mut notes);
         let plain = Kdump::new(memory).codec(None);
         let built = notes.into_iter().fold(plain, Kdump::note).build();
         let kernel = Kernel::open(Arc::new(dump), &KernelOptions::default()).unwrap();
@@ -333,4 +338,20 @@ fn a_module_list_that_loops_ends_and_says_so() {
         report.notes
     );
     assert_ne!(report.virtualization.verdict, Verdict::NotAllOff);
+}
+
+#[test]
+fn a_cpu_whose_registers_no_note_of_the_dump_has_answered_too_late() {
+    // The notes stand in the order of the CPUs: the first is CPU 0's.
+    let dump = Edited::with_notes(OFFLINE, |notes| {
+        let first = notes.iter().position(|n| n.name == "CORE").unwrap();
+        notes.remove(first);
+    });
+    let report = dump.report();
+    assert_eq!(state(&report, 0), (CpuState::On, Reason::DidNotAnswer));
+    assert_eq!(
+        report.crash.as_ref().unwrap().nmi_shootdown.missing_cpus,
+        [0]
+    );
+    assert_eq!(state(&report, 2).0, CpuState::Off);
 }
