@@ -1,9 +1,12 @@
 //! The debug files of a kernel: the vmlinux that belongs to a dump, and its modules.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use virtopsy_debuginfo::{ElfFile, KernelFiles, ReadFiles, Search, TypeSource, find::open_elf};
+use virtopsy_debuginfo::{
+    ElfFile, FileBytes, Files, KernelFiles, ReadFiles, Search, TypeSource, find::open_elf,
+};
 use virtopsy_vmcore::VmcoreInfo;
 
 use crate::build_id;
@@ -23,17 +26,37 @@ impl Vmlinux {
     }
 }
 
-fn load(path: &Path) -> Result<ElfFile> {
+/// Opens files and keeps the last one: a vmlinux is looked at to compare its build-id, and then
+/// used, and it can have hundreds of megabytes.
+#[derive(Default)]
+struct LastFile(Mutex<Option<(PathBuf, FileBytes)>>);
+
+impl Files for LastFile {
+    fn open(&self, path: &Path) -> io::Result<FileBytes> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, bytes)) = &*last
+            && known == path
+        {
+            return Ok(bytes.clone());
+        }
+        *last = None; // before the next is read: never two at once
+        let bytes = ReadFiles.open(path)?;
+        *last = Some((path.to_owned(), bytes.clone()));
+        Ok(bytes)
+    }
+}
+
+fn load(path: &Path, files: &dyn Files) -> Result<ElfFile> {
     let wrong = |e: virtopsy_debuginfo::Error| Error::File {
         path: path.display().to_string(),
         why: e.to_string(),
     };
-    open_elf(path, &ReadFiles).map_err(wrong)
+    open_elf(path, files).map_err(wrong)
 }
 
 /// Types in a module's file.
 pub(crate) fn module_types(path: &Path, parts: &Parts) -> Result<Arc<dyn TypeSource>> {
-    file_types(&load(path)?, parts)
+    file_types(&load(path, &ReadFiles)?, parts)
 }
 
 fn search(info: &VmcoreInfo, options: &KernelOptions) -> Search {
@@ -66,10 +89,11 @@ pub(crate) fn given(
         system_root: None,
         ..search(info, options)
     };
-    let mut found = search.run(&ReadFiles);
+    let files = LastFile::default();
+    let mut found = search.run(&files);
     if found.vmlinux.is_none() && options.force_vmlinux {
         search.build_id = None;
-        found = search.run(&ReadFiles);
+        found = search.run(&files);
     }
     let Some(vmlinux) = found.vmlinux.clone() else {
         return Err(refusal(path, search.build_id, &found));
@@ -81,7 +105,7 @@ pub(crate) fn given(
         ));
     }
     Ok(Some(Vmlinux {
-        elf: load(&vmlinux)?,
+        elf: load(&vmlinux, &files)?,
         files: found,
     }))
 }
@@ -94,7 +118,9 @@ fn refusal(path: &Path, expected: Option<String>, found: &KernelFiles) -> Error 
         .map(|r| r.path.as_path())
         .chain([path])
     {
-        let id = load(candidate).ok().and_then(|elf| elf.build_id());
+        let id = load(candidate, &ReadFiles)
+            .ok()
+            .and_then(|elf| elf.build_id());
         if let (Some(id), Some(expected)) = (id, &expected)
             && id != *expected
         {
@@ -132,17 +158,19 @@ pub(crate) fn unchecked(options: &KernelOptions, release: Option<&str>) -> Optio
         build_id: None,
         release: release.map(str::to_owned),
     };
-    loaded(search.run(&ReadFiles))
+    let files = LastFile::default();
+    loaded(search.run(&files), &files)
 }
 
 /// A vmlinux by build-id, in the debug folders, beside the dump and where distributions put it.
 pub(crate) fn find(info: &VmcoreInfo, options: &KernelOptions) -> Option<Vmlinux> {
-    loaded(search(info, options).run(&ReadFiles))
+    let files = LastFile::default();
+    loaded(search(info, options).run(&files), &files)
 }
 
-fn loaded(found: KernelFiles) -> Option<Vmlinux> {
+fn loaded(found: KernelFiles, files: &dyn Files) -> Option<Vmlinux> {
     let path = found.vmlinux.clone()?;
-    match load(&path) {
+    match load(&path, files) {
         Ok(elf) => Some(Vmlinux { elf, files: found }),
         Err(e) => {
             tracing::debug!("{}: {e}", path.display());
