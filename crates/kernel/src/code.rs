@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
 use virtopsy_debuginfo::VirtAddr;
 
 use crate::error::{Error, Result};
@@ -55,6 +55,30 @@ impl Kernel {
         let text = self.space().bytes(symbol.address, size as usize)?;
         Ok(Function::decode(name, symbol.address, &text))
     }
+
+    /// Disassembles the function of the kernel or of a module that `at` lies in, as it stands in
+    /// the dump.
+    ///
+    /// # Errors
+    /// Where no symbol covers the address or the text can't be read.
+    pub fn function_around(&self, at: VirtAddr) -> Result<Function> {
+        let location = self.locate(at).ok_or_else(|| Error::Implausible {
+            what: "an address in code".into(),
+            at,
+            found: "no symbol covers it".into(),
+        })?;
+        let start = VirtAddr(at.0.wrapping_sub(location.offset));
+        let size = location
+            .size
+            .filter(|s| (1..=MAX_FUNCTION).contains(s))
+            .ok_or_else(|| Error::Implausible {
+                what: format!("size of {}", location.symbol),
+                at: start,
+                found: format!("{:?}", location.size),
+            })?;
+        let text = self.space().bytes(start, size as usize)?;
+        Ok(Function::decode(&location.symbol, start, &text))
+    }
 }
 
 impl Function {
@@ -84,6 +108,74 @@ impl Function {
     pub fn switches_svm(&self) -> bool {
         let does = |i: &Instruction| matches!(i.mnemonic(), Mnemonic::Stgi | Mnemonic::Wrmsr);
         self.instructions.values().any(does)
+    }
+
+    /// How often the function executes VMCLEAR in its own text.
+    pub fn vmclears(&self) -> usize {
+        let is = |i: &&Instruction| i.mnemonic() == Mnemonic::Vmclear;
+        self.instructions.values().filter(is).count()
+    }
+
+    /// Addresses of the function's own VMXOFF instructions.
+    pub fn vmxoffs(&self) -> Vec<VirtAddr> {
+        let is = |i: &&Instruction| i.mnemonic() == Mnemonic::Vmxoff;
+        let places = self.instructions.values().filter(is);
+        places.map(|i| VirtAddr(i.ip())).collect()
+    }
+
+    /// Whether the function sets GIF, so that INIT and NMI are no longer held back.
+    pub fn sets_gif(&self) -> bool {
+        self.instructions
+            .values()
+            .any(|i| i.mnemonic() == Mnemonic::Stgi)
+    }
+
+    /// Addresses of one-byte variables that the function sets to 1.
+    pub fn flags_set(&self) -> Vec<VirtAddr> {
+        let sets = |i: &&Instruction| {
+            i.mnemonic() == Mnemonic::Mov
+                && i.op0_kind() == OpKind::Memory
+                && i.memory_size().size() == 1
+                && is_fixed_place(i)
+                && matches!(i.op1_kind(), OpKind::Immediate8)
+                && i.immediate8() == 1
+        };
+        let places = self.instructions.values().filter(sets);
+        places
+            .map(|i| VirtAddr(i.memory_displacement64()))
+            .collect()
+    }
+
+    /// Where the function goes by a jump out of itself: tail calls, its `.cold` part.
+    pub fn jumps_out(&self) -> Vec<VirtAddr> {
+        let inside = self.start.0..self.end.0;
+        let leaves = |i: &&Instruction| {
+            matches!(
+                i.flow_control(),
+                FlowControl::UnconditionalBranch | FlowControl::ConditionalBranch
+            ) && !inside.contains(&i.near_branch_target())
+        };
+        let jumps = self.instructions.values().filter(leaves);
+        jumps.map(|i| VirtAddr(i.near_branch_target())).collect()
+    }
+
+    /// The last number that was put into ECX or EDI before `call`, in order of address: what
+    /// `rdmsr` and the functions that stand for it take as the register's number.
+    pub fn msr_at(&self, call: VirtAddr) -> Option<u32> {
+        let loads = |i: &Instruction| {
+            let to = matches!(i.op0_kind(), OpKind::Register)
+                && matches!(
+                    i.op0_register(),
+                    Register::ECX | Register::EDI | Register::RCX | Register::RDI
+                );
+            let number = matches!(
+                i.op1_kind(),
+                OpKind::Immediate32 | OpKind::Immediate32to64 | OpKind::Immediate64
+            );
+            (i.mnemonic() == Mnemonic::Mov && to && number).then(|| i.immediate(1) as u32)
+        };
+        let before = self.instructions.range(..call.0).rev();
+        before.map(|(_, i)| i).find_map(loads)
     }
 
     /// All calls, in order of address.
@@ -151,11 +243,7 @@ impl Function {
     pub fn references_to(&self, variable: VirtAddr) -> Vec<VirtAddr> {
         let touches = |i: &&Instruction| -> bool {
             i.op_kinds().any(|k| k == OpKind::Memory)
-                && i.memory_index() == iced_x86::Register::None
-                && matches!(
-                    i.memory_base(),
-                    iced_x86::Register::RIP | iced_x86::Register::None
-                )
+                && is_fixed_place(i)
                 && i.memory_displacement64() == variable.0
         };
         self.instructions
@@ -164,6 +252,12 @@ impl Function {
             .map(|i| VirtAddr(i.ip()))
             .collect()
     }
+}
+
+/// Whether the memory operand names one place: RIP-relative or absolute, without an index.
+fn is_fixed_place(instruction: &Instruction) -> bool {
+    instruction.memory_index() == Register::None
+        && matches!(instruction.memory_base(), Register::RIP | Register::None)
 }
 
 fn call_of(instruction: &Instruction) -> Option<Call> {
@@ -213,6 +307,24 @@ mod tests {
         let function = Function::decode("f", VirtAddr(0x1000), &TEXT);
         assert!(!function.is_only_reached_through(VirtAddr(0x100c), VirtAddr(0x1002)));
         assert!(function.is_only_reached_through(VirtAddr(0x100c), VirtAddr(0x1007)));
+    }
+
+    #[test]
+    fn a_flag_that_is_set_and_the_msr_of_a_call_are_read_from_the_text() {
+        let text = [
+            0xc6, 0x05, 0xf9, 0x0f, 0x00, 0x00, 0x01, // 1000: movb $1, 0x2000(%rip)
+            0xbf, 0x80, 0x00, 0x00, 0xc0, // 1007: mov $0xc0000080, %edi
+            0xe8, 0xef, 0x1f, 0x00, 0x00, // 100c: call 3000
+            0x0f, 0x01, 0xdc, // 1011: stgi
+            0xe9, 0xe7, 0x3f, 0x00, 0x00, // 1014: jmp 5000
+        ];
+        let function = Function::decode("f", VirtAddr(0x1000), &text);
+        assert_eq!(function.flags_set(), [VirtAddr(0x2000)]);
+        assert_eq!(function.msr_at(VirtAddr(0x100c)), Some(0xc000_0080));
+        assert_eq!(function.msr_at(VirtAddr(0x1007)), None);
+        assert_eq!(function.jumps_out(), [VirtAddr(0x5000)]);
+        assert!(function.sets_gif());
+        assert_eq!(function.vmclears(), 0);
     }
 
     #[test]

@@ -55,16 +55,26 @@ impl Kernel {
     /// A CPU's NMI stack.
     ///
     /// `exception_stacks` is the per-CPU storage itself, which needs no page walk through the
-    /// CPU entry area. A struct with member `NMI_stack` since 5.1; before, `char[]` in which the
-    /// NMI stack is not named.
+    /// CPU entry area. A struct with member `NMI_stack` since 5.1; before, and where the kernel's
+    /// types are not at hand, it is told by size: the storage is four stacks of one size (five
+    /// until 5.7), without guards between them, and the NMI's is the second.
     ///
     /// # Errors
-    /// Where the symbol, the type or the memory is missing.
+    /// Where the symbol or the memory is missing, or the size is that of no such storage.
     pub fn nmi_stack(&self, cpu: CpuId) -> Result<Stack> {
-        let stacks = self.percpu_object("exception_stacks", "struct exception_stacks", cpu)?;
-        let stack = stacks.field("NMI_stack")?;
-        let size = stack.size()?;
-        self.stack_at(stack.address, size)
+        let typed = self
+            .percpu_object("exception_stacks", "struct exception_stacks", cpu)
+            .and_then(|stacks| stacks.field("NMI_stack"));
+        match typed {
+            Ok(stack) => self.stack_at(stack.address, stack.size()?),
+            Err(e) if e.is_absent() || matches!(e, Error::NoTypes { .. }) => {
+                let at = self.percpu("exception_stacks", cpu)?;
+                let size = self.symbols()?.first_of(&["exception_stacks"])?.size;
+                let one = size.and_then(one_stack).ok_or(e)?;
+                self.stack_at(VirtAddr(at.0.wrapping_add(one)), one)
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// `size` bytes at `bottom`, as a stack.
@@ -141,5 +151,29 @@ impl Kernel {
             symbols.get("_stext")?.address,
             symbols.get("_etext")?.address,
         ))
+    }
+}
+
+/// Bytes of one of the stacks in storage of `size` bytes: a page or more (`EXCEPTION_STKSZ`).
+fn one_stack(size: u64) -> Option<u64> {
+    let fits = |count: u64| {
+        let one = size / count;
+        (size.is_multiple_of(count) && one.is_power_of_two() && (0x1000..=MAX_STACK).contains(&one))
+            .then_some(one)
+    };
+    fits(4).or_else(|| fits(5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_one_exception_stack_follows_from_the_storage() {
+        assert_eq!(one_stack(0x8000), Some(0x2000));
+        assert_eq!(one_stack(0x4000), Some(0x1000));
+        assert_eq!(one_stack(5 * 0x1000), Some(0x1000));
+        assert_eq!(one_stack(0x3000), None);
+        assert_eq!(one_stack(0), None);
     }
 }
