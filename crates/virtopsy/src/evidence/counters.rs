@@ -10,7 +10,7 @@
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, CpuMask, Error, Result};
 
-use super::Evidence;
+use super::{Evidence, svm_data};
 use crate::callback;
 use crate::machine::{Machine, Read};
 use crate::report::{Feature, Says, Strength};
@@ -255,13 +255,10 @@ fn was_used_before(machine: &Machine<'_>) -> bool {
 }
 
 fn read_max_asid(machine: &Machine<'_>, cpu: CpuId) -> Result<Option<Read<u64>>> {
-    let (Some(vendor), Some(base)) = (machine.vendor, absent(machine.vendor_symbol("svm_data"))?)
-    else {
+    let Some(data) = svm_data::of(machine, cpu)? else {
         return Ok(None);
     };
-    let at = machine.cpus.address(base, cpu)?;
-    let object = vendor.object(machine.kernel, at, "struct svm_cpu_data")?;
-    let field = object.field("max_asid")?;
+    let field = data.field("max_asid")?;
     Ok(Some(Read {
         value: field.u64()?,
         address: field.address,
@@ -280,7 +277,7 @@ fn plausible(what: &str, at: VirtAddr, value: u64, most: u64) -> Result<Read<u64
 }
 
 /// A symbol that does not exist is no error.
-fn absent(found: Result<VirtAddr>) -> Result<Option<VirtAddr>> {
+pub(super) fn absent(found: Result<VirtAddr>) -> Result<Option<VirtAddr>> {
     match found {
         Ok(address) => Ok(Some(address)),
         Err(e) if e.is_absent() => Ok(None),

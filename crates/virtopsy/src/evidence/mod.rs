@@ -7,6 +7,7 @@
 mod counters;
 mod cr4_shadow;
 mod crash_notes;
+mod efer_write;
 mod nmi_stack;
 mod nothing_ran;
 mod online;
@@ -16,10 +17,11 @@ mod qemu_note;
 mod rebooting;
 mod shootdown;
 mod support;
+mod svm_data;
 mod vmcs_list;
 
 use virtopsy_debuginfo::VirtAddr;
-use virtopsy_kernel::{CpuId, Error};
+use virtopsy_kernel::{CodeWord, CpuId, Error};
 
 pub(crate) use counters::Usage;
 pub(crate) use crash_notes::NoteState;
@@ -132,6 +134,8 @@ pub(crate) struct Shootdown {
     offline: bool,
     /// How far it came in the NMI's handler.
     place: nmi_stack::Place,
+    /// Words of its NMI stack that are addresses in code, from the top down.
+    nmi_words: Vec<CodeWord>,
 }
 
 /// Asks every kind of evidence about `cpu`.
@@ -140,16 +144,20 @@ pub(crate) fn gather(machine: &Machine<'_>, cpu: CpuId) -> Testimony {
     let supported = support::examine(machine, cpu, &mut evidence);
     let usage = counters::examine(machine, cpu, &mut evidence);
     vmcs_list::examine(machine, cpu, &mut evidence);
+    svm_data::examine(machine, cpu, &mut evidence);
     rebooting::examine(machine, &mut evidence);
     let offline = online::examine(machine, cpu, &mut evidence);
     nothing_ran::examine(machine, cpu, usage, &mut evidence);
+    let (place, nmi_words) = nmi_stack::place(machine, cpu);
     let shootdown = Shootdown {
         usage,
         offline,
-        place: nmi_stack::place(machine, cpu),
+        place,
+        nmi_words,
     };
     let note = crash_notes::examine(machine, cpu, &shootdown, &mut evidence);
     nmi_stack::examine(&shootdown, &mut evidence);
+    efer_write::examine(machine, &shootdown, &mut evidence);
     shootdown::examine(machine, cpu, note, &shootdown, &mut evidence);
     cr4_shadow::examine(machine, cpu, &mut evidence);
     qemu_note::examine(machine, cpu, &mut evidence);

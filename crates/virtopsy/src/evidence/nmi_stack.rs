@@ -10,7 +10,7 @@
 //! handler. Lies when the stack is stale (`nmi_state` 0).
 
 use virtopsy_debuginfo::VirtAddr;
-use virtopsy_kernel::{CodeWord, CpuId, Function, Kernel, Result};
+use virtopsy_kernel::{CodeWord, CpuId, Error, Function, Kernel, Result};
 
 use super::{Evidence, Shootdown};
 use crate::machine::Machine;
@@ -58,33 +58,36 @@ pub(super) fn examine(shootdown: &Shootdown, out: &mut Vec<Evidence>) {
     }
 }
 
-/// Reads where the CPU is.
-pub(super) fn place(machine: &Machine<'_>, cpu: CpuId) -> Place {
+/// Reads where the CPU is, and the words of its NMI stack.
+pub(super) fn place(machine: &Machine<'_>, cpu: CpuId) -> (Place, Vec<CodeWord>) {
     if machine
         .crashing_cpu()
         .is_none_or(|crashing| crashing == cpu)
     {
-        return Place::Unknown(None);
+        return (Place::Unknown(None), Vec::new());
     }
-    match read(machine, cpu) {
-        Ok(place) => place,
-        Err(e) if e.is_absent() => {
+    let nothing = |e: &Error| {
+        if e.is_absent() {
             tracing::debug!("NMI stack of CPU {cpu}: {e}");
-            Place::Unknown(None)
+            return Place::Unknown(None);
         }
-        Err(e) => Place::Unknown(Some(Evidence::unreadable(WHAT, &e))),
-    }
+        Place::Unknown(Some(Evidence::unreadable(WHAT, e)))
+    };
+    let words = match machine.kernel.nmi_stack(cpu) {
+        Ok(stack) => machine.kernel.code_words(&stack),
+        Err(e) => return (nothing(&e), Vec::new()),
+    };
+    let place = read(machine, cpu, &words).unwrap_or_else(|e| nothing(&e));
+    (place, words)
 }
 
-fn read(machine: &Machine<'_>, cpu: CpuId) -> Result<Place> {
-    let kernel = machine.kernel;
-    let state = nmi_state(kernel, cpu)?;
-    let words = kernel.code_words(&kernel.nmi_stack(cpu)?);
+fn read(machine: &Machine<'_>, cpu: CpuId, words: &[CodeWord]) -> Result<Place> {
+    let state = nmi_state(machine.kernel, cpu)?;
     let Some(frame) = words
         .iter()
         .position(|w| w.location.symbol == HANDLER && w.location.module.is_none())
     else {
-        return Ok(Place::Unknown(elsewhere(state, &words)));
+        return Ok(Place::Unknown(elsewhere(state, words)));
     };
     let handler = Handler::of(machine)?;
     let Some((above, rest)) = words.split_at_checked(frame) else {
@@ -111,7 +114,7 @@ impl Handler {
             .references_to(waiting)
             .into_iter()
             .next()
-            .ok_or_else(|| virtopsy_kernel::Error::Implausible {
+            .ok_or_else(|| Error::Implausible {
                 what: format!("the text of {HANDLER}"),
                 at: function.start,
                 found: "no instruction that counts waiting_for_crash_ipi down".into(),

@@ -24,13 +24,15 @@ const BY_ORDER: [&str; 5] = [
     "stopped-by-reboot",
 ];
 
+/// Evidence of the disabling itself: it stands whoever did it, but not if it came too late.
+const BY_ACT: [&str; 1] = ["efer-write"];
+
 /// Takes back what can't be said of `cpu`, and says what follows instead.
 pub(super) fn qualify(machine: &Machine<'_>, cpu: CpuId, usage: Usage, out: &mut Vec<Evidence>) {
     if machine.late_cpus().contains(&cpu) {
-        take_back(
-            out,
-            "but it came there after the crash kernel had taken over",
-        );
+        let but = "but it came there after the crash kernel had taken over";
+        take_back(out, &BY_ORDER, but);
+        take_back(out, &BY_ACT, but);
         let why = "no note of the dump has the registers that this CPU saved: it answered the crash \
                    NMI only after the crash kernel had set up /proc/vmcore";
         out.push(still_on(
@@ -45,6 +47,7 @@ pub(super) fn qualify(machine: &Machine<'_>, cpu: CpuId, usage: Usage, out: &mut
         Disabler::Missing => {
             take_back(
                 out,
+                &BY_ORDER,
                 "but no callback was registered, and in this kernel only the callback disables",
             );
             let why =
@@ -55,15 +58,16 @@ pub(super) fn qualify(machine: &Machine<'_>, cpu: CpuId, usage: Usage, out: &mut
         Disabler::Doubtful(why) => {
             take_back(
                 out,
+                &BY_ORDER,
                 &format!("but in this kernel the callback disables, and {why}"),
             );
         }
     }
 }
 
-fn take_back(out: &mut [Evidence], but: &str) {
-    let by_order = |e: &&mut Evidence| e.says == Says::Off && BY_ORDER.contains(&e.what);
-    for e in out.iter_mut().filter(by_order) {
+fn take_back(out: &mut [Evidence], what: &[&str], but: &str) {
+    let taken = |e: &&mut Evidence| e.says == Says::Off && what.contains(&e.what);
+    for e in out.iter_mut().filter(taken) {
         e.says = Says::Neutral;
         e.strength = Strength::Weak;
         e.why = format!("{}; {but}", e.why);
