@@ -11,6 +11,10 @@ pub(crate) struct Explanation {
     pub(crate) title: &'static str,
     /// Paragraphs, separated by empty lines.
     pub(crate) text: &'static str,
+    /// For a known issue, the first release that has it.
+    pub(crate) since: Option<&'static str>,
+    /// For a known issue, the first release without it.
+    pub(crate) until: Option<&'static str>,
     /// For a known issue, the commit that brought it.
     pub(crate) caused_by: Option<&'static str>,
     /// For a known issue, the commit that mends it.
@@ -33,6 +37,8 @@ pub(crate) fn find(id: &str) -> Option<Explanation> {
         id: check.id,
         title: check.title,
         text: check.text,
+        since: None,
+        until: None,
         caused_by: None,
         fixed_by: None,
     });
@@ -41,6 +47,8 @@ pub(crate) fn find(id: &str) -> Option<Explanation> {
             id: issue.id,
             title: issue.title,
             text: issue.text,
+            since: issue.since,
+            until: issue.until,
             caused_by: issue.caused_by,
             fixed_by: issue.fixed_by,
         })

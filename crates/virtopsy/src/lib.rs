@@ -24,6 +24,7 @@ mod machine;
 pub mod report;
 mod session;
 pub mod splat;
+mod story;
 mod verdict;
 mod virtualization;
 

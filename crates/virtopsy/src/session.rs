@@ -8,7 +8,8 @@ use virtopsy_vmcore::{Dump, OpenOptions};
 
 pub use virtopsy_kernel::TypesChoice;
 
-use crate::known_issue::Case;
+use crate::callback::Circumstances;
+use crate::known_issue::{Case, Traces};
 use crate::machine::Machine;
 use crate::report::{DumpReport, ErrorReport, LogReport, Origin, Text};
 use crate::{callback, check, crash, known_issue, splat, virtualization};
@@ -133,17 +134,17 @@ impl Session {
     /// Everything that can be said of the dump. All checks are run.
     pub fn report(&self) -> DumpReport {
         let mut report = self.container_report();
-        let log = match &self.kernel {
+        let (log, traces) = match &self.kernel {
             Ok(kernel) => kernel_report(kernel, &mut report),
             Err(e) => {
                 let note = format!("the kernel can't be examined: {e}");
                 report.notes.push(Text::from(note));
-                None
+                (None, Traces::default())
             }
         };
         report.known_issues = known_issue::recognise(&Case {
             report: &report,
-            kernel: self.kernel.as_ref().ok(),
+            traces: &traces,
             log: log.as_ref(),
         });
         report.checks = check::run_all(&report);
@@ -230,8 +231,8 @@ fn error_report(e: &virtopsy_kernel::Error) -> ErrorReport {
 }
 
 /// What the kernel's memory says. Each part stands on its own: one that fails leaves a note. Gives
-/// the log for those who need it after.
-fn kernel_report(kernel: &Kernel, report: &mut DumpReport) -> Option<Log> {
+/// the log and the traces of known defects to those who need them after.
+fn kernel_report(kernel: &Kernel, report: &mut DumpReport) -> (Option<Log>, Traces) {
     // The dump's memory can hold what its notes lack.
     report.release = Some(Text::from(kernel.release())).filter(|r| !r.as_bytes().is_empty());
     report.build_id = kernel.build_id().map(Into::into);
@@ -244,17 +245,21 @@ fn kernel_report(kernel: &Kernel, report: &mut DumpReport) -> Option<Log> {
     if let Some(log) = &log {
         report.splats = splat::scan_records(log.records.iter().map(splat_record));
     }
-    match Machine::read(kernel) {
-        Ok(machine) => machine_report(&machine, log.as_ref(), report),
+    let traces = match Machine::read(kernel) {
+        Ok(machine) => {
+            machine_report(&machine, log.as_ref(), report);
+            Traces::read(&machine)
+        }
         Err(e) => {
             report.virtualization.summary = format!("not known: {e}");
             report
                 .notes
                 .push(Text::from(format!("the machine can't be examined: {e}")));
-            report.callback = callback::examine(kernel, report.virtualization.feature, false);
+            report.callback = callback::examine(kernel, &Circumstances::default());
+            Traces::default()
         }
-    }
-    log
+    };
+    (log, traces)
 }
 
 fn machine_report(machine: &Machine<'_>, log: Option<&Log>, report: &mut DumpReport) {
@@ -268,11 +273,12 @@ fn machine_report(machine: &Machine<'_>, log: Option<&Log>, report: &mut DumpRep
         .map(virtopsy_kernel::CpuMask::count);
     let (virtualization, in_use) = virtualization::examine(machine);
     report.virtualization = virtualization;
-    report.callback = callback::examine(
-        machine.kernel,
-        machine.feature,
-        in_use && machine.kvm_present() == Some(true),
-    );
+    let circumstances = Circumstances {
+        feature: machine.feature,
+        enabled: in_use && machine.kvm_present() == Some(true),
+        suspects: crash::unfinished_cpus(machine, &report.virtualization),
+    };
+    report.callback = callback::examine(machine.kernel, &circumstances);
     report.crash = crash::examine(machine, log);
     if report.origin == Origin::Hypervisor && report.crash.is_none() {
         report.notes.push(Text::from(

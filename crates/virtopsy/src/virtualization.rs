@@ -7,6 +7,7 @@ use crate::machine::Machine;
 use crate::report::{
     CpuReport, CpuState, Feature, Reason, Strength, TaskReport, Text, Verdict, VirtualizationReport,
 };
+use crate::story;
 use crate::verdict::{self, CpuVerdict};
 
 /// Judges every possible CPU; also whether any CPU's books say that virtualization is in use.
@@ -39,6 +40,7 @@ fn cpu_report(
     verdict: &CpuVerdict,
 ) -> CpuReport {
     let task = machine.kernel.current_task(cpu).ok();
+    let summary = cpu_summary(machine.feature, cpu, verdict);
     CpuReport {
         cpu: cpu.0,
         state: verdict.state,
@@ -50,7 +52,8 @@ fn cpu_report(
             comm: Text::new(t.comm),
             pid: t.pid,
         }),
-        summary: cpu_summary(machine.feature, cpu, verdict),
+        story: story::tell(machine, cpu, &testimony, verdict, &summary),
+        summary,
         evidence: testimony.evidence.into_iter().map(Into::into).collect(),
     }
 }

@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
     clippy::indexing_slicing
 )]
 
@@ -18,7 +19,8 @@ use std::sync::Arc;
 
 use apart::take_apart;
 use virtopsy::report::{
-    CallbackState, CheckVerdict, CpuState, DumpReport, Reason, Strength, Verdict,
+    CallbackState, CheckVerdict, CodeState, CpuState, Dereference, DumpReport, Reason, Strength,
+    Verdict,
 };
 use virtopsy::{DumpSpec, Options, examine};
 use virtopsy_debuginfo::VirtAddr;
@@ -106,9 +108,13 @@ impl Edited {
     }
 
     fn report(&self) -> DumpReport {
+        self.report_with(&Options::default())
+    }
+
+    fn report_with(&self, options: &Options) -> DumpReport {
         let path = self.dir.path().join("dump");
         std::fs::write(&path, &self.built.bytes).unwrap();
-        examine(&DumpSpec { paths: vec![path] }, &Options::default())
+        examine(&DumpSpec { paths: vec![path] }, options)
     }
 }
 
@@ -315,6 +321,128 @@ fn a_callback_into_the_void_is_dangling() {
     let at = dump.kernel.symbol("kvm_emergency_callback").unwrap();
     let report = dump.pointer(at, 0xffff_ffff_c0ff_e000).report();
     assert_eq!(report.callback.state, CallbackState::Dangling);
+}
+
+#[test]
+fn the_registered_callback_comes_with_all_that_keeps_it_sound() {
+    let callback = Edited::new(OFFLINE).report().callback;
+    assert_eq!(callback.state, CallbackState::Registered);
+    let table = callback.ops_table.unwrap();
+    assert!(table.agrees);
+    assert_eq!(table.value, callback.value.unwrap());
+    assert_eq!(callback.code.unwrap().state, CodeState::Present);
+    let module_use = callback.module_use.unwrap();
+    assert!(module_use.refcount.is_some());
+    assert!(callback.in_flight.is_empty());
+}
+
+#[test]
+fn a_callback_that_the_ops_table_does_not_name_is_not_kvms() {
+    // The entry can be named only with the types of kvm.ko, which no sample holds.
+    let corpus = std::env::var_os("VIRTOPSY_CORPUS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/corpus"),
+        PathBuf::from,
+    );
+    let kernel = corpus.join("kernels/virtdbg");
+    if !kernel.is_dir() {
+        eprintln!("SKIPPED: the ops table against another pointer: no corpus");
+        return;
+    }
+    let mut options = Options::default();
+    options.vmlinux = Some(kernel);
+    let mut dump = Edited::new(OFFLINE);
+    let table = dump.report_with(&options).callback.ops_table.unwrap();
+    assert!(table.agrees);
+    let panic = dump.kernel.symbol("panic").unwrap();
+    dump.pointer(VirtAddr(table.address.0), panic.0);
+    let report = dump.report_with(&options);
+    assert!(!report.callback.ops_table.as_ref().unwrap().agrees);
+    assert_eq!(report.callback.expected, Some(false));
+    assert_eq!(
+        verdict(&report, "emergency-callback-sound"),
+        CheckVerdict::Fail
+    );
+}
+
+#[test]
+fn a_callback_whose_code_is_poisoned_is_dangling_though_its_module_is_listed() {
+    let mut dump = Edited::new(OFFLINE);
+    let at = dump.kernel.symbol("kvm_emergency_callback").unwrap();
+    let callback = dump.kernel.space().pointer(at).unwrap();
+    let report = dump.write(callback, &[0xcc; 16]).report();
+    assert_eq!(report.callback.code.unwrap().state, CodeState::Poisoned);
+    assert_eq!(report.callback.state, CallbackState::Dangling);
+}
+
+#[test]
+fn the_checked_dereference_and_its_flag_are_read_from_the_kernels_text() {
+    let mut dump = Edited::new(OFFLINE);
+    let dereference = dump.report().callback.dereference.unwrap();
+    assert_eq!(dereference.state, Dereference::Checked, "{dereference:?}");
+    assert_eq!(dereference.warned, Some(true));
+    let flag = VirtAddr(dereference.warned_address.unwrap().0);
+    let quiet = dump.write(flag, &[0]).report().callback.dereference;
+    assert_eq!(quiet.unwrap().warned, Some(false));
+}
+
+#[test]
+fn a_raw_dereference_is_told_from_a_checked_one() {
+    let mut dump = Edited::new(OFFLINE);
+    let reader = dump
+        .kernel
+        .function("x86_virt_invoke_kvm_emergency_callback")
+        .unwrap();
+    for call in reader.calls() {
+        dump.write(call.at, &[0x0f, 0x1f, 0x44, 0x00, 0x00]);
+    }
+    let dereference = dump.report().callback.dereference.unwrap();
+    assert_eq!(dereference.state, Dereference::Unchecked);
+    assert_eq!(dereference.warned, None);
+}
+
+#[test]
+fn whether_rcu_watched_and_whether_its_lock_was_held_are_two_facts() {
+    let mut dump = Edited::new(OFFLINE);
+    let rcu = dump.report().crash.unwrap().rcu.unwrap();
+    assert_eq!(rcu.watching.value, Some(true), "{}", rcu.watching.why);
+    // The page of the task's held locks was left out of this sample.
+    assert_eq!(rcu.lock_held.value, None);
+    assert!(
+        rcu.lock_held.why.contains("excluded"),
+        "{}",
+        rcu.lock_held.why
+    );
+    let at = VirtAddr(rcu.watching.address.unwrap().0);
+    let state = dump.kernel.space().u32(at).unwrap();
+    let report = dump.write(at, &(state & !4).to_le_bytes()).report();
+    let rcu = report.crash.unwrap().rcu.unwrap();
+    assert_eq!(rcu.watching.value, Some(false));
+}
+
+#[test]
+fn a_cpu_that_hangs_in_the_callback_is_named() {
+    let mut dump = Edited::new(OFFLINE);
+    let (at, _) = dump.parked_word(0);
+    let handler = dump.kernel.function("crash_nmi_callback").unwrap();
+    let disable = dump
+        .kernel
+        .symbol("x86_virt_emergency_disable_virtualization_cpu")
+        .unwrap();
+    let call = handler
+        .calls()
+        .into_iter()
+        .find(|c| c.target == Some(disable))
+        .unwrap();
+    let variable = dump.kernel.symbol("kvm_emergency_callback").unwrap();
+    let callback = dump.kernel.space().pointer(variable).unwrap();
+    let report = dump
+        .pointer(at, call.returns_to.0)
+        .pointer(VirtAddr(at.0 - 16), callback.0 + 5)
+        .int("waiting_for_crash_ipi", 1)
+        .report();
+    let cpus: Vec<u32> = report.callback.in_flight.iter().map(|f| f.cpu).collect();
+    assert_eq!(cpus, [0]);
+    assert!(report.callback.summary.contains("stands inside it"));
 }
 
 #[test]

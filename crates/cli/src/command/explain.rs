@@ -56,15 +56,25 @@ fn page(explanation: &Explanation, look: Look) -> String {
         ("Brought in by", explanation.caused_by),
         ("Mended by", explanation.fixed_by),
     ];
-    let known: Vec<String> = commits
+    let known = commits
         .iter()
-        .filter_map(|(what, commit)| commit.map(|commit| format!("{what} commit {commit}.")))
-        .collect();
+        .filter_map(|(what, commit)| commit.map(|commit| format!("{what} commit {commit}.")));
+    let known: Vec<String> = releases(explanation).into_iter().chain(known).collect();
     if !known.is_empty() {
         page.blank();
         page.paragraph(0, Tone::Plain, &known.join(" "));
     }
     page.finish()
+}
+
+/// Which upstream releases have a known issue. Stable and distribution kernels carry backports.
+fn releases(explanation: &Explanation) -> Option<String> {
+    match (explanation.since, explanation.until) {
+        (Some(since), Some(until)) => Some(format!("In Linux {since} and later, until {until}.")),
+        (Some(since), None) => Some(format!("In Linux {since} and later.")),
+        (None, Some(until)) => Some(format!("In Linux before {until}.")),
+        (None, None) => None,
+    }
 }
 
 #[cfg(test)]

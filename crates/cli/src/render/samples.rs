@@ -1,9 +1,11 @@
 //! Hand-made results for the tests of the formats.
 
 use virtopsy::report::{
-    CallbackReport, CallbackState, CheckReport, CheckVerdict, CpuReport, CpuState, CrashReport,
-    DumpReport, ErrorReport, EvidenceReport, Feature, Hex, KnownIssueReport, LogReport, Origin,
-    Reason, Says, ShootdownReport, Strength, TaskReport, Text, Verdict, VirtualizationReport,
+    CallbackReport, CallbackState, CheckReport, CheckVerdict, CodeReport, CodeState, CpuReport,
+    CpuState, CrashReport, DereferenceReport, DumpReport, ErrorReport, EvidenceReport, Feature,
+    Hex, InFlightReport, KnownIssueReport, LogReport, ModuleUseReport, OpsTableReport, Origin,
+    RcuFact, RcuReport, Reason, Says, ShootdownReport, StoryStep, Strength, TaskReport, Text,
+    Verdict, VirtualizationReport,
 };
 
 use crate::explain::check_ids;
@@ -79,6 +81,10 @@ fn cpu(number: u32, state: CpuState, reason: Reason, says: Says) -> CpuReport {
             0,
         )),
         summary: format!("CPU {number} in one sentence."),
+        story: vec![StoryStep {
+            when: "before".into(),
+            text: "KVM had switched SVM on here.".into(),
+        }],
         evidence: vec![
             EvidenceReport {
                 what: "svm_data".into(),
@@ -127,6 +133,14 @@ pub(crate) fn good() -> DumpReport {
                 missing_cpus: vec![],
                 ..ShootdownReport::default()
             },
+            rcu: Some(RcuReport {
+                watching: RcuFact {
+                    value: Some(true),
+                    address: Some(Hex(0xffff_8880_7d22_5980)),
+                    why: "RCU was watching this CPU".into(),
+                },
+                ..RcuReport::default()
+            }),
         }),
         virtualization: VirtualizationReport {
             feature: Feature::Svm,
@@ -146,6 +160,25 @@ pub(crate) fn good() -> DumpReport {
             module: Some("kvm_amd".into()),
             module_state: Some("live".into()),
             expected: Some(true),
+            ops_table: Some(OpsTableReport {
+                agrees: true,
+                ..OpsTableReport::default()
+            }),
+            code: Some(CodeReport {
+                state: CodeState::Present,
+                bytes: Some("f30f1efa".into()),
+                why: None,
+            }),
+            module_use: Some(ModuleUseReport {
+                refcount: Some(2),
+                users: vec!["vfio".into()],
+            }),
+            in_flight: vec![InFlightReport {
+                cpu: 1,
+                at: "svm_emergency_disable_virtualization_cpu+0x5a/0x73 [kvm_amd]".into(),
+                ..InFlightReport::default()
+            }],
+            dereference: Some(DereferenceReport::default()),
             summary: "The crash path could call it.".into(),
         },
         checks: checks([CheckVerdict::Pass; 6]),

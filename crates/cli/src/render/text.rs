@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use virtopsy::report::{
-    CheckVerdict, CpuReport, DumpReport, EvidenceReport, Says, Summary, TaskReport, Verdict,
-    VirtualizationReport,
+    CallbackReport, CheckVerdict, CpuReport, DumpReport, EvidenceReport, Says, StoryStep, Summary,
+    TaskReport, Verdict, VirtualizationReport,
 };
 use virtopsy::splat::Splat;
 
@@ -285,6 +285,10 @@ fn crash(page: &mut Page, report: &DumpReport) {
         stopped.push_str(&format!("; ? whether CPU {unread} answered cannot be read"));
     }
     fields.push(("stopping", stopped));
+    if let Some(rcu) = &crash.rcu {
+        fields.push(("RCU", rcu.watching.why.clone()));
+        fields.push(("RCU lock", rcu.lock_held.why.clone()));
+    }
     page.fields(&fields);
 }
 
@@ -390,7 +394,18 @@ fn fact(evidence: &EvidenceReport) -> String {
     }
 }
 
-/// How one CPU came to its state: all evidence, in the order of events.
+/// The steps of a story; one that goes on is named once.
+fn story<'a>(steps: &'a [StoryStep]) -> Vec<(&'a str, String)> {
+    let mut last = None;
+    let named = |step: &'a StoryStep| {
+        let when = step.when.as_str();
+        let again = last.replace(when) == Some(when);
+        (if again { "" } else { when }, step.text.clone())
+    };
+    steps.iter().map(named).collect()
+}
+
+/// How one CPU came to its state: the story, then all evidence, in the order of events.
 fn cpu_story(page: &mut Page, cpu: &CpuReport) {
     let (tone, state) = words::cpu(cpu.state);
     let told = format!(
@@ -420,6 +435,10 @@ fn cpu_story(page: &mut Page, cpu: &CpuReport) {
             Tone::Unsure,
             "? The dump holds no evidence for this CPU.",
         );
+    }
+    if !cpu.story.is_empty() {
+        page.fields(&story(&cpu.story));
+        page.line(2, Tone::Heading, "evidence");
     }
     for (number, evidence) in (1..).zip(&cpu.evidence) {
         story_step(page, number, evidence);
@@ -487,8 +506,54 @@ fn callback_section(page: &mut Page, report: &DumpReport) {
             "this is not the function that this machine's KVM registers".to_owned(),
         ));
     }
+    fields.extend(callback_proof(callback));
     page.fields(&fields);
     page.paragraph(2, Tone::Plain, &callback.summary);
+}
+
+/// What the pointer is held against.
+fn callback_proof(callback: &CallbackReport) -> Vec<(&'static str, String)> {
+    let mut fields = Vec::new();
+    if let Some(table) = &callback.ops_table {
+        let says = if table.agrees {
+            "names the same function".to_owned()
+        } else {
+            let symbol = table.symbol.as_ref().map(ToString::to_string);
+            format!(
+                "names {}",
+                symbol.unwrap_or_else(|| table.value.to_string())
+            )
+        };
+        fields.push(("KVM ops", format!("{says} (at {})", table.address)));
+    }
+    if let Some(code) = &callback.code {
+        let bytes = code.bytes.as_ref().or(code.why.as_ref());
+        let bytes = bytes.map(|b| format!(": {b}")).unwrap_or_default();
+        fields.push(("code", format!("{}{bytes}", word(&code.state))));
+    }
+    if let Some(module_use) = &callback.module_use {
+        let count = module_use
+            .refcount
+            .map_or_else(|| "not known".to_owned(), |n| n.to_string());
+        let users: Vec<String> = module_use.users.iter().map(ToString::to_string).collect();
+        let by = if users.is_empty() {
+            String::new()
+        } else {
+            format!(", used by {}", users.join(", "))
+        };
+        fields.push(("refcount", format!("{count}{by}")));
+    }
+    for cpu in &callback.in_flight {
+        let at = format!("CPU {} stands in {}: {}", cpu.cpu, cpu.at, cpu.why);
+        fields.push(("inside", at));
+    }
+    if let Some(dereference) = &callback.dereference {
+        fields.push((
+            "read",
+            format!("{}: {}", word(&dereference.state), dereference.why),
+        ));
+    }
+    fields
 }
 
 fn splat_sections(page: &mut Page, splats: &[Splat], frames: usize) {

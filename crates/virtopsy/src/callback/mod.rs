@@ -6,14 +6,33 @@
 //! to happen: newer kernels keep freed module text mapped and filled with 0xCC, older ones unmap
 //! it.
 
+mod code;
+mod dereference;
+mod in_flight;
+mod ops_table;
+
 use virtopsy_debuginfo::VirtAddr;
-use virtopsy_kernel::{Error, Kernel, ModuleState};
+use virtopsy_kernel::{CpuId, Kernel, Module, ModuleState};
 
 use crate::era::{Era, Layout};
-use crate::report::{CallbackReport, CallbackState, Feature, Hex, Text};
+use crate::report::{
+    CallbackReport, CallbackState, CodeState, Feature, Hex, ModuleUseReport, Text,
+};
 
-/// Reads and judges the callback. `enabled`: some CPU's books say that virtualization is in use.
-pub(crate) fn examine(kernel: &Kernel, feature: Feature, enabled: bool) -> CallbackReport {
+/// What the callback is judged by, beside its pointer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Circumstances {
+    /// What the machine has.
+    pub(crate) feature: Feature,
+    /// Some CPU's books say that virtualization is in use.
+    pub(crate) enabled: bool,
+    /// CPUs that may have been executing the callback.
+    pub(crate) suspects: Vec<CpuId>,
+}
+
+/// Reads and judges the callback.
+pub(crate) fn examine(kernel: &Kernel, circumstances: &Circumstances) -> CallbackReport {
+    let feature = circumstances.feature;
     let layout = match Era::of(kernel) {
         Ok(era) => era.layout(),
         Err(e) => return unknown(format!("the kernel's symbols are not known: {e}")),
@@ -39,6 +58,9 @@ pub(crate) fn examine(kernel: &Kernel, feature: Feature, enabled: bool) -> Callb
         }
     };
     report.address = Some(Hex(at.0));
+    if layout.era == Era::E {
+        report.dereference = Some(dereference::inspect(kernel, at));
+    }
     let value = match kernel.space().pointer(at) {
         Ok(value) => value,
         Err(e) => {
@@ -49,9 +71,10 @@ pub(crate) fn examine(kernel: &Kernel, feature: Feature, enabled: bool) -> Callb
         }
     };
     report.value = Some(Hex(value.0));
+    report.ops_table = ops_table::read(kernel, value);
     if value.0 == 0 {
         report.state = CallbackState::None;
-        let missing = enabled && layout.registers_on(feature);
+        let missing = circumstances.enabled && layout.registers_on(feature);
         report.expected = Some(!missing);
         report.summary = if missing {
             "no callback is registered although virtualization is enabled: nobody would clear KVM's state".into()
@@ -60,7 +83,42 @@ pub(crate) fn examine(kernel: &Kernel, feature: Feature, enabled: bool) -> Callb
         };
         return report;
     }
-    judge_target(kernel, layout, feature, value, report)
+    report.code = Some(code::read(kernel, value));
+    report.in_flight = in_flight::find(kernel, layout, value, &circumstances.suspects);
+    let mut report = judge_target(kernel, layout, feature, value, report);
+    add_what_contradicts(&mut report);
+    report
+}
+
+/// What stands against a callback that looks sound by its pointer.
+fn add_what_contradicts(report: &mut CallbackReport) {
+    let poisoned = report
+        .code
+        .as_ref()
+        .is_some_and(|c| matches!(c.state, CodeState::Poisoned | CodeState::Unmapped));
+    if report.state == CallbackState::Registered && poisoned {
+        report.state = CallbackState::Dangling;
+        report
+            .summary
+            .push_str("; but its code is gone: the memory there is poisoned or not mapped");
+    }
+    if let Some(table) = report.ops_table.as_ref().filter(|t| !t.agrees) {
+        let named = table
+            .symbol
+            .as_ref()
+            .map_or_else(|| table.value.to_string(), ToString::to_string);
+        report.summary.push_str(&format!(
+            "; KVM's table of operations names another function: {named}"
+        ));
+        report.expected = Some(false);
+    }
+    if !report.in_flight.is_empty() {
+        let cpus: Vec<u32> = report.in_flight.iter().map(|f| f.cpu).collect();
+        report.summary.push_str(&format!(
+            "; CPU {} stands inside it",
+            crate::virtualization::ranges(&cpus)
+        ));
+    }
 }
 
 fn unknown(summary: String) -> CallbackReport {
@@ -98,9 +156,10 @@ fn in_module(
     layout: Layout,
     feature: Feature,
     value: VirtAddr,
-    module: &virtopsy_kernel::Module,
+    module: &Module,
     mut report: CallbackReport,
 ) -> CallbackReport {
+    report.module_use = Some(module_use(kernel, module));
     report.module = Some(Text::from(module.name.as_str()));
     report.module_state = Some(module.state.to_string());
     let location = module.locate(kernel, value);
@@ -135,6 +194,17 @@ fn in_module(
     report
 }
 
+fn module_use(kernel: &Kernel, module: &Module) -> ModuleUseReport {
+    let users = kernel.module_users(module).unwrap_or_else(|e| {
+        tracing::debug!("users of {}: {e}", module.name);
+        Vec::new()
+    });
+    ModuleUseReport {
+        refcount: module.refcount,
+        users: users.into_iter().map(Text::new).collect(),
+    }
+}
+
 fn in_kernel(
     kernel: &Kernel,
     layout: Layout,
@@ -164,15 +234,15 @@ fn in_kernel(
 
 /// Points to no module and not into the kernel.
 fn dangling(kernel: &Kernel, value: VirtAddr, mut report: CallbackReport) -> CallbackReport {
-    let what = match kernel.space().bytes(value, 16) {
-        Ok(bytes) if bytes.iter().all(|b| *b == 0xcc) => {
-            "the memory there is poisoned (0xcc)".to_owned()
+    let code = report.code.as_ref();
+    let what = match code.map_or(CodeState::Unreadable, |c| c.state) {
+        CodeState::Poisoned => "the memory there is poisoned (0xcc)".to_owned(),
+        CodeState::Present => "the memory there holds other bytes now".to_owned(),
+        CodeState::Unmapped => "nothing is mapped there".to_owned(),
+        CodeState::Unreadable => {
+            let why = code.and_then(|c| c.why.as_deref()).unwrap_or_default();
+            format!("the memory there can't be read ({why})")
         }
-        Ok(_) => "the memory there holds other bytes now".to_owned(),
-        Err(Error::NotMapped { .. } | Error::NotCanonical { .. }) => {
-            "nothing is mapped there".to_owned()
-        }
-        Err(e) => format!("the memory there can't be read ({e})"),
     };
     report.state = CallbackState::Dangling;
     let last = last_unloaded(kernel).map_or(String::new(), |name| {

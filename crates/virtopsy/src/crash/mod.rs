@@ -1,9 +1,13 @@
 //! The crash: which CPU, why, in which task, and who did not answer.
 
+mod rcu;
+
 use virtopsy_kernel::{CpuId, Log, NoteContent};
 
 use crate::machine::{Machine, number, positive};
-use crate::report::{CrashReport, Origin, ShootdownReport, TaskReport, Text};
+use crate::report::{
+    CrashReport, Origin, Says, ShootdownReport, TaskReport, Text, VirtualizationReport,
+};
 
 const PANIC: &[u8] = b"Kernel panic - not syncing: ";
 /// First words of an oops, where no panic line follows (`panic_on_oops` off, `crash_kexec()` from
@@ -28,7 +32,33 @@ pub(crate) fn examine(machine: &Machine<'_>, log: Option<&Log>) -> Option<CrashR
         reason: log.and_then(reason),
         task,
         nmi_shootdown: shootdown(machine),
+        rcu: cpu.map(|cpu| rcu::examine(machine.kernel, cpu)),
     })
+}
+
+/// CPUs on which the emergency path began and is not known to have ended: those that stand in the
+/// crash NMI's callback, and the crashing one where it never saved its registers.
+pub(crate) fn unfinished_cpus(
+    machine: &Machine<'_>,
+    virtualization: &VirtualizationReport,
+) -> Vec<CpuId> {
+    let inside = |cpu: &&crate::report::CpuReport| {
+        cpu.evidence
+            .iter()
+            .any(|e| e.what == "parked-frame" && e.says == Says::On)
+    };
+    let mut cpus: Vec<CpuId> = virtualization
+        .cpus
+        .iter()
+        .filter(inside)
+        .map(|c| CpuId(c.cpu))
+        .collect();
+    let crashing = machine.crashing_cpu().filter(|cpu| {
+        let note = machine.kernel.crash_note(*cpu);
+        note.is_ok_and(|n| n.content == NoteContent::Empty)
+    });
+    cpus.extend(crashing.filter(|cpu| !cpus.contains(cpu)));
+    cpus
 }
 
 /// The task that was current on the crashing CPU; where its `task_struct` is not in the dump, the

@@ -98,6 +98,8 @@ pub struct CrashReport {
     pub task: Option<TaskReport>,
     /// How the other CPUs were stopped.
     pub nmi_shootdown: ShootdownReport,
+    /// RCU on the crashing CPU; absent where no CPU is known to have crashed.
+    pub rcu: Option<RcuReport>,
 }
 
 /// A task, by name and number.
@@ -234,8 +236,19 @@ pub struct CpuReport {
     pub task: Option<TaskReport>,
     /// One sentence that a kernel developer would say.
     pub summary: String,
+    /// The same in words, in order of time.
+    pub story: Vec<StoryStep>,
     /// All that was read, in the order in which the kernel's events happened.
     pub evidence: Vec<EvidenceReport>,
+}
+
+/// One step of a CPU's story.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StoryStep {
+    /// `before`, `the stop`, `this CPU` or `so`.
+    pub when: String,
+    /// What happened, in one or a few sentences.
+    pub text: String,
 }
 
 /// What a piece of evidence says of the state.
@@ -307,8 +320,132 @@ pub struct CallbackReport {
     pub module_state: Option<String>,
     /// Whether it is the function that this machine's KVM registers.
     pub expected: Option<bool>,
+    /// The function that KVM's own table of operations names for it; absent where this kernel
+    /// has no such entry (before 6.12), or KVM is not there.
+    pub ops_table: Option<OpsTableReport>,
+    /// What stands in memory where the pointer leads; absent for a null pointer.
+    pub code: Option<CodeReport>,
+    /// Who keeps the callback's module loaded; absent where it is in no module.
+    pub module_use: Option<ModuleUseReport>,
+    /// CPUs whose stack stands inside the callback.
+    pub in_flight: Vec<InFlightReport>,
+    /// How the kernel reads the pointer (7.1 and later; absent before).
+    pub dereference: Option<DereferenceReport>,
     /// One sentence that says what follows.
     pub summary: String,
+}
+
+/// What KVM's table of operations (`kvm_x86_ops`) names as the emergency callback.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct OpsTableReport {
+    /// Address of the table's entry.
+    pub address: Hex,
+    /// The pointer there.
+    pub value: Hex,
+    /// The function that it points to.
+    pub symbol: Option<Text>,
+    /// Whether the registered pointer is the same.
+    pub agrees: bool,
+}
+
+/// What stands in memory at an address of code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CodeState {
+    /// Bytes that can be instructions.
+    Present,
+    /// Filled with trapping instructions (0xcc): freed module text of kernels that keep it mapped.
+    Poisoned,
+    /// Nothing is mapped there.
+    Unmapped,
+    /// It is mapped, but the dump does not hold it.
+    #[default]
+    Unreadable,
+}
+
+/// What stands where the callback's pointer leads.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CodeReport {
+    /// Its state.
+    pub state: CodeState,
+    /// The first bytes, lower-case hex; absent where they can't be read.
+    pub bytes: Option<String>,
+    /// Why they can't be read.
+    pub why: Option<String>,
+}
+
+/// Who keeps a module loaded.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ModuleUseReport {
+    /// Its reference count as `lsmod` shows it; absent where it can't be read.
+    pub refcount: Option<i64>,
+    /// Modules that use it.
+    pub users: Vec<Text>,
+}
+
+/// A CPU that was executing the callback.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct InFlightReport {
+    /// The CPU.
+    pub cpu: u32,
+    /// Where its return address stands.
+    pub address: Hex,
+    /// That return address, by name.
+    pub at: Text,
+    /// How that was found.
+    pub why: String,
+}
+
+/// How the kernel's text reads the callback's pointer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dereference {
+    /// With lockdep's check: `rcu_dereference()` without `rcu_read_lock()`, which prints a
+    /// report on every crash (since 428afac5a8ea).
+    Checked,
+    /// Without it: `rcu_dereference_raw()` (fff82ea9d900).
+    Unchecked,
+    /// The kernel has no CONFIG_PROVE_RCU: both are the same instruction.
+    NotApplicable,
+    /// The text can't be read.
+    #[default]
+    Unknown,
+}
+
+/// How the kernel reads the pointer, and whether its check fired.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DereferenceReport {
+    /// By its text in the dump.
+    pub state: Dereference,
+    /// The function that reads the pointer.
+    pub function: Option<String>,
+    /// Whether the check has printed its report in this boot (`__warned`); absent without a check.
+    pub warned: Option<bool>,
+    /// Address of that flag.
+    pub warned_address: Option<Hex>,
+    /// Why it is so.
+    pub why: String,
+}
+
+/// RCU on the crashing CPU, at the instant of the dump. Two facts that are easily confused: RCU
+/// can be watching a CPU that holds no read lock.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RcuReport {
+    /// Whether RCU was watching the CPU (it was in no extended quiescent state).
+    pub watching: RcuFact,
+    /// Whether the CPU's task held the RCU read lock.
+    pub lock_held: RcuFact,
+}
+
+/// One fact, with what it stands on.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RcuFact {
+    /// The answer; absent where the dump does not hold it.
+    pub value: Option<bool>,
+    /// Where it was read.
+    pub address: Option<Hex>,
+    /// What was read and what that means, or why it could not be.
+    pub why: String,
 }
 
 /// How much of the kernel log the dump holds.
