@@ -270,6 +270,7 @@ pub(crate) fn report(cpus: u32) -> DumpReport {
             reason: Some(Text::from("sysrq triggered crash")),
             task: Some(TaskReport { comm: Text::from("sh"), pid: 107 }),
             nmi_shootdown: ShootdownReport { ran: Some(true), missing_cpus: vec![cpus / 2], unknown_cpus: Vec::new() },
+            ..CrashReport::default()
         }),
         virtualization: VirtualizationReport {
             feature: Feature::Svm,
@@ -288,6 +289,7 @@ pub(crate) fn report(cpus: u32) -> DumpReport {
             module_state: Some("live".into()),
             expected: Some(true),
             summary: "svm_emergency_disable_virtualization_cpu [kvm_amd] is registered; its code is alive".into(),
+            ..CallbackReport::default()
         },
         log: Some(LogReport { records: log.len() as u64, ..LogReport::default() }),
         splats: scan_records(records),
