@@ -146,6 +146,22 @@ impl Function {
             .collect()
     }
 
+    /// Per-CPU places that the function loads a register from (`mov %gs:place, %reg`), as symbols
+    /// of per-CPU data name them: the base of no CPU's own copy.
+    pub fn percpu_loads(&self) -> Vec<VirtAddr> {
+        let loads = |i: &&Instruction| {
+            i.mnemonic() == Mnemonic::Mov
+                && i.op0_kind() == OpKind::Register
+                && i.op1_kind() == OpKind::Memory
+                && i.segment_prefix() == Register::GS
+                && is_fixed_place(i)
+        };
+        let places = self.instructions.values().filter(loads);
+        places
+            .map(|i| VirtAddr(i.memory_displacement64()))
+            .collect()
+    }
+
     /// Where the function goes by a jump out of itself: tail calls, its `.cold` part.
     pub fn jumps_out(&self) -> Vec<VirtAddr> {
         let inside = self.start.0..self.end.0;
@@ -325,6 +341,17 @@ mod tests {
         assert_eq!(function.jumps_out(), [VirtAddr(0x5000)]);
         assert!(function.sets_gif());
         assert_eq!(function.vmclears(), 0);
+    }
+
+    #[test]
+    fn a_per_cpu_load_names_its_place() {
+        let text = [
+            0x65, 0x48, 0x8b, 0x05, 0xf8, 0x0f, 0x00, 0x00, // 1000: mov %gs:0xff8(%rip), %rax
+            0x48, 0x8b, 0x05, 0x00, 0x00, 0x00, 0x00, // 1008: mov 0(%rip), %rax
+            0xc3,
+        ];
+        let function = Function::decode("f", VirtAddr(0x1000), &text);
+        assert_eq!(function.percpu_loads(), [VirtAddr(0x2000)]);
     }
 
     #[test]

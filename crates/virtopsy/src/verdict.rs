@@ -86,7 +86,8 @@ fn reason_off(testimony: &Testimony) -> Reason {
 
 /// The verdict on the machine, from those on its possible CPUs.
 pub(crate) fn overall(feature: Feature, cpus: &[CpuVerdict]) -> Verdict {
-    if feature == Feature::None && cpus.iter().all(|c| c.state != CpuState::On) {
+    // A CPU that is not off where nothing is supported contradicts that.
+    if feature == Feature::None && cpus.iter().all(|c| c.state == CpuState::Off) {
         return Verdict::NotApplicable;
     }
     if cpus.iter().any(|c| c.state == CpuState::On) {

@@ -5,13 +5,16 @@
 //! operation, so "clear" is proof of off, "set" of on. Lies when an out-of-tree hypervisor writes
 //! CR4 itself, and within the few instructions around VMXON and VMXOFF. Says nothing on AMD.
 
-use virtopsy_kernel::CpuId;
+use virtopsy_debuginfo::VirtAddr;
+use virtopsy_kernel::{CpuId, Error, Kernel, Result};
 
 use super::Evidence;
 use crate::machine::Machine;
 use crate::report::{Feature, Strength};
 
 const WHAT: &str = "cr4-shadow";
+/// More bytes than `struct tlb_state` has before its member `cr4`.
+const MAX_TLB_STATE: u64 = 512;
 /// `X86_CR4_VMXE`.
 pub(super) const CR4_VMXE: u64 = 1 << 13;
 /// `X86_CR4_PAE`: set on every running 64-bit CPU.
@@ -21,14 +24,7 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
     if machine.feature != Feature::Vmx {
         return;
     }
-    let read = || {
-        let field = machine
-            .kernel
-            .percpu_object("cpu_tlbstate", "struct tlb_state", cpu)?
-            .field("cr4")?;
-        Ok((field.address, field.u64()?))
-    };
-    let (address, cr4) = match read() {
+    let (address, cr4) = match read(machine, cpu) {
         Ok(found) => found,
         Err(e) => {
             out.push(Evidence::unreadable(WHAT, &e));
@@ -58,4 +54,33 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
         )
     };
     out.push(e.read(address, format!("{cr4:#x}")));
+}
+
+/// Where the shadow stands, and its value.
+fn read(machine: &Machine<'_>, cpu: CpuId) -> Result<(VirtAddr, u64)> {
+    let kernel = machine.kernel;
+    let typed = kernel
+        .percpu_object("cpu_tlbstate", "struct tlb_state", cpu)
+        .and_then(|state| state.field("cr4"));
+    match typed {
+        Ok(field) => Ok((field.address, field.u64()?)),
+        Err(e @ Error::NoTypes { .. }) => {
+            let base = by_text(kernel).ok_or(e)?;
+            let address = machine.cpus.address(base, cpu)?;
+            Ok((address, kernel.space().u64(address)?))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// The place of the shadow without types: what `cr4_read_shadow()` (5.8; before it is inlined)
+/// loads is the shadow, and nothing else.
+fn by_text(kernel: &Kernel) -> Option<VirtAddr> {
+    let state = kernel.symbol("cpu_tlbstate").ok()?;
+    let loads = kernel.function("cr4_read_shadow").ok()?.percpu_loads();
+    let [place] = loads.as_slice() else {
+        return None;
+    };
+    let offset = place.0.checked_sub(state.0)?;
+    (offset < MAX_TLB_STATE && offset.is_multiple_of(8)).then_some(*place)
 }
