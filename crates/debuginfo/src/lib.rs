@@ -3,6 +3,7 @@
 //! ```text
 //!   vmlinux, *.ko ──► ElfFile ─┬─► Btf    ─┐
 //!                              ├─► Dwarf  ─┴─► TypeSource   + TypeSourceExt (sizes, member paths)
+//!                              ├─► SourceLines   (file, line, inlined functions of an address)
 //!                              └─► SymbolTable ─┐
 //!   bytes of a dump ──► Btf                     ├─► SymbolSource
 //!                   ──► Kallsyms ───────────────┤
@@ -28,6 +29,7 @@ mod error;
 pub mod find;
 mod inflate;
 pub mod kallsyms;
+mod lines;
 pub mod model;
 mod module_symbols;
 mod name_index;
@@ -45,6 +47,7 @@ pub use elf::{ElfFile, ElfType};
 pub use error::Error;
 pub use find::{KernelFiles, Rejected, Search};
 pub use kallsyms::{Kallsyms, KallsymsAddresses, KallsymsNames, KallsymsParts, guess_encoding};
+pub use lines::{SourceFrame, SourceLines};
 pub use model::{Member, Param, Tag, Type, TypeId, TypeOrigin, TypeSource, Variable};
 pub use module_symbols::ModuleSymbols;
 pub use path::{Place, TypeSourceExt};
@@ -66,6 +69,7 @@ mod tests {
         shared::<ElfFile>();
         shared::<Btf>();
         shared::<Dwarf>();
+        shared::<SourceLines>();
         shared::<SymbolTable>();
         shared::<Kallsyms>();
         shared::<ModuleSymbols>();

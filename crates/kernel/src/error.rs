@@ -76,6 +76,12 @@ pub enum Error {
         /// What was tried.
         why: String,
     },
+    /// File and line of code are not known.
+    #[error("no file and line: {why}")]
+    NoSource {
+        /// Why not.
+        why: String,
+    },
     /// Types or symbols of the debug files.
     #[error(transparent)]
     DebugInfo(std::sync::Arc<virtopsy_debuginfo::Error>),
@@ -151,6 +157,7 @@ impl Error {
             Error::PageTable { .. } | Error::Page { .. } => "page-missing",
             Error::NoSymbol { .. } | Error::NoSymbols { .. } => "no-symbol",
             Error::NoTypes { .. } => "no-types",
+            Error::NoSource { .. } => "no-source",
             Error::DebugInfo(_) => "debuginfo",
             Error::WrongVmlinux { .. } => "wrong-vmlinux",
             Error::File { .. } => "file",

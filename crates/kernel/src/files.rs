@@ -54,9 +54,14 @@ fn load(path: &Path, files: &dyn Files) -> Result<ElfFile> {
     open_elf(path, files).map_err(wrong)
 }
 
+/// A module's file.
+pub(crate) fn module_file(path: &Path) -> Result<ElfFile> {
+    load(path, &ReadFiles)
+}
+
 /// Types in a module's file.
 pub(crate) fn module_types(path: &Path, parts: &Parts) -> Result<Arc<dyn TypeSource>> {
-    file_types(&load(path, &ReadFiles)?, parts)
+    file_types(&module_file(path)?, parts)
 }
 
 fn search(info: &VmcoreInfo, options: &KernelOptions) -> Search {

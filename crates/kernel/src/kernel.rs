@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use virtopsy_debuginfo::{TypeSource, TypeSourceExt as _, VirtAddr};
+use virtopsy_debuginfo::{SourceLines, TypeSource, TypeSourceExt as _, VirtAddr};
 use virtopsy_vmcore::{Dump, VmcoreInfo};
 
 use crate::cpu::CpuId;
@@ -44,6 +44,7 @@ pub struct Kernel {
     pub(crate) parts: Parts,
     modules: OnceLock<ModuleList>,
     cpus: OnceLock<Result<Cpus>>,
+    pub(crate) lines: OnceLock<Result<SourceLines>>,
 }
 
 impl Kernel {
@@ -52,6 +53,7 @@ impl Kernel {
             parts,
             modules: OnceLock::new(),
             cpus: OnceLock::new(),
+            lines: OnceLock::new(),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::list;
 use crate::object::{Object, TypeRef};
+use crate::source::ModuleLines;
 use crate::symbols::Location;
 
 /// More modules than any machine loads.
@@ -88,6 +89,7 @@ pub struct Module {
     pub refcount: Option<i64>,
     symbols: OnceLock<Result<ModuleSymbols>>,
     types: OnceLock<Result<Arc<dyn TypeSource>>>,
+    pub(crate) lines: OnceLock<Result<ModuleLines>>,
 }
 
 impl Module {
@@ -271,6 +273,7 @@ fn read_module(kernel: &Kernel, address: VirtAddr) -> Result<Module> {
         refcount,
         symbols: OnceLock::new(),
         types: OnceLock::new(),
+        lines: OnceLock::new(),
     })
 }
 

@@ -67,6 +67,8 @@ pub(crate) struct Parts {
     pub(crate) btf: Option<Arc<Btf>>,
     pub(crate) types_choice: TypesChoice,
     pub(crate) files: Option<KernelFiles>,
+    /// The vmlinux that symbols or types were taken from.
+    pub(crate) vmlinux: Option<ElfFile>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -92,6 +94,7 @@ impl Kernel {
             btf: None,
             types_choice: options.types,
             files: None,
+            vmlinux: None,
             notes,
         };
         let named = given.is_some();
@@ -121,7 +124,10 @@ impl Parts {
             _ => kallsyms::load(&self.space, &self.vmcoreinfo),
         };
         self.types = kernel_types(self, vmlinux.as_ref().map(|v| &v.elf));
-        self.files = vmlinux.map(|v| v.files);
+        if let Some(found) = vmlinux {
+            self.files = Some(found.files);
+            self.vmlinux = Some(found.elf);
+        }
     }
 
     /// A kernel that has crashed has CRASHTIME; one that has not may be the crash kernel itself.

@@ -7,7 +7,7 @@
 //!
 //! Interrupts, NMIs and exceptions leave a `pt_regs` (or the five words that the CPU pushes) on
 //! the stack, with which the walk goes on in what was interrupted, on whichever stack that was.
-//! File and line are not told here: they need DWARF line tables.
+//! File and line of a frame: [`Kernel::source_of`].
 
 use iced_x86::{FlowControl, Mnemonic, Register};
 use virtopsy_debuginfo::VirtAddr;
@@ -90,6 +90,12 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// An address inside of the instruction that the frame stands at: of a return address the
+    /// call before it, which may be the last of its function.
+    pub fn code_address(&self) -> VirtAddr {
+        VirtAddr(self.ip.0.wrapping_sub(u64::from(!self.interrupted)))
+    }
+
     /// Whether the unwind tables, or a call instruction, vouch for it.
     pub fn is_reliable(&self) -> bool {
         matches!(

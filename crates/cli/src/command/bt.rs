@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use virtopsy::report::{Hex, Text, escape};
 use virtopsy_kernel::{
-    Backtrace, CpuId, Ended, Error, Frame, Kernel, StackKind, Start, TaskInfo, TaskList, Unwinder,
+    Backtrace, CpuId, Ended, Error, Frame, Kernel, SourceFrame, StackKind, Start, TaskInfo,
+    TaskList, Unwinder,
 };
 
 use super::{ask_kernel, error_text, print, print_json};
@@ -54,10 +55,21 @@ struct FrameEntry {
     offset: Option<Hex>,
     size: Option<Hex>,
     module: Option<Text>,
+    /// The functions at this address, innermost first, where DWARF is at hand.
+    source: Vec<SourceEntry>,
     stack: Option<String>,
     found_by: String,
     reliable: bool,
     interrupted: bool,
+}
+
+#[derive(Serialize)]
+struct SourceEntry {
+    function: Option<Text>,
+    file: Option<Text>,
+    line: Option<u64>,
+    column: Option<u64>,
+    inlined: bool,
 }
 
 #[derive(Serialize)]
@@ -148,7 +160,7 @@ fn of_cpu(kernel: &Kernel, unwinder: &Unwinder<'_>, cpu: CpuId) -> Entry {
     let task = kernel
         .current_task(cpu)
         .and_then(|task| kernel.task_info(task.address));
-    let mut entry = entry(backtrace, task.ok().as_ref());
+    let mut entry = entry(kernel, backtrace, task.ok().as_ref());
     entry.cpu = Some(cpu.0);
     entry.in_nmi = kernel.is_in_nmi(cpu).ok();
     entry
@@ -158,10 +170,16 @@ fn of_task(kernel: &Kernel, unwinder: &Unwinder<'_>, task: &TaskInfo) -> Entry {
     if let Some(cpu) = task.running_on {
         return of_cpu(kernel, unwinder, cpu);
     }
-    entry(unwinder.backtrace(Start::Task(task.address)), Some(task))
+    let backtrace = unwinder.backtrace(Start::Task(task.address));
+    entry(kernel, backtrace, Some(task))
 }
 
-fn entry(backtrace: Backtrace, task: Option<&TaskInfo>) -> Entry {
+fn entry(kernel: &Kernel, backtrace: Backtrace, task: Option<&TaskInfo>) -> Entry {
+    let mut notes = backtrace.notes;
+    let frames = backtrace.frames.iter();
+    let frames = frames
+        .map(|found| frame(kernel, found, &mut notes))
+        .collect();
     Entry {
         cpu: None,
         task: task.map(|task| TaskEntry {
@@ -177,9 +195,9 @@ fn entry(backtrace: Backtrace, task: Option<&TaskInfo>) -> Entry {
             .filter(|r| r.complete)
             .map(|r| r.is_user_mode()),
         in_nmi: None,
-        frames: backtrace.frames.iter().map(frame).collect(),
+        frames,
         ended_because: ended(&backtrace.ended_because),
-        notes: backtrace.notes.into_iter().map(Text::from).collect(),
+        notes: notes.into_iter().map(Text::from).collect(),
     }
 }
 
@@ -190,7 +208,7 @@ fn ended(why: &Ended) -> EndedEntry {
     }
 }
 
-fn frame(frame: &Frame) -> FrameEntry {
+fn frame(kernel: &Kernel, frame: &Frame, notes: &mut Vec<String>) -> FrameEntry {
     let at = frame.location.as_ref();
     FrameEntry {
         ip: Hex(frame.ip.0),
@@ -199,11 +217,35 @@ fn frame(frame: &Frame) -> FrameEntry {
         offset: at.map(|at| Hex(at.offset)),
         size: at.and_then(|at| at.size).map(Hex),
         module: at.and_then(|at| at.module.as_deref()).map(Text::from),
+        source: source(kernel, frame, notes),
         stack: frame.stack.as_ref().map(StackKind::to_string),
         found_by: frame.found_by.to_string(),
         reliable: frame.is_reliable(),
         interrupted: frame.interrupted,
     }
+}
+
+/// File and line of a frame. That no file with DWARF is at hand is no news; anything else is.
+fn source(kernel: &Kernel, frame: &Frame, notes: &mut Vec<String>) -> Vec<SourceEntry> {
+    let found = match kernel.source_of(frame.code_address()) {
+        Ok(found) => found,
+        Err(Error::NoSource { .. }) => return Vec::new(),
+        Err(e) => {
+            let note = format!("no file and line: {e}");
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+            return Vec::new();
+        }
+    };
+    let entry = |source: &SourceFrame| SourceEntry {
+        function: source.function.as_deref().map(Text::from),
+        file: source.file.as_deref().map(Text::from),
+        line: source.line,
+        column: source.column,
+        inlined: source.inlined,
+    };
+    found.iter().map(entry).collect()
 }
 
 fn text(answer: &Answer, look: Look) -> String {
@@ -274,6 +316,9 @@ fn frames(out: &mut String, entry: &Entry) {
             frame.ip.0,
             location(frame)
         );
+        for source in &frame.source {
+            let _ = writeln!(out, "{:26}at {}", "", place(source));
+        }
     }
     let mark = if matches!(entry.ended_because.kind, "end-of-stack" | "user-mode") {
         ""
@@ -284,6 +329,19 @@ fn frames(out: &mut String, entry: &Entry) {
     for note in &entry.notes {
         let _ = writeln!(out, "      note: {note}");
     }
+}
+
+/// `file:line`, and which inlined function it is in.
+fn place(source: &SourceEntry) -> String {
+    let unknown = || "?".to_owned();
+    let shown = |text: &Option<Text>| text.as_ref().map_or_else(unknown, ToString::to_string);
+    let line = source.line.map_or_else(unknown, |line| line.to_string());
+    let inlined = if source.inlined {
+        format!(", inlined {}", shown(&source.function))
+    } else {
+        String::new()
+    };
+    format!("{}:{line}{inlined}", shown(&source.file))
 }
 
 fn location(frame: &FrameEntry) -> String {

@@ -1,0 +1,234 @@
+//! File and line of a code address, with the functions that were inlined there.
+//!
+//! ```text
+//!  address ─► .debug_aranges ─► unit ─┬─► line program ─► row: file, line
+//!             (or, where a unit       └─► DW_TAG_subprogram ─► DW_TAG_inlined_subroutine …
+//!              has none, its root)                 call_file, call_line of each
+//! ```
+//!
+//! A kernel's `.debug_info` has hundreds of megabytes; of it only the units are
+//! read that hold an address that was asked for. What was read of a unit is kept
+//! for the next address, and so are answers: stacks share most of their frames.
+
+mod functions;
+mod rows;
+mod units;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use gimli::{DebugInfoOffset, EndianSlice, LittleEndian, SectionId};
+
+use crate::{ElfFile, Error, FileBytes, VirtAddr};
+
+use functions::Functions;
+use rows::Rows;
+use units::{AddressRange, UnitStarts};
+
+type Slice<'a> = EndianSlice<'a, LittleEndian>;
+type Sections<'a> = gimli::Dwarf<Slice<'a>>;
+
+/// How many units' rows and functions are kept.
+const MAX_UNITS: usize = 64;
+/// How many answers are kept.
+const MAX_ANSWERS: usize = 8192;
+
+/// One function at an address: the one that the compiler emitted, or one that it inlined there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceFrame {
+    /// The function's name; `None` where DWARF does not tell it.
+    pub function: Option<String>,
+    /// The file, relative to the folder that the unit was compiled in where it
+    /// lies below it (`arch/x86/kvm/svm/svm.c`), else as the compiler wrote it.
+    pub file: Option<String>,
+    /// The line, from 1.
+    pub line: Option<u64>,
+    /// The column, from 1.
+    pub column: Option<u64>,
+    /// Whether its code was inlined into the function of the next frame.
+    pub inlined: bool,
+}
+
+impl std::fmt::Display for SourceFrame {
+    /// `file:line`, with `?` for what is not known.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.file.as_deref().unwrap_or("?"))?;
+        match self.line {
+            Some(line) => write!(f, ":{line}"),
+            None => f.write_str(":?"),
+        }
+    }
+}
+
+/// The line tables of one file.
+#[derive(Debug)]
+pub struct SourceLines {
+    sections: gimli::DwarfSections<FileBytes>,
+    /// By `.debug_aranges`.
+    listed: OnceLock<Vec<AddressRange>>,
+    /// By the root entries of the units that `.debug_aranges` leaves out.
+    unlisted: OnceLock<Result<Vec<AddressRange>, Error>>,
+    starts: OnceLock<Result<UnitStarts, Error>>,
+    units: Mutex<HashMap<usize, Arc<UnitLines>>>,
+    answers: Mutex<HashMap<u64, Arc<[SourceFrame]>>>,
+}
+
+/// What is kept of a unit.
+#[derive(Debug)]
+struct UnitLines {
+    abbreviations: Arc<gimli::Abbreviations>,
+    rows: Rows,
+    functions: Functions,
+}
+
+impl SourceLines {
+    /// Takes the sections of a file, decompressed and, for a module's file,
+    /// relocated. Addresses are those of the file: see [`ElfFile::section_at`].
+    ///
+    /// # Errors
+    /// [`Error::NoSection`] where the file has no DWARF or no line tables.
+    pub fn load(elf: &ElfFile) -> Result<Self, Error> {
+        let sections = gimli::DwarfSections::load(|id| match id {
+            SectionId::DebugAbbrev
+            | SectionId::DebugAddr
+            | SectionId::DebugAranges
+            | SectionId::DebugInfo
+            | SectionId::DebugLine
+            | SectionId::DebugLineStr
+            | SectionId::DebugRanges
+            | SectionId::DebugRngLists
+            | SectionId::DebugStr
+            | SectionId::DebugStrOffsets => {
+                let bytes = elf.relocated_section(id.name())?;
+                let needed = matches!(id, SectionId::DebugInfo | SectionId::DebugLine);
+                match bytes {
+                    None if needed => Err(Error::NoSection {
+                        name: id.name().to_owned(),
+                        hint: "the file was stripped of its debug info, or built without",
+                    }),
+                    other => Ok(other.unwrap_or_default()),
+                }
+            }
+            _ => Ok(FileBytes::default()),
+        })?;
+        Ok(Self {
+            sections,
+            listed: OnceLock::new(),
+            unlisted: OnceLock::new(),
+            starts: OnceLock::new(),
+            units: Mutex::default(),
+            answers: Mutex::default(),
+        })
+    }
+
+    /// The functions at an address, innermost first: those that were inlined
+    /// there, then the one that the compiler emitted. Of each the place that the
+    /// address belongs to, or where the next inner one was called. Empty where
+    /// DWARF says nothing of the address.
+    ///
+    /// For a return address ask for the byte before it: it is the call's.
+    ///
+    /// # Errors
+    /// Where DWARF can't be read.
+    pub fn at(&self, address: VirtAddr) -> Result<Arc<[SourceFrame]>, Error> {
+        let lock = || self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(&address.0) {
+            return Ok(Arc::clone(known));
+        }
+        let found: Arc<[SourceFrame]> = self.look_up(address.0)?.into();
+        let mut answers = lock();
+        if answers.len() >= MAX_ANSWERS {
+            answers.clear();
+        }
+        answers.insert(address.0, Arc::clone(&found));
+        Ok(found)
+    }
+
+    fn look_up(&self, address: u64) -> Result<Vec<SourceFrame>, Error> {
+        let dwarf = self.dwarf();
+        let Some(offset) = self.unit_at(&dwarf, address)? else {
+            return Ok(Vec::new());
+        };
+        let error = lines_error(offset);
+        let (unit, kept) = self.unit(&dwarf, offset)?;
+        let row = kept.rows.at(address);
+        let chain = match kept.functions.at(address) {
+            Some(function) => {
+                functions::chain(self, &dwarf, &unit, function, address).map_err(&error)?
+            }
+            None => Vec::new(),
+        };
+        if row.is_none() && chain.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut place = row.map(|row| (row.file, row.line, row.column));
+        let mut frames = Vec::with_capacity(chain.len().max(1));
+        for call in chain.iter().rev() {
+            let (file, line, column) = place.unwrap_or_default();
+            frames.push(SourceFrame {
+                function: call.name.clone(),
+                file: rows::path(&dwarf, &unit, file).map_err(&error)?,
+                line: Some(line).filter(|line| *line > 0),
+                column: Some(column).filter(|column| *column > 0),
+                inlined: call.called_at.is_some(),
+            });
+            place = call.called_at;
+        }
+        if chain.is_empty() {
+            let (file, line, column) = place.unwrap_or_default();
+            frames.push(SourceFrame {
+                function: None,
+                file: rows::path(&dwarf, &unit, file).map_err(&error)?,
+                line: Some(line).filter(|line| *line > 0),
+                column: Some(column).filter(|column| *column > 0),
+                inlined: false,
+            });
+        }
+        Ok(frames)
+    }
+
+    fn dwarf(&self) -> Sections<'_> {
+        self.sections
+            .borrow(|bytes| EndianSlice::new(bytes, LittleEndian))
+    }
+
+    /// The unit at an offset of `.debug_info`, and what is kept of it.
+    fn unit<'a>(
+        &'a self,
+        dwarf: &Sections<'a>,
+        offset: usize,
+    ) -> Result<(gimli::Unit<Slice<'a>>, Arc<UnitLines>), Error> {
+        let error = lines_error(offset);
+        let header = dwarf.unit_header(DebugInfoOffset(offset)).map_err(&error)?;
+        let lock = || self.units.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().get(&offset).cloned();
+        if let Some(known) = known {
+            let abbreviations = Arc::clone(&known.abbreviations);
+            let unit = gimli::Unit::new_with_abbreviations(dwarf, header, abbreviations);
+            return Ok((unit.map_err(&error)?, known));
+        }
+        let unit = dwarf.unit(header).map_err(&error)?;
+        let kept = Arc::new(UnitLines {
+            abbreviations: Arc::clone(&unit.abbreviations),
+            rows: Rows::read(&unit).map_err(&error)?,
+            functions: Functions::read(dwarf, &unit).map_err(&error)?,
+        });
+        let mut units = lock();
+        if units.len() >= MAX_UNITS {
+            units.clear();
+        }
+        units.insert(offset, Arc::clone(&kept));
+        Ok((unit, kept))
+    }
+}
+
+/// gimli's error with the unit that it is about.
+fn lines_error(unit: usize) -> impl Fn(gimli::Error) -> Error {
+    move |error| Error::Dwarf {
+        offset: unit as u64,
+        reason: format!("in the lines and functions of this unit: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
