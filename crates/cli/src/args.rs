@@ -495,6 +495,18 @@ pub(crate) struct LogArgs {
     /// Untangles one thread's (or one CPU's) story from what others printed in between.
     #[arg(long)]
     pub(crate) follow_caller: bool,
+    /// Times of day instead of seconds since boot, UTC
+    ///
+    /// The kernel's log clock and the wall clock run apart by little, but while the machine sleeps
+    /// the first stands still: after a suspend times are too early.
+    #[arg(long)]
+    pub(crate) wall_clock: bool,
+    /// Facility and level before each line
+    #[arg(long)]
+    pub(crate) decode: bool,
+    /// Below each record what it is about, as drivers say it: SUBSYSTEM, DEVICE
+    #[arg(long)]
+    pub(crate) dictionary: bool,
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: ListFormat,

@@ -132,7 +132,8 @@ impl Day {
         Day::from_days_since_1970(elapsed.as_secs() / 86_400)
     }
 
-    fn from_days_since_1970(days: u64) -> Day {
+    /// The day so many days after 1970-01-01.
+    pub(crate) fn from_days_since_1970(days: u64) -> Day {
         let leap =
             |y: u64| y.is_multiple_of(4) && (!y.is_multiple_of(100) || y.is_multiple_of(400));
         let (mut year, mut left) = (1970_u64, days.min(3_000_000));

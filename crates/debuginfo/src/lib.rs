@@ -4,6 +4,7 @@
 //!   vmlinux, *.ko ──► ElfFile ─┬─► Btf    ─┐
 //!                              ├─► Dwarf  ─┴─► TypeSource   + TypeSourceExt (sizes, member paths)
 //!                              ├─► SourceLines   (file, line, inlined functions of an address)
+//!                              ├─► CallFrames    (where the caller's registers are)
 //!                              └─► SymbolTable ─┐
 //!   bytes of a dump ──► Btf                     ├─► SymbolSource
 //!                   ──► Kallsyms ───────────────┤
@@ -23,6 +24,7 @@ mod addr;
 pub mod btf;
 mod bytes;
 mod bzimage;
+mod cfi;
 pub mod dwarf;
 pub mod elf;
 mod error;
@@ -42,6 +44,7 @@ mod symtab;
 pub use addr::VirtAddr;
 pub use btf::Btf;
 pub use bytes::{FileBytes, Files, ReadFiles};
+pub use cfi::{CallFrames, FrameRule};
 pub use dwarf::Dwarf;
 pub use elf::{ElfFile, ElfType};
 pub use error::Error;
@@ -70,6 +73,7 @@ mod tests {
         shared::<Btf>();
         shared::<Dwarf>();
         shared::<SourceLines>();
+        shared::<CallFrames>();
         shared::<SymbolTable>();
         shared::<Kallsyms>();
         shared::<ModuleSymbols>();

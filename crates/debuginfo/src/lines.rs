@@ -64,6 +64,8 @@ impl std::fmt::Display for SourceFrame {
 #[derive(Debug)]
 pub struct SourceLines {
     sections: gimli::DwarfSections<FileBytes>,
+    /// The folder of the sources, without a slash at its end: paths below are relative to it.
+    root: Option<String>,
     /// By `.debug_aranges`.
     listed: OnceLock<Vec<AddressRange>>,
     /// By the root entries of the units that `.debug_aranges` leaves out.
@@ -113,12 +115,28 @@ impl SourceLines {
         })?;
         Ok(Self {
             sections,
+            root: None,
             listed: OnceLock::new(),
             unlisted: OnceLock::new(),
             starts: OnceLock::new(),
             units: Mutex::default(),
             answers: Mutex::default(),
         })
+    }
+
+    /// States paths below this folder relative to it. A kernel that was built in another folder than
+    /// its sources (`make O=…`) names them by whole paths.
+    #[must_use]
+    pub fn relative_to(mut self, root: &str) -> Self {
+        self.root = Some(root.trim_end_matches('/').to_owned()).filter(|root| !root.is_empty());
+        self.answers = Mutex::default();
+        self
+    }
+
+    /// The folder of the sources, if [`Self::relative_to`] was told one.
+    #[must_use]
+    pub fn root(&self) -> Option<&str> {
+        self.root.as_deref()
     }
 
     /// The functions at an address, innermost first: those that were inlined
@@ -167,7 +185,7 @@ impl SourceLines {
             let (file, line, column) = place.unwrap_or_default();
             frames.push(SourceFrame {
                 function: call.name.clone(),
-                file: rows::path(&dwarf, &unit, file).map_err(&error)?,
+                file: self.path(&dwarf, &unit, file).map_err(&error)?,
                 line: Some(line).filter(|line| *line > 0),
                 column: Some(column).filter(|column| *column > 0),
                 inlined: call.called_at.is_some(),
@@ -178,13 +196,33 @@ impl SourceLines {
             let (file, line, column) = place.unwrap_or_default();
             frames.push(SourceFrame {
                 function: None,
-                file: rows::path(&dwarf, &unit, file).map_err(&error)?,
+                file: self.path(&dwarf, &unit, file).map_err(&error)?,
                 line: Some(line).filter(|line| *line > 0),
                 column: Some(column).filter(|column| *column > 0),
                 inlined: false,
             });
         }
         Ok(frames)
+    }
+
+    fn path<'a>(
+        &self,
+        dwarf: &Sections<'a>,
+        unit: &gimli::Unit<Slice<'a>>,
+        file: u64,
+    ) -> Result<Option<String>, gimli::Error> {
+        let path = rows::path(dwarf, unit, file)?;
+        let below = |path: String| {
+            let root = self.root.as_deref().unwrap_or_default();
+            match path
+                .strip_prefix(root)
+                .and_then(|rest| rest.strip_prefix('/'))
+            {
+                Some(rest) if !root.is_empty() => rest.to_owned(),
+                _ => path,
+            }
+        };
+        Ok(path.map(below))
     }
 
     fn dwarf(&self) -> Sections<'_> {

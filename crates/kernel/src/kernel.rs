@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use virtopsy_debuginfo::{SourceLines, TypeSource, TypeSourceExt as _, VirtAddr};
+use virtopsy_debuginfo::{CallFrames, SourceLines, TypeSource, TypeSourceExt as _, VirtAddr};
 use virtopsy_vmcore::{Dump, VmcoreInfo};
 
 use crate::cpu::CpuId;
@@ -45,6 +45,7 @@ pub struct Kernel {
     modules: OnceLock<ModuleList>,
     cpus: OnceLock<Result<Cpus>>,
     pub(crate) lines: OnceLock<Result<SourceLines>>,
+    pub(crate) frames: OnceLock<Result<CallFrames>>,
 }
 
 impl Kernel {
@@ -54,6 +55,7 @@ impl Kernel {
             modules: OnceLock::new(),
             cpus: OnceLock::new(),
             lines: OnceLock::new(),
+            frames: OnceLock::new(),
         }
     }
 

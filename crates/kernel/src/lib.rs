@@ -28,6 +28,7 @@ mod memory;
 mod module;
 mod module_btf;
 mod module_facts;
+mod module_file;
 mod object;
 mod open;
 mod orc;
@@ -40,10 +41,14 @@ mod regs;
 mod source;
 mod stack;
 mod stacks;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
 mod symbols;
 mod task;
 mod tasks;
 mod unwind;
+mod wall_clock;
 pub mod xarray;
 
 pub use blocked::{LockKind, Waiting, wait_cycles};
@@ -62,7 +67,7 @@ pub use orc::{Orc, OrcEntry, OrcReg, OrcTable, OrcType, OrcVersion};
 pub use paging::{AddressSpace, KERNEL_IMAGE_BASE, PagingMode};
 pub use peek::{Expression, Node, ParseError, PeekLimits, Value, parse as parse_expression};
 pub use percpu::Cpus;
-pub use printk::{Caller, Log, Record};
+pub use printk::{Caller, Leftover, Log, Property, Record};
 pub use processor::Processor;
 pub use regs::{RegisterSource, Registers};
 pub use stack::{CodeWord, Stack};
@@ -72,3 +77,4 @@ pub use task::Task;
 pub use tasks::{TaskInfo, TaskList, TaskState};
 pub use unwind::{Backtrace, Ended, FoundBy, Frame, Start, Unwinder};
 pub use virtopsy_debuginfo::{SourceFrame, VirtAddr};
+pub use wall_clock::{BootTime, BootTimeSource};

@@ -15,8 +15,8 @@ use crate::cpu::CpuId;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::list;
+use crate::module_file::ModuleFile;
 use crate::object::{Object, TypeRef};
-use crate::source::ModuleLines;
 use crate::symbols::Location;
 
 /// More modules than any machine loads.
@@ -89,7 +89,7 @@ pub struct Module {
     pub refcount: Option<i64>,
     symbols: OnceLock<Result<ModuleSymbols>>,
     types: OnceLock<Result<Arc<dyn TypeSource>>>,
-    pub(crate) lines: OnceLock<Result<ModuleLines>>,
+    pub(crate) file: OnceLock<Result<ModuleFile>>,
 }
 
 impl Module {
@@ -273,7 +273,7 @@ fn read_module(kernel: &Kernel, address: VirtAddr) -> Result<Module> {
         refcount,
         symbols: OnceLock::new(),
         types: OnceLock::new(),
-        lines: OnceLock::new(),
+        file: OnceLock::new(),
     })
 }
 

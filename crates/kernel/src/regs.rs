@@ -13,9 +13,12 @@ use virtopsy_debuginfo::VirtAddr;
 use virtopsy_vmcore::{QemuCpu, UserRegs};
 
 use crate::cpu::CpuId;
-use crate::crash::{NoteContent, SavedRegisters};
+use crate::crash::NoteContent;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
+
+/// Words of `struct pt_regs`, r15 first; the last five are what the CPU pushes.
+pub(crate) const PT_REGS_WORDS: usize = 21;
 
 /// Where registers were found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +76,7 @@ impl Kernel {
         if let Ok(note) = &note
             && let NoteContent::Saved(saved) = &note.content
         {
-            let values = user_regs(saved);
+            let values = user_regs(&saved.words);
             return Ok(complete(values, RegisterSource::CrashNote));
         }
         if let Some(qemu) = self.qemu_cpu(cpu) {
@@ -158,9 +161,10 @@ fn complete(values: UserRegs, source: RegisterSource) -> Registers {
     }
 }
 
-/// `user_regs_struct` from a crash note's 27 words.
-fn user_regs(saved: &SavedRegisters) -> UserRegs {
-    let r = |i: usize| saved.words.get(i).copied().unwrap_or(0);
+/// `user_regs_struct` from a crash note's 27 words, or from the 21 words of a `pt_regs`, which are
+/// in the same order.
+pub(crate) fn user_regs(words: &[u64]) -> UserRegs {
+    let r = |i: usize| words.get(i).copied().unwrap_or(0);
     UserRegs {
         r15: r(0),
         r14: r(1),

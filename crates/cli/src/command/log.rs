@@ -1,27 +1,34 @@
 //! `virtopsy log`: the kernel log of a dump.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::{Context as _, anyhow};
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Serialize;
-use virtopsy::report::{ErrorReport, SCHEMA, Text, escape};
-use virtopsy::{LogLine, Session};
+use virtopsy::report::{SCHEMA, Text, escape};
+use virtopsy_kernel::{BootTimeSource, Caller, Error, Kernel, Leftover};
 
+use super::ask_kernel;
 use crate::args::{Common, ListFormat, LogArgs};
 use crate::exit::Status;
 use crate::output::Output;
 use crate::page::clean;
-use crate::progress::Progress;
+use crate::policy::Day;
 use crate::render::json;
 use crate::terminal::{Look, say};
-use crate::{batch, input};
 
 /// The names of the levels, from 0.
 const LEVELS: [&str; 8] = [
     "emerg", "alert", "crit", "err", "warn", "notice", "info", "debug",
+];
+
+/// The names of the facilities, from 0 (syslog(3)).
+const FACILITIES: [&str; 24] = [
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
+    "ftp", "ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4",
+    "local5", "local6", "local7",
 ];
 
 /// A set of levels as bits: `err`, `3`, `err+` (it and more severe), `+err` (it and less severe).
@@ -65,18 +72,87 @@ pub(crate) fn nanoseconds(text: &str) -> Result<u64, String> {
 struct Document<'a> {
     schema: &'static str,
     path: &'a Text,
+    /// Records that newer ones have overwritten.
+    overwritten: u64,
+    /// Records whose text is gone.
+    lost: u64,
+    /// Records that were reserved and never committed.
+    uncommitted: u64,
+    /// Nanoseconds of the wall clock at boot, since 1970, UTC, and how they are known.
+    booted: Option<Booted>,
+    incomplete_because: Option<Text>,
     log: Vec<Record<'a>>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct Booted {
+    nanoseconds: i64,
+    known_by: &'static str,
 }
 
 #[derive(Serialize)]
 struct Record<'a> {
-    sequence: u64,
+    /// Absent of text that never got into the log.
+    sequence: Option<u64>,
     /// Seconds since boot.
-    timestamp: f64,
+    timestamp: Option<f64>,
+    /// The same on the wall clock, with `--wall-clock`.
+    time: Option<String>,
     caller: Option<&'a str>,
     level: Option<u8>,
     facility: Option<u8>,
     text: &'a Text,
+    dictionary: BTreeMap<&'a str, &'a Text>,
+    state: State,
+}
+
+/// How far a record got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    /// It is in the log.
+    Committed,
+    /// A CPU was writing it when it was stopped.
+    Unfinished,
+    /// It stayed in a CPU's own buffer, printed inside of printk.
+    LeftOver,
+    /// It stayed in a CPU's own buffer, printed in an NMI.
+    LeftOverInNmi,
+}
+
+impl State {
+    /// What stands before the text.
+    fn mark(self) -> &'static str {
+        match self {
+            State::Committed => "",
+            State::Unfinished => "(unfinished) ",
+            State::LeftOver => "(left in the CPU's buffer) ",
+            State::LeftOverInNmi => "(left in the CPU's buffer by an NMI) ",
+        }
+    }
+}
+
+/// One record, or a line that never got to be one.
+#[derive(Debug)]
+struct Entry {
+    sequence: Option<u64>,
+    timestamp_ns: Option<u64>,
+    caller: Option<String>,
+    level: Option<u8>,
+    facility: Option<u8>,
+    text: Text,
+    dictionary: Vec<(String, Text)>,
+    state: State,
+}
+
+/// The log as it is to be printed.
+struct Answer {
+    entries: Vec<Entry>,
+    overwritten: u64,
+    lost: u64,
+    uncommitted: u64,
+    booted: Option<Booted>,
+    broken: Option<String>,
 }
 
 /// Prints the records that were asked for.
@@ -85,78 +161,223 @@ struct Record<'a> {
 /// When an option makes no sense or the records cannot be printed.
 pub(crate) fn run(args: &LogArgs, common: &Common) -> anyhow::Result<Status> {
     let filter = Filter::new(args)?;
-    let path = Text::new(args.dump.as_encoded_bytes());
-    let records = match read(args, common) {
-        Ok(records) => records,
-        Err(error) => {
-            say(&format!("{path}: {}: {}", error.kind, error.message));
-            return Ok(Status::Error);
-        }
+    let Some(answer) = ask_kernel(&args.dump, common, |kernel| answer(kernel, args)) else {
+        return Ok(Status::Error);
     };
-    let chosen = filter.choose(&records);
+    let path = Text::new(args.dump.as_encoded_bytes());
+    let chosen = filter.choose(&answer.entries);
+    let mut records = chosen.iter().map(|entry| Record::of(entry, answer.booted));
     let mut out = Output::stdout();
     match args.format {
         ListFormat::Text => {
             let look = Look::of_stdout(common.color);
+            let style = Style::new(args, answer.booted, look.unicode);
             chosen
                 .iter()
-                .try_for_each(|record| out.write_all(lines(record, look.unicode).as_bytes()))?;
+                .try_for_each(|entry| out.write_all(style.lines(entry).as_bytes()))?;
         }
-        ListFormat::Json => {
-            let log = chosen.into_iter().map(Record::of).collect();
-            json::print(
-                &mut out,
-                &Document {
-                    schema: SCHEMA,
-                    path: &path,
-                    log,
-                },
-            )?;
-        }
-        ListFormat::Jsonl => chosen
-            .into_iter()
-            .map(Record::of)
-            .try_for_each(|r| json::print(&mut out, &r))?,
+        ListFormat::Json => json::print(
+            &mut out,
+            &Document {
+                schema: SCHEMA,
+                path: &path,
+                overwritten: answer.overwritten,
+                lost: answer.lost,
+                uncommitted: answer.uncommitted,
+                booted: answer.booted,
+                incomplete_because: answer.broken.as_deref().map(Text::from),
+                log: records.collect(),
+            },
+        )?,
+        ListFormat::Jsonl => records.try_for_each(|r| json::print(&mut out, &r))?,
     }
     out.finish()?;
+    if !common.quiet {
+        answer
+            .losses()
+            .iter()
+            .for_each(|loss| say(&format!("{path}: {loss}")));
+    }
     Ok(Status::Pass)
 }
 
-fn read(args: &LogArgs, common: &Common) -> Result<Vec<LogLine>, ErrorReport> {
-    let _spinner = Progress::spinner(common, "reading the log".to_owned());
-    let (spec, options) = (input::spec(&args.dump), common.options());
-    batch::catch(|| Session::open(&spec, &options).and_then(|session| session.log()))
-        .unwrap_or_else(Err)
+impl Answer {
+    /// What the log lacks, a sentence each.
+    fn losses(&self) -> Vec<String> {
+        let counted = |count: u64, what: &str| (count > 0).then(|| format!("{count} {what}"));
+        [
+            counted(self.overwritten, "older records were overwritten"),
+            counted(self.lost, "records are there, but not their text"),
+            counted(self.uncommitted, "records were never committed"),
+            self.broken
+                .as_ref()
+                .map(|why| format!("the log ends early: {why}")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+fn answer(kernel: &Kernel, args: &LogArgs) -> Result<Answer, Error> {
+    let log = kernel.log()?;
+    let newest = log.records.last().map_or(0, |record| record.timestamp_ns);
+    let booted = match args.wall_clock {
+        true => Some(kernel.boot_time(newest)?),
+        false => None,
+    };
+    let mut entries: Vec<Entry> = log.records.into_iter().map(Entry::committed).collect();
+    let unfinished = log.unfinished.into_iter().map(|record| Entry {
+        state: State::Unfinished,
+        ..Entry::committed(record)
+    });
+    entries.extend(unfinished);
+    entries.sort_by_key(|entry| entry.sequence);
+    entries.extend(log.leftovers.into_iter().map(Entry::left_over));
+    Ok(Answer {
+        entries,
+        overwritten: log.first_sequence,
+        lost: log.lost,
+        uncommitted: log.uncommitted,
+        booted: booted.map(|boot| Booted {
+            nanoseconds: boot.nanoseconds,
+            known_by: match boot.known_by {
+                BootTimeSource::Timekeeper => "timekeeper",
+                BootTimeSource::CrashTime => "crash-time",
+            },
+        }),
+        broken: log.broken.map(|e| e.to_string()),
+    })
+}
+
+impl Entry {
+    fn committed(record: virtopsy_kernel::Record) -> Entry {
+        let property = |(key, value): (String, Vec<u8>)| (key, Text::new(value));
+        Entry {
+            sequence: Some(record.sequence),
+            timestamp_ns: Some(record.timestamp_ns),
+            caller: record.caller.map(|caller| caller.to_string()),
+            level: record.level,
+            facility: record.facility,
+            text: Text::new(record.text),
+            dictionary: record.dictionary.into_iter().map(property).collect(),
+            state: State::Committed,
+        }
+    }
+
+    fn left_over(line: Leftover) -> Entry {
+        Entry {
+            sequence: None,
+            timestamp_ns: None,
+            caller: Some(Caller::Cpu(line.cpu.0).to_string()),
+            level: line.level,
+            facility: None,
+            text: Text::new(line.text),
+            dictionary: Vec::new(),
+            state: if line.in_nmi {
+                State::LeftOverInNmi
+            } else {
+                State::LeftOver
+            },
+        }
+    }
+
+    /// When it was printed, on the wall clock.
+    fn time(&self, booted: Option<Booted>) -> Option<String> {
+        let since_boot = i64::try_from(self.timestamp_ns?).ok()?;
+        wall_clock(booted?.nanoseconds.checked_add(since_boot)?)
+    }
+}
+
+/// Nanoseconds since 1970 as RFC 3339 has them, in microseconds.
+fn wall_clock(nanoseconds: i64) -> Option<String> {
+    let nanoseconds = u64::try_from(nanoseconds).ok()?;
+    let (seconds, micros) = (
+        nanoseconds / 1_000_000_000,
+        nanoseconds % 1_000_000_000 / 1000,
+    );
+    let day = Day::from_days_since_1970(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    Some(format!(
+        "{day}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z"
+    ))
 }
 
 impl<'a> Record<'a> {
-    fn of(line: &'a LogLine) -> Record<'a> {
+    fn of(entry: &'a Entry, booted: Option<Booted>) -> Record<'a> {
+        let property = |(key, value): &'a (String, Text)| (key.as_str(), value);
         Record {
-            sequence: line.sequence,
-            timestamp: line.timestamp_ns as f64 / 1e9,
-            caller: line.caller.as_deref(),
-            level: line.level,
-            facility: line.facility,
-            text: &line.text,
+            sequence: entry.sequence,
+            timestamp: entry.timestamp_ns.map(|ns| ns as f64 / 1e9),
+            time: entry.time(booted),
+            caller: entry.caller.as_deref(),
+            level: entry.level,
+            facility: entry.facility,
+            text: &entry.text,
+            dictionary: entry.dictionary.iter().map(property).collect(),
+            state: entry.state,
         }
     }
 }
 
-/// A record as dmesg prints it: every line of it with the prefix.
-fn lines(record: &LogLine, unicode: bool) -> String {
-    let (seconds, micros) = (
-        record.timestamp_ns / 1_000_000_000,
-        record.timestamp_ns % 1_000_000_000 / 1000,
-    );
-    let mut prefix = format!("[{seconds:>5}.{micros:06}]");
-    if let Some(caller) = &record.caller {
-        // Writing to a string cannot fail.
-        let _ = write!(prefix, "[{:>6}]", escape(caller.as_bytes()));
+/// How lines are printed.
+struct Style {
+    booted: Option<Booted>,
+    decode: bool,
+    dictionary: bool,
+    unicode: bool,
+}
+
+impl Style {
+    fn new(args: &LogArgs, booted: Option<Booted>, unicode: bool) -> Style {
+        Style {
+            booted,
+            decode: args.decode,
+            dictionary: args.dictionary,
+            unicode,
+        }
     }
-    let text = record.text.as_bytes();
-    let text = text.strip_suffix(b"\n").unwrap_or(text);
-    let line = |line: &[u8]| format!("{prefix} {}\n", clean(&escape(line), unicode));
-    text.split(|b| *b == b'\n').map(line).collect()
+
+    /// A record as dmesg prints it: every line of it with the prefix.
+    fn lines(&self, entry: &Entry) -> String {
+        let prefix = self.prefix(entry);
+        let text = entry.text.as_bytes();
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        let mark = entry.state.mark();
+        let line = |line: &[u8]| format!("{prefix} {mark}{}\n", clean(&escape(line), self.unicode));
+        let mut out: String = text.split(|b| *b == b'\n').map(line).collect();
+        if self.dictionary {
+            for (key, value) in &entry.dictionary {
+                let value = format!("{key}={value}");
+                // Writing to a string cannot fail.
+                let _ = writeln!(out, "  {}", clean(&value, self.unicode));
+            }
+        }
+        out
+    }
+
+    fn prefix(&self, entry: &Entry) -> String {
+        let mut prefix = String::new();
+        if self.decode {
+            let facility = entry.facility.and_then(|n| FACILITIES.get(usize::from(n)));
+            let level = entry.level.and_then(|n| LEVELS.get(usize::from(n)));
+            let (facility, level) = (facility.unwrap_or(&"?"), level.unwrap_or(&"?"));
+            prefix = format!("{facility:<8}:{level:<6}: ");
+        }
+        let time = match (entry.time(self.booted), entry.timestamp_ns) {
+            (Some(time), _) => time,
+            (None, Some(ns)) => {
+                let (seconds, micros) = (ns / 1_000_000_000, ns % 1_000_000_000 / 1000);
+                format!("{seconds:>5}.{micros:06}")
+            }
+            (None, None) => format!("{:>12}", "?"),
+        };
+        let _ = write!(prefix, "[{time}]");
+        if let Some(caller) = &entry.caller {
+            let _ = write!(prefix, "[{:>6}]", escape(caller.as_bytes()));
+        }
+        prefix
+    }
 }
 
 /// A pattern over bytes: what is in a log need not be UTF-8.
@@ -199,7 +420,7 @@ impl Filter {
     }
 
     /// The records to print, in order.
-    fn choose<'a>(&self, records: &'a [LogLine]) -> Vec<&'a LogLine> {
+    fn choose<'a>(&self, records: &'a [Entry]) -> Vec<&'a Entry> {
         if !self.follow {
             return records
                 .iter()
@@ -211,14 +432,14 @@ impl Filter {
             .filter(|record| self.matches(record))
             .filter_map(|record| record.caller.as_deref())
             .collect();
-        let followed = |r: &&LogLine| {
+        let followed = |r: &&Entry| {
             self.matches(r) || r.caller.as_deref().is_some_and(|c| callers.contains(c))
         };
         records.iter().filter(followed).collect()
     }
 
-    fn matches(&self, record: &LogLine) -> bool {
-        record.timestamp_ns >= self.since
+    fn matches(&self, record: &Entry) -> bool {
+        record.timestamp_ns.is_none_or(|at| at >= self.since)
             && self.levels.is_none_or(|set| {
                 record
                     .level
@@ -239,16 +460,25 @@ impl Filter {
 mod tests {
     use super::*;
 
-    fn record(sequence: u64, caller: &str, level: u8, text: &str) -> LogLine {
-        LogLine {
-            sequence,
-            timestamp_ns: sequence * 1_500_000_000,
+    fn record(sequence: u64, caller: &str, level: u8, text: &str) -> Entry {
+        Entry {
+            sequence: Some(sequence),
+            timestamp_ns: Some(sequence * 1_500_000_000),
             caller: (!caller.is_empty()).then(|| caller.to_owned()),
             level: Some(level),
             facility: Some(0),
             text: Text::from(text),
+            dictionary: vec![("SUBSYSTEM".to_owned(), Text::from("usb"))],
+            state: State::Committed,
         }
     }
+
+    const PLAIN: Style = Style {
+        booted: None,
+        decode: false,
+        dictionary: false,
+        unicode: true,
+    };
 
     fn all() -> Filter {
         Filter {
@@ -271,23 +501,66 @@ mod tests {
         filter
             .choose(&records)
             .iter()
-            .map(|record| record.sequence)
+            .filter_map(|record| record.sequence)
             .collect()
     }
 
     #[test]
     fn records_are_printed_as_dmesg_does() {
         assert_eq!(
-            lines(&record(1, "T91", 4, "two\nlines\n"), true),
+            PLAIN.lines(&record(1, "T91", 4, "two\nlines\n")),
             "[    1.500000][   T91] two\n[    1.500000][   T91] lines\n"
         );
         assert_eq!(
-            lines(&record(9, "", 4, "a\x1b[2J\tb\r"), true),
+            PLAIN.lines(&record(9, "", 4, "a\x1b[2J\tb\r")),
             "[   13.500000] a\\x1b[2J\\tb\\r\n"
         );
+        let ascii = Style {
+            unicode: false,
+            ..PLAIN
+        };
         assert_eq!(
-            lines(&record(0, "T1", 4, "é"), false),
+            ascii.lines(&record(0, "T1", 4, "é")),
             "[    0.000000][    T1] \\u{e9}\n"
+        );
+    }
+
+    #[test]
+    fn the_wall_clock_the_level_and_the_dictionary_are_printed_when_asked_for() {
+        let style = Style {
+            booted: Some(Booted {
+                nanoseconds: 951_782_400_000_000_000,
+                known_by: "timekeeper",
+            }),
+            decode: true,
+            dictionary: true,
+            unicode: true,
+        };
+        assert_eq!(
+            style.lines(&record(1, "T91", 4, "late")),
+            "kern    :warn  : [2000-02-29T00:00:01.500000Z][   T91] late\n  SUBSYSTEM=usb\n"
+        );
+    }
+
+    #[test]
+    fn text_that_never_got_into_the_log_is_marked() {
+        let unfinished = Entry {
+            state: State::Unfinished,
+            ..record(2, "C1", 3, "half a")
+        };
+        assert_eq!(
+            PLAIN.lines(&unfinished),
+            "[    3.000000][    C1] (unfinished) half a\n"
+        );
+        let left = Entry::left_over(Leftover {
+            cpu: virtopsy_kernel::CpuId(2),
+            in_nmi: true,
+            level: Some(4),
+            text: b"NMI backtrace".to_vec(),
+        });
+        assert_eq!(
+            PLAIN.lines(&left),
+            "[           ?][    C2] (left in the CPU's buffer by an NMI) NMI backtrace\n"
         );
     }
 

@@ -78,7 +78,11 @@ pub(super) fn path<'a>(
     unit: &gimli::Unit<Slice<'a>>,
     file: u64,
 ) -> Result<Option<String>, gimli::Error> {
-    let Some(header) = unit.line_program.as_ref().map(|program| program.header()) else {
+    let Some(header) = unit
+        .line_program
+        .as_ref()
+        .map(gimli::IncompleteLineProgram::header)
+    else {
         return Ok(None);
     };
     let Some(entry) = header.file(file) else {

@@ -230,6 +230,20 @@ fn an_address_leads_to_its_line_and_through_the_calls_that_were_inlined() {
 }
 
 #[test]
+fn paths_are_relative_to_the_folder_of_the_sources() {
+    let lines = SourceLines::load(
+        &Made {
+            version: 5,
+            aranges: true,
+        }
+        .elf(),
+    );
+    let lines = lines.unwrap().relative_to("kernel/");
+    assert_eq!(shown(&lines, 0x1000), ["outer panic.c:40"]);
+    assert_eq!(lines.root(), Some("kernel"));
+}
+
+#[test]
 fn an_address_without_code_has_no_line() {
     let lines = SourceLines::load(
         &Made {

@@ -1,12 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use super::*;
 use crate::discover::root::Root;
 use crate::paging::{KERNEL_IMAGE_BASE, PagingMode};
-use support::{Machine, RW, TinyKernel};
+use crate::support::{Machine, RW, TinyKernel};
 use virtopsy_debuginfo::{Symbol, SymbolOrigin, SymbolSource};
 use virtopsy_testkit::Note;
 use virtopsy_vmcore::PhysAddr;

@@ -1,31 +1,23 @@
 //! The kernel log, as it stands in memory.
 //!
-//! Since 5.10 it is a lockless ring of three parts (kernel/printk/printk_ringbuffer.h):
+//! | kernel | layout | file |
+//! |---|---|---|
+//! | 5.10 and later | a lockless ring | `ring` |
+//! | 3.5 to 5.9 | records in one buffer | `records` |
+//! | 4.7 to 5.14 | beside it, buffers of each CPU for NMIs and for printk in printk | `leftovers` |
 //!
-//! ```text
-//!  desc_ring: descs[1 << count_bits]   { state_var, text_blk_lpos { begin, next } }
-//!             infos[1 << count_bits]   { seq, ts_nsec, text_len, facility, flags:5 level:3, caller_id, … }
-//!             head_id, tail_id         record id & (count - 1) is its slot
-//!  text_data_ring: data[1 << size_bits], lpos & (size - 1) is the place
-//!  a data block: unsigned long id, then the text; begin..next are its logical positions
-//! ```
-//! The top two bits of `state_var` are the state (0 reserved, 1 committed, 2 finalized, 3
-//! reusable); the rest is the id. A position with bit 0 set means "no data". A block that would
-//! pass the ring's end starts again at its beginning. Offsets come from VMCOREINFO, so the log
-//! can be read without any type; level and facility sit in the two bytes behind `text_len`.
+//! Offsets come from VMCOREINFO, so the log can be read without any type; level and facility sit in
+//! the two bytes behind `text_len`, which VMCOREINFO does not name.
 
+mod leftovers;
 mod records;
-
-use virtopsy_debuginfo::VirtAddr;
-use virtopsy_vmcore::VmcoreInfo;
+mod ring;
 
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
-/// Most records and bytes that a ring may claim to have: CONFIG_LOG_BUF_SHIFT is at most 25, and
-/// `log_buf_len=` at most 2 GiB; a ring above 1 GiB is refused.
-const MAX_COUNT_BITS: u64 = 25;
-const MAX_SIZE_BITS: u64 = 30;
+pub use leftovers::Leftover;
+
 /// Most records of the older log.
 const MAX_RECORDS: usize = 1 << 25;
 
@@ -48,7 +40,12 @@ pub struct Record {
     pub newline: bool,
     /// The text.
     pub text: Vec<u8>,
+    /// What the record is about, as `SUBSYSTEM=…` and `DEVICE=…` of a driver's message.
+    pub dictionary: Vec<Property>,
 }
+
+/// An entry of a record's dictionary: its key and its value.
+pub type Property = (String, Vec<u8>);
 
 /// Who printed a record (`printk_caller_id()`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,10 +82,17 @@ pub struct Log {
     pub records: Vec<Record>,
     /// Records that had been reserved, but not committed, when the machine died.
     pub uncommitted: u64,
+    /// Of those, the ones with text, in order: a CPU was writing it when it was stopped. It may end
+    /// early, and what follows its end may be left over from an older record.
+    pub unfinished: Vec<Record>,
+    /// Text in the buffers of single CPUs that never reached the log (4.7 to 5.14).
+    pub leftovers: Vec<Leftover>,
     /// Records whose text was lost (the ring was too small, or its pages are not in the dump).
     pub lost: u64,
     /// First sequence number that is still there: so many records were overwritten before.
     pub first_sequence: u64,
+    /// Where reading ended early, and why: the records before are there.
+    pub broken: Option<Error>,
 }
 
 impl Kernel {
@@ -97,303 +101,12 @@ impl Kernel {
     /// # Errors
     /// Where the ring's own structures can't be read; single lost records are counted instead.
     pub fn log(&self) -> Result<Log> {
-        if self.vmcoreinfo().symbol("prb").is_some() {
-            Ring::open(self)?.read()
+        let mut log = if self.vmcoreinfo().symbol("prb").is_some() {
+            ring::read(self)
         } else {
             records::read(self)
-        }
-    }
-}
-
-/// Layout of the lockless ring, from VMCOREINFO.
-struct Layout {
-    desc_size: u64,
-    desc_state: u64,
-    desc_begin: u64,
-    desc_next: u64,
-    info_size: u64,
-    info_seq: u64,
-    info_ts: u64,
-    info_len: u64,
-    info_caller: Option<u64>,
-}
-
-impl Layout {
-    fn of(info: &VmcoreInfo) -> Result<Layout> {
-        let lpos = offset(info, "prb_desc.text_blk_lpos")?;
-        Ok(Layout {
-            desc_size: size(info, "prb_desc")?,
-            desc_state: offset(info, "prb_desc.state_var")?,
-            desc_begin: lpos.saturating_add(offset(info, "prb_data_blk_lpos.begin")?),
-            desc_next: lpos.saturating_add(offset(info, "prb_data_blk_lpos.next")?),
-            info_size: size(info, "printk_info")?,
-            info_seq: offset(info, "printk_info.seq")?,
-            info_ts: offset(info, "printk_info.ts_nsec")?,
-            info_len: offset(info, "printk_info.text_len")?,
-            info_caller: info.offset("printk_info.caller_id"),
-        })
-    }
-}
-
-fn offset(info: &VmcoreInfo, name: &str) -> Result<u64> {
-    let found = info.offset(name).filter(|o| *o < 1 << 16);
-    found.ok_or_else(|| Error::VmcoreinfoKey {
-        key: format!("OFFSET({name})"),
-        purpose: "the log",
-    })
-}
-
-fn size(info: &VmcoreInfo, name: &str) -> Result<u64> {
-    let found = info.size(name).filter(|s| (1..1 << 16).contains(s));
-    found.ok_or_else(|| Error::VmcoreinfoKey {
-        key: format!("SIZE({name})"),
-        purpose: "the log",
-    })
-}
-
-/// The ring, its control words read.
-struct Ring<'k> {
-    kernel: &'k Kernel,
-    layout: Layout,
-    count_bits: u64,
-    descs: VirtAddr,
-    infos: VirtAddr,
-    head_id: u64,
-    tail_id: u64,
-    size_bits: u64,
-    data: VirtAddr,
-}
-
-const STATE_SHIFT: u32 = 62;
-const ID_MASK: u64 = (1 << STATE_SHIFT) - 1;
-const RESERVED: u64 = 0;
-const COMMITTED: u64 = 1;
-const FINALIZED: u64 = 2;
-
-impl<'k> Ring<'k> {
-    fn open(kernel: &'k Kernel) -> Result<Ring<'k>> {
-        let info = kernel.vmcoreinfo();
-        let space = kernel.space();
-        let symbol = info.symbol("prb").ok_or(Error::VmcoreinfoKey {
-            key: "SYMBOL(prb)".into(),
-            purpose: "the log",
-        })?;
-        let prb = space.pointer(VirtAddr(symbol))?;
-        let desc_ring = prb
-            .0
-            .wrapping_add(offset(info, "printk_ringbuffer.desc_ring")?);
-        let text_ring = prb
-            .0
-            .wrapping_add(offset(info, "printk_ringbuffer.text_data_ring")?);
-        let in_desc = |name: &str| -> Result<VirtAddr> {
-            Ok(VirtAddr(desc_ring.wrapping_add(offset(
-                info,
-                &format!("prb_desc_ring.{name}"),
-            )?)))
-        };
-        let in_text = |name: &str| -> Result<VirtAddr> {
-            Ok(VirtAddr(text_ring.wrapping_add(offset(
-                info,
-                &format!("prb_data_ring.{name}"),
-            )?)))
-        };
-        let ring = Ring {
-            kernel,
-            layout: Layout::of(info)?,
-            count_bits: u64::from(space.u32(in_desc("count_bits")?)?),
-            descs: space.pointer(in_desc("descs")?)?,
-            infos: space.pointer(in_desc("infos")?)?,
-            head_id: space.u64(in_desc("head_id")?)?,
-            tail_id: space.u64(in_desc("tail_id")?)?,
-            size_bits: u64::from(space.u32(in_text("size_bits")?)?),
-            data: space.pointer(in_text("data")?)?,
-        };
-        if ring.count_bits > MAX_COUNT_BITS || ring.size_bits > MAX_SIZE_BITS || ring.size_bits < 4
-        {
-            return Err(Error::Implausible {
-                what: "size of the log".into(),
-                at: prb,
-                found: format!("2^{} records, 2^{} bytes", ring.count_bits, ring.size_bits),
-            });
-        }
-        Ok(ring)
-    }
-
-    /// Reads all records from tail to head. Each array is read in one go where it can be; where a
-    /// page is missing, record by record.
-    fn read(&self) -> Result<Log> {
-        let count = 1u64 << self.count_bits;
-        let descs = Table::new(self.kernel, self.descs, self.layout.desc_size, count);
-        let infos = Table::new(self.kernel, self.infos, self.layout.info_size, count);
-        let data = Table::new(self.kernel, self.data, 1, 1 << self.size_bits);
-        let mut log = Log {
-            first_sequence: u64::MAX,
-            ..Log::default()
-        };
-        let span = self.head_id.wrapping_sub(self.tail_id) & ID_MASK;
-        for step in 0..=span.min(count - 1) {
-            let id = self.tail_id.wrapping_add(step) & ID_MASK;
-            self.read_record(id, &descs, &infos, &data, &mut log);
-        }
-        log.records.sort_by_key(|r| r.sequence);
-        log.first_sequence = log.records.first().map_or(0, |r| r.sequence);
+        }?;
+        log.leftovers = leftovers::read(self);
         Ok(log)
-    }
-
-    fn read_record(
-        &self,
-        id: u64,
-        descs: &Table<'_>,
-        infos: &Table<'_>,
-        data: &Table<'_>,
-        log: &mut Log,
-    ) {
-        let slot = id & ((1 << self.count_bits) - 1);
-        let layout = &self.layout;
-        let (Some(state), Some(begin), Some(next)) = (
-            descs.u64(slot, layout.desc_state),
-            descs.u64(slot, layout.desc_begin),
-            descs.u64(slot, layout.desc_next),
-        ) else {
-            log.lost += 1;
-            return;
-        };
-        if state & ID_MASK != id {
-            return; // the slot was never used for this id, or has been reused
-        }
-        match state >> STATE_SHIFT {
-            COMMITTED | FINALIZED => {}
-            RESERVED => {
-                log.uncommitted += 1;
-                return;
-            }
-            _ => return, // reusable: the text is gone
-        }
-        let Some(mut record) = self.read_info(slot, infos) else {
-            log.lost += 1;
-            return;
-        };
-        match self.text(begin, next, record.1, data) {
-            Some(text) => {
-                record.0.text = text;
-                log.records.push(record.0);
-            }
-            None => log.lost += 1,
-        }
-    }
-
-    /// The record without its text, and the text's length.
-    fn read_info(&self, slot: u64, infos: &Table<'_>) -> Option<(Record, u64)> {
-        let layout = &self.layout;
-        let word = infos.u32(slot, layout.info_len)?;
-        let (len, facility, flags_level) = (word & 0xffff, (word >> 16) as u8, (word >> 24) as u8);
-        let caller = layout
-            .info_caller
-            .and_then(|at| infos.u32(slot, at))
-            .map(Caller::from_id);
-        let record = Record {
-            sequence: infos.u64(slot, layout.info_seq)?,
-            timestamp_ns: infos.u64(slot, layout.info_ts)?,
-            // `u8 facility; u8 flags:5, level:3;` follow `u16 text_len` in every release so far.
-            level: Some(flags_level >> 5),
-            facility: Some(facility),
-            continuation: flags_level & 8 != 0,
-            newline: flags_level & 2 != 0,
-            caller,
-            text: Vec::new(),
-        };
-        Some((record, u64::from(len)))
-    }
-
-    /// The text of a data block. `None`: lost.
-    fn text(&self, begin: u64, next: u64, len: u64, data: &Table<'_>) -> Option<Vec<u8>> {
-        if begin & 1 == 1 && next & 1 == 1 {
-            // 3 (EMPTY_LINE_LPOS) is a record without text, 1 (FAILED_LPOS) one that found no room.
-            return (begin == 3 && next == 3).then(Vec::new);
-        }
-        let size = 1u64 << self.size_bits;
-        // The block wraps where its first and its last byte lie in different rounds; one that ends
-        // exactly at the ring's end does not (since 6.18 such blocks exist).
-        let wraps = begin >> self.size_bits != next.wrapping_sub(1) >> self.size_bits;
-        let (start, end) = if wraps {
-            (0, next & (size - 1))
-        } else {
-            let start = begin & (size - 1);
-            (start, start.checked_add(next.wrapping_sub(begin))?)
-        };
-        if end > size {
-            return None;
-        }
-        let text_at = start.checked_add(8)?; // the block's id stands before its text
-        let len = len.min(end.checked_sub(text_at)?);
-        data.bytes(text_at, len)
-    }
-}
-
-/// An array in the dump's memory: read at once, or piece by piece where pages are missing.
-struct Table<'k> {
-    kernel: &'k Kernel,
-    at: VirtAddr,
-    stride: u64,
-    whole: Option<Vec<u8>>,
-}
-
-impl<'k> Table<'k> {
-    fn new(kernel: &'k Kernel, at: VirtAddr, stride: u64, count: u64) -> Table<'k> {
-        let bytes = stride.saturating_mul(count);
-        // Larger tables are read by piece: most of a big ring is usually unused.
-        let whole = if bytes <= 4 << 20 {
-            kernel.space().bytes(at, bytes as usize).ok()
-        } else {
-            None
-        };
-        Table {
-            kernel,
-            at,
-            stride,
-            whole,
-        }
-    }
-
-    fn bytes(&self, at: u64, len: u64) -> Option<Vec<u8>> {
-        match &self.whole {
-            Some(whole) => {
-                let start = usize::try_from(at).ok()?;
-                whole
-                    .get(start..start.checked_add(usize::try_from(len).ok()?)?)
-                    .map(<[u8]>::to_vec)
-            }
-            None => self
-                .kernel
-                .space()
-                .bytes(VirtAddr(self.at.0.wrapping_add(at)), len as usize)
-                .ok(),
-        }
-    }
-
-    fn word<const N: usize>(&self, index: u64, offset: u64) -> Option<[u8; N]> {
-        let at = index.checked_mul(self.stride)?.checked_add(offset)?;
-        match &self.whole {
-            Some(whole) => {
-                let start = usize::try_from(at).ok()?;
-                whole.get(start..start.checked_add(N)?)?.try_into().ok()
-            }
-            None => {
-                let mut word = [0; N];
-                self.kernel
-                    .space()
-                    .read(VirtAddr(self.at.0.wrapping_add(at)), &mut word)
-                    .ok()?;
-                Some(word)
-            }
-        }
-    }
-
-    fn u64(&self, index: u64, offset: u64) -> Option<u64> {
-        self.word(index, offset).map(u64::from_le_bytes)
-    }
-
-    fn u32(&self, index: u64, offset: u64) -> Option<u32> {
-        self.word(index, offset).map(u32::from_le_bytes)
     }
 }

@@ -10,7 +10,7 @@
 
 use virtopsy_debuginfo::VirtAddr;
 
-use super::{Caller, Log, MAX_RECORDS, Record};
+use super::{Caller, Log, MAX_RECORDS, Property, Record};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
@@ -61,34 +61,43 @@ pub(super) fn read(kernel: &Kernel) -> Result<Log> {
     // facility and flags follow dict_len, which follows text_len.
     let flags_at = member("dict_len").unwrap_or(text_len + 2) + 2;
     let caller_at = (head > flags_at + 2).then_some(flags_at + 2);
-    let mut log = Log::default();
+    let first = kernel
+        .symbol("log_first_seq")
+        .and_then(|at| space.u64(at))
+        .unwrap_or(0);
+    let layout = Layout {
+        ts,
+        len,
+        text_len,
+        dict_len: member("dict_len").unwrap_or(text_len + 2),
+        head,
+        flags_at,
+        caller_at,
+    };
+    let mut log = Log {
+        first_sequence: first,
+        ..Log::default()
+    };
     let mut wrapped = at <= end;
     while at != end && log.records.len() < MAX_RECORDS {
         let here = VirtAddr(buffer.0.wrapping_add(u64::from(at)));
-        let length = u32::from(space.u16(VirtAddr(here.0.wrapping_add(len)))?);
-        if length == 0 {
-            if wrapped {
+        let sequence = first.wrapping_add(log.records.len() as u64);
+        let length = match layout.record(kernel, here, sequence) {
+            Ok(Some((length, record))) => {
+                log.records.push(record);
+                length
+            }
+            // Length 0: the next record is at the buffer's start.
+            Ok(None) if !wrapped => {
+                (wrapped, at) = (true, 0);
+                continue;
+            }
+            Ok(None) => break,
+            Err(e) => {
+                log.broken = Some(e);
                 break;
             }
-            (wrapped, at) = (true, 0);
-            continue;
-        }
-        let field = |offset: u64| VirtAddr(here.0.wrapping_add(offset));
-        let text = usize::from(space.u16(field(text_len))?);
-        let facility = space.u8(field(flags_at))?;
-        let flags = space.u8(field(flags_at + 1))?;
-        log.records.push(Record {
-            sequence: log.records.len() as u64,
-            timestamp_ns: space.u64(field(ts))?,
-            level: Some(flags >> 5),
-            facility: Some(facility),
-            caller: caller_at
-                .and_then(|o| space.u32(field(o)).ok())
-                .map(Caller::from_id),
-            continuation: flags & 8 != 0,
-            newline: flags & 2 != 0,
-            text: space.bytes(field(head), text.min(length as usize))?,
-        });
+        };
         at = at.saturating_add(length);
         if u64::from(at) >= size {
             if wrapped {
@@ -98,4 +107,63 @@ pub(super) fn read(kernel: &Kernel) -> Result<Log> {
         }
     }
     Ok(log)
+}
+
+/// Where the members of a record are.
+struct Layout {
+    ts: u64,
+    len: u64,
+    text_len: u64,
+    dict_len: u64,
+    head: u64,
+    flags_at: u64,
+    caller_at: Option<u64>,
+}
+
+impl Layout {
+    /// The record at an address and its length; `None` where the length is 0.
+    fn record(
+        &self,
+        kernel: &Kernel,
+        here: VirtAddr,
+        sequence: u64,
+    ) -> Result<Option<(u32, Record)>> {
+        let space = kernel.space();
+        let field = |offset: u64| VirtAddr(here.0.wrapping_add(offset));
+        let length = space.u16(field(self.len))?;
+        if length == 0 {
+            return Ok(None);
+        }
+        let room = usize::from(length).saturating_sub(self.head as usize);
+        let text = usize::from(space.u16(field(self.text_len))?).min(room);
+        let dict = usize::from(space.u16(field(self.dict_len))?).min(room.saturating_sub(text));
+        let flags = space.u8(field(self.flags_at + 1))?;
+        let record = Record {
+            sequence,
+            timestamp_ns: space.u64(field(self.ts))?,
+            level: Some(flags >> 5),
+            facility: Some(space.u8(field(self.flags_at))?),
+            caller: self
+                .caller_at
+                .and_then(|at| space.u32(field(at)).ok())
+                .map(Caller::from_id),
+            continuation: flags & 8 != 0,
+            newline: flags & 2 != 0,
+            text: space.bytes(field(self.head), text)?,
+            dictionary: properties(&space.bytes(field(self.head + text as u64), dict)?),
+        };
+        Ok(Some((length.into(), record)))
+    }
+}
+
+/// `KEY=value`, each ended by a NUL but perhaps the last.
+fn properties(dictionary: &[u8]) -> Vec<Property> {
+    let entries = dictionary.split(|byte| *byte == 0);
+    entries
+        .filter_map(|entry| {
+            let at = memchr::memchr(b'=', entry)?;
+            let key = String::from_utf8_lossy(entry.get(..at)?).into_owned();
+            Some((key, entry.get(at.checked_add(1)?..)?.to_vec()))
+        })
+        .collect()
 }
