@@ -1,4 +1,5 @@
-//! Opens dumps in the terminal UI: `open [--vmlinux PATH] [--ascii] [--mono|--light] DUMP...`
+//! Opens dumps in the terminal UI: `open [--vmlinux PATH] [--source DIR] [--editor COMMAND]
+//! [--state DIR] [--ascii] [--mono|--light] [--mouse] DUMP...`
 
 use std::process::ExitCode;
 
@@ -13,6 +14,10 @@ fn main() -> ExitCode {
     while let Some(arg) = args.next() {
         match arg.to_str() {
             Some("--vmlinux") => options.vmlinux = args.next().map(Into::into),
+            Some("--source") => settings.sources.extend(args.next().map(Into::into)),
+            Some("--editor") => {
+                settings.editor = args.next().map(|a| a.to_string_lossy().into_owned());
+            }
             Some("--state") => settings.state_dir = args.next().map(Into::into),
             Some("--ascii") => settings.ascii = true,
             Some("--mono") => settings.theme = ThemeChoice::Mono,

@@ -1,6 +1,8 @@
 //! The event loop: keys, signals and workers' answers become actions; effects are carried out.
 
+use std::ffi::OsString;
 use std::io;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, select};
@@ -12,7 +14,8 @@ use crate::action::Action;
 use crate::effect::{Answer, Effect};
 use crate::error::Error;
 use crate::key::Key;
-use crate::model::Model;
+use crate::model::{Message, Model};
+use crate::reader::Gate;
 use crate::terminal::Screen;
 use crate::update::{begin, update};
 use crate::worker::Pool;
@@ -23,6 +26,8 @@ const TICK: Duration = Duration::from_millis(120);
 const BURST: usize = 256;
 /// Lines that a turn of the wheel moves.
 const WHEEL: isize = 3;
+/// How often it is asked whether an editor has ended.
+const EDITOR_TICK: Duration = Duration::from_millis(40);
 
 /// What comes from outside.
 #[derive(Debug)]
@@ -33,25 +38,6 @@ pub(crate) enum Input {
     Signal(i32),
     /// The terminal can't be read any more.
     Lost(io::Error),
-}
-
-/// Reads the terminal on a thread of its own.
-pub(crate) fn read_terminal(inputs: Sender<Input>) -> io::Result<()> {
-    let read = move || {
-        loop {
-            let (input, lost) = match crossterm::event::read() {
-                Ok(event) => (Input::Terminal(event), false),
-                Err(e) => (Input::Lost(e), true),
-            };
-            if inputs.send(input).is_err() || lost {
-                return;
-            }
-        }
-    };
-    std::thread::Builder::new()
-        .name("virtopsy-tui-input".into())
-        .spawn(read)
-        .map(|_| ())
 }
 
 /// Waits for signals on a thread of its own; the handle ends it.
@@ -76,6 +62,8 @@ pub(crate) struct App<'a, S> {
     pub(crate) model: Model,
     pub(crate) screen: &'a mut S,
     pub(crate) pool: Pool,
+    /// Closed while another program has the terminal.
+    pub(crate) gate: Option<Gate>,
     pub(crate) inputs: Receiver<Input>,
     pub(crate) answers: Receiver<Answer>,
 }
@@ -174,11 +162,63 @@ impl<S: Screen> App<'_, S> {
                 Effect::Cancel(job) => self.pool.cancel(job),
                 Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::Suspend => self.screen.suspend()?,
+                Effect::Edit(command) => self.edit(&command)?,
                 Effect::Mouse(take) => self.screen.mouse(take)?,
                 Effect::Redraw => self.screen.redraw()?,
             }
         }
         Ok(())
+    }
+}
+
+/// The editor has the terminal meanwhile.
+impl<S: Screen> App<'_, S> {
+    /// Lends the terminal to an editor until it ends.
+    fn edit(&mut self, command: &[OsString]) -> Result<(), Error> {
+        let Some((program, args)) = command.split_first() else {
+            return Ok(());
+        };
+        let closed = self.gate.as_ref().map(Gate::close);
+        self.screen.lend()?;
+        let ended = match Command::new(program).args(args).spawn() {
+            Ok(child) => self.attend(child),
+            Err(e) => Ok(Some(e.to_string())),
+        };
+        drop(closed);
+        self.screen.resume()?;
+        if let Some(why) = ended? {
+            let program = crate::doc::safe(&program.to_string_lossy());
+            self.model.message = Some(Message {
+                bad: true,
+                text: format!("{program}: {why} ($VISUAL or $EDITOR names another editor)"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Waits for the editor; stops with it, and ends it when told to end. What went wrong comes
+    /// back in words.
+    fn attend(&mut self, mut child: Child) -> Result<Option<String>, Error> {
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok((!status.success()).then(|| format!("ended with {status}")));
+            }
+            match self.inputs.recv_timeout(EDITOR_TICK) {
+                Ok(Input::Signal(SIGTSTP)) => {
+                    signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
+                }
+                Ok(Input::Signal(number @ (SIGTERM | SIGHUP))) => {
+                    // It may have ended by itself, which is as well.
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return Err(Error::Signal { number });
+                }
+                Ok(Input::Lost(e)) => return Err(Error::Io(e)),
+                // Ctrl-C is the editor's; so is what was typed before it came up.
+                Ok(Input::Signal(_) | Input::Terminal(_)) => {}
+                Err(_) => std::thread::sleep(EDITOR_TICK / 8),
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::doc::{Doc, DocLine};
 use crate::layout::Areas;
-use crate::model::{Mode, Model, Tab};
+use crate::model::{Mode, Model, Shape, Tab};
 use crate::place::Pane;
 use crate::view;
 
@@ -20,8 +20,8 @@ pub(crate) fn document(model: &Model, pane: Pane) -> Option<Doc> {
         Pane::Cpu => view::cpus::detail(model, tab, doc),
         Pane::Callback => view::callback::page(model, tab, doc),
         Pane::Splat => view::splats::detail(model, tab, doc),
-        Pane::Stack => view::stacks::detail(tab, doc),
-        Pane::Module => view::modules::detail(tab, doc),
+        Pane::Stack => view::stacks::detail(model, tab, doc),
+        Pane::Module => view::machines::detail(tab, doc),
         Pane::Compare => view::compare::page(model, tab, doc),
         Pane::Overlay => match &model.mode {
             Mode::Overlay(overlay) => view::help::page(model, tab, overlay, doc),
@@ -40,19 +40,27 @@ pub(crate) fn table_rows(tab: &Tab, pane: Pane) -> usize {
         Pane::Cpus => tab.cpu_rows.len(),
         Pane::Splats => report.map_or(0, |r| r.splats.len()),
         Pane::Log => tab.log_rows(),
-        Pane::Stacks => report.map_or(0, |r| r.virtualization.cpus.len()),
-        Pane::Modules => tab.modules.ready().map_or(0, |m| m.len()),
-        Pane::Memory => tab.memory.ready().map_or(0, |m| m.words.len()),
+        Pane::Stacks => tab.task_rows.len(),
+        Pane::Modules => tab.vm_list().len().saturating_add(tab.module_list().len()),
+        Pane::Memory => view::memory::rows(tab),
         _ => 0,
+    }
+}
+
+/// How many rows a pane has, and the first that the cursor can be on.
+pub(crate) fn extent(model: &Model, pane: Pane) -> (usize, usize) {
+    match document(model, pane) {
+        Some(doc) => {
+            let last = doc.lines.len().saturating_sub(1);
+            (doc.lines.len(), doc.first.min(last))
+        }
+        None => (model.tab().map_or(0, |tab| table_rows(tab, pane)), 0),
     }
 }
 
 /// How many rows a pane has.
 pub(crate) fn rows(model: &Model, pane: Pane) -> usize {
-    match document(model, pane) {
-        Some(doc) => doc.lines.len(),
-        None => model.tab().map_or(0, |tab| table_rows(tab, pane)),
-    }
+    extent(model, pane).0
 }
 
 /// A row of a table.
@@ -63,7 +71,7 @@ fn table_line(model: &Model, tab: &Tab, pane: Pane, row: usize) -> Option<DocLin
         Pane::Splats => view::splats::row(model, tab, row, width),
         Pane::Log => view::log::row(model, tab, row),
         Pane::Stacks => view::stacks::row(model, tab, row, width),
-        Pane::Modules => view::modules::row(model, tab, row, width),
+        Pane::Modules => view::machines::row(model, tab, row, width),
         Pane::Memory => view::memory::row(model, tab, row, width),
         _ => None,
     }
@@ -90,6 +98,16 @@ pub(crate) fn visible(model: &Model, pane: Pane, top: usize, height: usize) -> V
                 .collect()
         }
     }
+}
+
+/// The instruction in a row of a pane: of a listing its own, not where it leads.
+pub(crate) fn code_at(model: &Model, pane: Pane, row: usize) -> Option<u64> {
+    let tab = model.tab()?;
+    if pane != Pane::Memory || tab.shape() != Shape::Code {
+        return None;
+    }
+    let code = tab.memory.ready()?.code.as_ref()?;
+    code.rows.get(row).map(|row| row.address)
 }
 
 /// A pane as plain text; it ends soon after `limit` bytes.

@@ -44,6 +44,8 @@ pub(crate) struct Doc {
     /// Cells that a line may take; longer ones are wrapped by [`Doc::para`], else cut when drawn.
     pub(crate) width: usize,
     pub(crate) lines: Vec<DocLine>,
+    /// The first line that the cursor can be on: what stands above is no text.
+    pub(crate) first: usize,
 }
 
 impl Doc {
@@ -51,6 +53,7 @@ impl Doc {
         Doc {
             width,
             lines: Vec::new(),
+            first: 0,
         }
     }
 
@@ -139,7 +142,7 @@ impl Doc {
     /// The heading of a section that can be folded; true while it is open.
     pub(crate) fn fold(
         &mut self,
-        name: &'static str,
+        name: &str,
         count: Option<usize>,
         open: bool,
         glyph: &str,
@@ -148,7 +151,7 @@ impl Doc {
         let count = count.map_or(String::new(), |n| format!(" ({n})"));
         self.link(
             vec![piece(Role::Heading, format!("{glyph} {name}{count}"))],
-            Place::Fold(name),
+            Place::Fold(name.to_owned()),
         );
         open
     }

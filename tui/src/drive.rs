@@ -1,5 +1,6 @@
 //! Drives a model in tests: keys in, effects carried out on the spot.
 
+#![cfg_attr(not(test), allow(dead_code))]
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::update::{begin, update};
 use crate::worker::Pool;
 
 /// A model and the workers that answer it, one answer after the other.
+#[derive(Debug)]
 pub(crate) struct Driven {
     pub(crate) model: Model,
     pool: Pool,

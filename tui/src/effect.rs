@@ -1,12 +1,15 @@
 //! What `update` asks the world to do, and what comes back.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use virtopsy::report::{DumpReport, ErrorReport};
+use virtopsy_kernel::{TaskList, VmList};
 
+use crate::editor::SourceLine;
 use crate::logtext::{LogFilter, LogText};
-use crate::source::{Listing, MemoryPage, ModuleRow, Opened, StackText};
+use crate::source::{Listing, MemoryPage, ModuleTable, Opened, StackOf, StackText};
 
 /// The generation number of a job: each has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +28,8 @@ pub(crate) enum Effect {
     Suspend,
     /// Take the mouse, or let it go.
     Mouse(bool),
+    /// Run an editor: its program and arguments.
+    Edit(Vec<OsString>),
     /// Draw everything anew.
     Redraw,
 }
@@ -63,9 +68,15 @@ pub(crate) enum Request {
     },
     Stack {
         tab: usize,
-        cpu: u32,
+        of: StackOf,
+    },
+    Tasks {
+        tab: usize,
     },
     Modules {
+        tab: usize,
+    },
+    Vms {
         tab: usize,
     },
     Symbols {
@@ -89,6 +100,22 @@ pub(crate) enum Request {
     Notes {
         path: PathBuf,
     },
+    /// Where a line of the source is.
+    Source {
+        tab: usize,
+        of: SourceOf,
+        /// Folders that hold the kernel's source.
+        dirs: Vec<PathBuf>,
+    },
+}
+
+/// What a place in the source is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SourceOf {
+    /// A line that something named.
+    Line(SourceLine),
+    /// An instruction.
+    Code(u64),
 }
 
 impl Request {
@@ -99,13 +126,23 @@ impl Request {
             Request::Report { .. } => "examining the dump".into(),
             Request::Log { .. } => "reading the log".into(),
             Request::Code { .. } => "disassembling".into(),
-            Request::Stack { cpu, .. } => format!("reading the stack of CPU {cpu}"),
+            Request::Stack {
+                of: StackOf::Cpu(cpu),
+                ..
+            } => format!("reading the stack of CPU {cpu}"),
+            Request::Stack {
+                of: StackOf::Task(at),
+                ..
+            } => format!("reading the stack of the task at {at:#x}"),
+            Request::Tasks { .. } => "reading the tasks".into(),
             Request::Modules { .. } => "reading the modules".into(),
+            Request::Vms { .. } => "reading the virtual machines".into(),
             Request::Symbols { .. } => "searching symbols".into(),
             Request::Memory { .. } => "reading memory".into(),
             Request::Scan { .. } => "searching the log".into(),
             Request::Write { path, .. } => format!("writing {}", shown(path)),
             Request::Notes { .. } => "reading the bookmarks".into(),
+            Request::Source { .. } => "looking for the source".into(),
         }
     }
 }
@@ -121,16 +158,22 @@ pub(crate) enum Payload {
     Text(String),
     /// The log, or those lines of it.
     Log(Arc<LogText>, Option<Arc<Vec<u32>>>),
+    /// The same as JSON, a record each line of an array.
+    LogJson(Arc<LogText>, Option<Arc<Vec<u32>>>),
+    /// A view, as JSON.
+    View(serde_json::Value),
     /// The whole report, as JSON.
-    Json(Arc<DumpReport>),
+    Report(Arc<DumpReport>),
 }
 
 impl PartialEq for Payload {
     fn eq(&self, other: &Payload) -> bool {
         match (self, other) {
             (Payload::Text(a), Payload::Text(b)) => a == b,
-            (Payload::Log(a, x), Payload::Log(b, y)) => Arc::ptr_eq(a, b) && x == y,
-            (Payload::Json(a), Payload::Json(b)) => Arc::ptr_eq(a, b),
+            (Payload::Log(a, x), Payload::Log(b, y))
+            | (Payload::LogJson(a, x), Payload::LogJson(b, y)) => Arc::ptr_eq(a, b) && x == y,
+            (Payload::View(a), Payload::View(b)) => a == b,
+            (Payload::Report(a), Payload::Report(b)) => Arc::ptr_eq(a, b),
             _ => false,
         }
     }
@@ -141,7 +184,8 @@ impl PartialEq for Payload {
 pub(crate) enum MemoryAt {
     /// The page that holds this address.
     Address(u64),
-    /// What an expression names: `symbol`, `symbol+0x10`, `0xffff…`, `percpu(symbol, 2)`.
+    /// What an expression of `virtopsy peek` comes to, or a place as traces write it:
+    /// `function+0x10/0x20 [module]`.
     Expression(String),
 }
 
@@ -162,13 +206,17 @@ pub(crate) enum Reply {
     Log(Arc<LogText>),
     Code(Arc<Vec<Listing>>),
     Stack(Arc<StackText>),
-    Modules(Arc<Vec<ModuleRow>>),
+    Tasks(Arc<TaskList>),
+    Modules(Arc<ModuleTable>),
+    Vms(Arc<Option<VmList>>),
     Symbols(Vec<SymbolHit>),
     Memory(Arc<MemoryPage>),
     Lines(Arc<Vec<u32>>),
     Written(PathBuf, usize),
     /// The bookmarks file of a dump, and its text.
     Notes(PathBuf, String),
+    /// A file of the source, and a line of it.
+    Source(PathBuf, u32),
 }
 
 /// A worker's answer: `Err` says why there is none.

@@ -1,6 +1,7 @@
 //! A dump for tests, from tables: four CPUs or very many, a log with two lock reports and with
 //! text that would harm a terminal.
 
+#![cfg_attr(not(test), allow(dead_code))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::sync::Arc;
@@ -10,7 +11,14 @@ use virtopsy::report::*;
 use virtopsy::splat::{Record, scan_records};
 use virtopsy::{DumpSpec, LogLine};
 
+use virtopsy_kernel::{
+    Backtrace, CpuId, Ended, FoundBy, Frame, GuestRegisters, Location, SourceFrame, StackKind,
+    TaskInfo, TaskList, TaskState, Vcpu, VcpuMode, VirtAddr, Vm, VmKind, VmList,
+};
+
+use crate::editor::SourceLine;
 use crate::effect::{MemoryAt, SymbolHit};
+use crate::place::Place;
 use crate::source::*;
 
 /// The log of the sample: level and text of each record.
@@ -363,68 +371,77 @@ impl Source for Sample {
     }
 
     fn code(&self, _: &DumpReport) -> Result<Vec<Listing>, String> {
-        let row =
-            |address: u64, text: &str, target: Option<(u64, &str)>, mark: &'static str| CodeRow {
-                address,
-                text: text.into(),
-                target: target.map(|(at, name)| (at, name.into())),
-                mark,
-            };
-        Ok(vec![Listing {
-            title: "x86_virt_invoke_kvm_emergency_callback".into(),
-            note: "on the way to the callback".into(),
-            rows: vec![
-                row(0xffff_ffff_8de5_a220, "push %rbx", None, ""),
-                row(
-                    0xffff_ffff_8de5_a221,
-                    "mov 0xffffffff8ee8dd18,%rbx",
-                    Some((0xffff_ffff_8ee8_dd18, "kvm_emergency_callback")),
-                    "reads the callback",
-                ),
-                row(
-                    0xffff_ffff_8de5_a23a,
-                    "jmp *%rax",
-                    None,
-                    "jumps through a pointer",
-                ),
-            ],
-        }])
+        Ok(vec![invoke("on the way to the callback")])
     }
 
-    fn stack(&self, cpu: u32, _: &Cancelled) -> Result<StackText, String> {
-        if cpu == 1 {
-            panic!("a bug in the reader\x1b[31m");
+    fn stack(&self, of: StackOf, _: &Cancelled) -> Result<StackText, String> {
+        match of {
+            StackOf::Cpu(1) => panic!("a bug in the reader\x1b[31m"),
+            StackOf::Cpu(cpu) => Ok(cpu_stack(cpu)),
+            StackOf::Task(at) => tasks()
+                .at(VirtAddr(at))
+                .map(|task| task_stack(task.clone()))
+                .ok_or_else(|| "no such task".into()),
         }
-        let words = vec![(
-            0xffff_8880_3ec0_dfd8,
-            0xffff_ffff_8e35_34a3,
-            "__crash_kexec+0xf3/0x100".into(),
-        )];
-        let part = StackPart {
-            title: "NMI stack".into(),
-            note: "0xffff88803ec0d000 to 0xffff88803ec0f000".into(),
-            words,
-        };
-        Ok(StackText {
-            cpu,
-            parts: vec![part],
-        })
     }
 
-    fn modules(&self) -> Result<Vec<ModuleRow>, String> {
+    fn tasks(&self) -> Result<TaskList, String> {
+        Ok(tasks())
+    }
+
+    fn modules(&self) -> Result<ModuleTable, String> {
         let module = |name: &str, state: &str, base: u64| ModuleRow {
             name: name.into(),
             state: state.into(),
             refcount: Some(1),
             address: base,
             areas: vec![(base, 0x1f000, true), (base + 0x20000, 0x1000, false)],
-            percpu: 0,
+            ..ModuleRow::default()
         };
-        Ok(vec![
-            module("stuckcpu", "coming", 0xffff_ffff_c047_c000),
-            module("kvm_amd", "live", 0xffff_ffff_c046_0000),
-            module("ev\x1b[2Jil", "live", 0xffff_ffff_c050_0000),
-        ])
+        let mut amd = module("kvm_amd", "live", 0xffff_ffff_c046_0000);
+        amd.users = vec![Text::from("stuckcpu")];
+        Ok(ModuleTable {
+            modules: vec![
+                module("stuckcpu", "coming", 0xffff_ffff_c047_c000),
+                amd,
+                module("ev\x1b[2Jil", "live", 0xffff_ffff_c050_0000),
+            ],
+            taints: Some("OE".into()),
+            last_unloaded: Some(Text::from("gone\x1b[2J")),
+            broken: None,
+        })
+    }
+
+    fn vms(&self) -> Result<Option<VmList>, String> {
+        let vcpu = |id: i64, loaded: Option<u32>| Vcpu {
+            address: VirtAddr(0xffff_8880_0500_0000 + id as u64 * 0x4000),
+            id,
+            mode: Some(VcpuMode::InGuest),
+            cpu: Some(CpuId(2)),
+            loaded_on: loaded.map(CpuId),
+            thread: Some(82),
+            nested: Some(id == 1),
+            registers: GuestRegisters {
+                rip: (id == 0).then_some(0xfff0),
+                cr3: None,
+                hidden_because: (id == 1).then_some("the guest's registers are encrypted"),
+            },
+            missing: Vec::new(),
+        };
+        let vm = Vm {
+            address: VirtAddr(0xffff_8880_0400_0000),
+            owner: Some(245),
+            mm: None,
+            kind: Some(VmKind::SevEs),
+            online_vcpus: Some(2),
+            vcpus: vec![vcpu(0, Some(2)), vcpu(1, None)],
+            dead: Some(true),
+            broken: None,
+        };
+        Ok(Some(VmList {
+            vms: vec![vm],
+            broken: None,
+        }))
     }
 
     fn symbols(&self, query: &str, _: usize, _: &Cancelled) -> Result<Vec<SymbolHit>, String> {
@@ -442,34 +459,259 @@ impl Source for Sample {
         Ok(all.into_iter().filter_map(hit).collect())
     }
 
-    fn memory(&self, at: &MemoryAt) -> Result<MemoryPage, String> {
-        let asked = match at {
-            MemoryAt::Address(at) => *at,
-            MemoryAt::Expression(text) => return Err(format!("the kernel has no symbol {text}")),
-        };
-        let start = asked & !0xfff;
-        let word = |n: u64| match n % 4 {
-            0 => (0, None),
-            1 => (
-                0xffff_ffff_c046_d8b0,
-                Some("svm_emergency_disable_virtualization_cpu+0x0/0x120 [kvm_amd]".into()),
-            ),
-            _ => (0x6f6c_6c65_6800_1b00 + n, None),
-        };
-        Ok(MemoryPage {
-            start,
-            asked,
-            name: Some("kvm_emergency_callback+0x0/0x8".into()),
-            type_name: None,
-            members: std::collections::BTreeMap::from([(
-                (asked & 0xfff) as usize / 8 + 1,
-                vec![
-                    (".refs".into(), "3".into()),
-                    (".flags".into(), "0x10".into()),
-                ],
-            )]),
-            words: (0..512).map(word).collect(),
+    fn line_of(&self, at: u64) -> Result<SourceLine, String> {
+        Ok(SourceLine {
+            file: "kernel/crash.c".into(),
+            line: (at & 0xff) as u32,
         })
+    }
+
+    fn memory(&self, at: &MemoryAt) -> Result<MemoryPage, String> {
+        match at {
+            MemoryAt::Address(at) => Ok(memory(*at)),
+            MemoryAt::Expression(text) if text.starts_with("*(struct task_struct *)") => {
+                Ok(structure(text))
+            }
+            MemoryAt::Expression(text) => Err(format!("the kernel has no symbol {text}")),
+        }
+    }
+}
+
+/// A variable, a function, or just words.
+fn memory(asked: u64) -> MemoryPage {
+    let start = asked & !0xfff;
+    let word = |n: u64| match n % 4 {
+        0 => (0, None),
+        1 => (
+            0xffff_ffff_c046_d8b0,
+            Some("svm_emergency_disable_virtualization_cpu+0x0/0x120 [kvm_amd]".into()),
+        ),
+        _ => (0x6f6c_6c65_6800_1b00 + n, None),
+    };
+    let code = (asked >> 12 == 0xffff_ffff_8de5_a220 >> 12).then(|| invoke(""));
+    MemoryPage {
+        start,
+        asked,
+        name: Some("kvm_emergency_callback+0x0/0x8".into()),
+        words: (0..512).map(word).collect(),
+        code,
+        ..MemoryPage::default()
+    }
+}
+
+/// A structure, with a hostile name in it.
+fn structure(text: &str) -> MemoryPage {
+    let row = |depth, name: &str, type_name: &str, value: &str, to| TypedRow {
+        depth,
+        name: name.into(),
+        type_name: type_name.into(),
+        address: Some(0xffff_8880_0123_0000 + depth as u64 * 8),
+        value: value.into(),
+        to,
+    };
+    let parent = Place::Expression("*(struct task_struct *)0xffff888001240000".into());
+    MemoryPage {
+        type_name: Some("struct task_struct".into()),
+        tree: vec![
+            row(0, text, "struct task_struct", "", None),
+            row(1, "__state", "unsigned int", "2", None),
+            row(1, "comm", "char[16]", "\"kvm\x1b[31m\"", None),
+            row(
+                1,
+                "real_parent",
+                "struct task_struct *",
+                "0xffff888001240000",
+                Some(parent),
+            ),
+            row(1, "thread_info", "struct thread_info", "", None),
+            row(2, "cpu", "u32", "3", None),
+            row(1, "stack", "void *", "! the page is not in the dump", None),
+        ],
+        ..memory(0xffff_8880_0123_0000)
+    }
+}
+
+/// What runs on the CPUs, and three tasks that sleep.
+fn tasks() -> TaskList {
+    let task = |pid: i32, comm: &str, state: u64, running_on: Option<u32>| TaskInfo {
+        address: VirtAddr(0xffff_8880_0100_0000 + pid as u64 * 0x1000),
+        pid,
+        tgid: if pid == 246 { 245 } else { pid },
+        parent: Some(1),
+        comm: comm.into(),
+        state: TaskState { state, exit: 0 },
+        cpu: Some(CpuId(0)),
+        running_on: running_on.map(CpuId),
+        kernel_thread: comm.starts_with('k') && pid < 100,
+        stack: VirtAddr(0xffff_c900_0000_0000 + pid as u64 * 0x4000),
+    };
+    TaskList {
+        tasks: vec![
+            task(82, "kvmrun", 0, Some(2)),
+            task(1, "init", 1, None),
+            task(33, "khungtaskd", 2, None),
+            task(245, "qemu-日本\x1b[2J", 1, None),
+            task(246, "vhost-245", 2, None),
+        ],
+        broken: Vec::new(),
+    }
+}
+
+fn frame(ip: u64, name: &str, offset: u64, stack: StackKind, found_by: FoundBy) -> Frame {
+    Frame {
+        ip: VirtAddr(ip),
+        sp: VirtAddr(0xffff_c900_0000_3f00),
+        interrupted: found_by == FoundBy::Registers,
+        location: Some(Location {
+            symbol: name.into(),
+            offset,
+            size: Some(0x100),
+            module: name.starts_with("kvm").then(|| "kvm".into()),
+        }),
+        stack: Some(stack),
+        found_by,
+        after_guess: false,
+    }
+}
+
+fn source(function: &str, file: &str, line: u64, inlined: bool) -> SourceFrame {
+    SourceFrame {
+        function: Some(function.into()),
+        file: Some(file.into()),
+        line: Some(line),
+        column: None,
+        inlined,
+    }
+}
+
+fn cpu_stack(cpu: u32) -> StackText {
+    let frames = vec![
+        frame(
+            0xffff_ffff_8e35_34a3,
+            "__crash_kexec",
+            0xf3,
+            StackKind::Exception("NMI".into()),
+            FoundBy::Registers,
+        ),
+        frame(
+            0xffff_ffff_8e35_4000,
+            "crash_nmi_callback",
+            0x20,
+            StackKind::Exception("NMI".into()),
+            FoundBy::Orc,
+        ),
+        frame(
+            0xffff_ffff_8e35_5000,
+            "vcpu_run\x1b[2J",
+            0x44,
+            StackKind::Task,
+            FoundBy::Orc,
+        ),
+        frame(
+            0xffff_ffff_c040_1000,
+            "kvm_vcpu_ioctl",
+            0x10,
+            StackKind::Task,
+            FoundBy::Scan,
+        ),
+    ];
+    StackText {
+        task: tasks()
+            .tasks
+            .into_iter()
+            .find(|t| t.running_on == Some(CpuId(cpu))),
+        in_nmi: Some(true),
+        backtrace: Backtrace {
+            registers: None,
+            frames,
+            ended_because: Ended::UserMode(VirtAddr(0x7f12_3456)),
+            notes: Vec::new(),
+        },
+        sources: vec![vec![
+            source("crash_save\x1b[2J", "kernel/crash.c", 41, true),
+            source("__crash_kexec", "kernel/crash_core.c", 132, false),
+        ]],
+        waits: None,
+        held: vec![Held {
+            name: Text::from("&vcpu->mutex"),
+            lock: 0xffff_8880_0500_0100,
+            taken_at: "kvm_vcpu_ioctl+0x90/0x6f0 [kvm]".into(),
+        }],
+        scans: vec![StackPart {
+            title: crate::view::stacks::FOLDED[0],
+            note: "0xffff88803ec0d000 to 0xffff88803ec0f000".into(),
+            words: vec![(
+                0xffff_8880_3ec0_dfd8,
+                0xffff_ffff_8e35_34a3,
+                "__crash_kexec+0xf3/0x100".into(),
+            )],
+        }],
+    }
+}
+
+fn task_stack(task: TaskInfo) -> StackText {
+    let waits = task.state.is_blocked().then(|| Waits {
+        lock: 0xffff_8880_0500_0200,
+        kind: "mutex".into(),
+        owner: Some((245, Text::from("qemu"))),
+        readers: false,
+        known_by: "blocker",
+    });
+    StackText {
+        task: Some(task),
+        in_nmi: None,
+        backtrace: Backtrace {
+            registers: None,
+            frames: vec![
+                frame(
+                    0xffff_ffff_8e90_0000,
+                    "__schedule",
+                    0x200,
+                    StackKind::Task,
+                    FoundBy::Orc,
+                ),
+                frame(
+                    0xffff_ffff_8e90_1000,
+                    "schedule",
+                    0x20,
+                    StackKind::Task,
+                    FoundBy::Orc,
+                ),
+            ],
+            ended_because: Ended::NoUnwindInfo(VirtAddr(0xffff_ffff_8e90_1020)),
+            notes: vec!["the stack was scanned".into()],
+        },
+        sources: Vec::new(),
+        waits,
+        held: Vec::new(),
+        scans: Vec::new(),
+    }
+}
+
+/// A function on the way to the callback.
+fn invoke(note: &str) -> Listing {
+    let row = |address: u64, text: &str, target: Option<(u64, &str)>, mark: &'static str| CodeRow {
+        address,
+        text: text.into(),
+        target: target.map(|(at, name)| (at, name.into())),
+        mark,
+    };
+    let start = 0xffff_ffff_8de5_a220;
+    let mut rows = vec![
+        row(start, "push %rbx", None, ""),
+        row(
+            start + 1,
+            "mov 0xffffffff8ee8dd18,%rbx",
+            Some((0xffff_ffff_8ee8_dd18, "kvm_emergency_callback")),
+            "reads the callback",
+        ),
+    ];
+    rows.extend((0..9).map(|n| row(start + 8 + n, "nop", None, "")));
+    rows.push(row(start + 0x1a, "jmp *%rax", None, "calls the callback"));
+    Listing {
+        title: "x86_virt_invoke_kvm_emergency_callback".into(),
+        note: note.into(),
+        rows,
     }
 }
 

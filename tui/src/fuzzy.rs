@@ -1,50 +1,85 @@
 //! Fuzzy matching of names: the typed letters, in order, with gaps.
 
+/// What a typed letter is worth where a word of the name begins, where it follows the one before,
+/// and elsewhere: a letter that happens to be in the name says little.
+const WORD_START: i32 = 8;
+const FOLLOWS: i32 = 6;
+const SCATTERED: i32 = -4;
+/// Letters that must be worth this much on average.
+const ENOUGH: i32 = 2;
+/// Longer queries are no names.
+const LONGEST: usize = 64;
+
 /// How well `query` (lower case) matches `name`; more is better, `None` is no match.
 ///
-/// Letters that follow each other, and letters at the start of a word, count more; a name that
-/// holds the query whole counts more than any with gaps, and a shorter name more than a longer.
+/// A name that holds the query whole counts more than any with gaps, and a shorter name more than
+/// a longer. Of all ways to find the letters in their order the best one counts.
 pub(crate) fn score(query: &[u8], name: &[u8]) -> Option<i32> {
-    let mut total = 0i32;
-    let mut wanted = query.iter();
-    let mut next = wanted.next();
-    let (mut run, mut longest) = (0i32, 0i32);
-    let mut before = b'_';
-    for c in name {
-        let Some(want) = next else { break };
-        if c.to_ascii_lowercase() == *want {
-            run = run.saturating_add(1);
-            longest = longest.max(run);
-            let start = matches!(before, b'_' | b'.' | b' ' | b'-' | b'/');
-            total = total
-                .saturating_add(if start { 8 } else { 1 })
-                .saturating_add(run.saturating_mul(2));
-            next = wanted.next();
-        } else {
-            run = 0;
-        }
-        before = *c;
-    }
-    if next.is_some() {
+    if query.len() > LONGEST || !is_subsequence(query, name) {
         return None;
     }
     let length = i32::try_from(name.len()).unwrap_or(i32::MAX);
-    total = total.saturating_sub(length.saturating_div(4));
-    if contains(name, query) {
-        total = total.saturating_add(100);
-    }
-    if name.len() >= query.len()
-        && name
-            .get(..query.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(query))
-    {
-        total = total.saturating_add(100);
-    }
-    Some(if name.len() == query.len() {
-        total.saturating_add(100)
+    let letters = i32::try_from(query.len()).unwrap_or(i32::MAX);
+    let whole = contains(name, query);
+    let worth = if whole {
+        letters.saturating_mul(FOLLOWS)
     } else {
-        total
-    })
+        alignment(query, name)
+    };
+    if !whole && worth < letters.saturating_mul(ENOUGH) {
+        return None;
+    }
+    let begins = name
+        .get(..query.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(query));
+    let bonus = [whole, begins, begins && name.len() == query.len()];
+    let bonus = bonus.iter().filter(|b| **b).count() as i32;
+    Some(
+        worth
+            .saturating_add(bonus.saturating_mul(100))
+            .saturating_sub(length.saturating_div(4)),
+    )
+}
+
+fn is_subsequence(query: &[u8], name: &[u8]) -> bool {
+    let mut name = name.iter();
+    query
+        .iter()
+        .all(|want| name.any(|c| c.to_ascii_lowercase() == *want))
+}
+
+/// The worth of the best way to find the letters of `query` in `name`.
+fn alignment(query: &[u8], name: &[u8]) -> i32 {
+    // By the number of letters found: the best worth so far, and that with the last letter being
+    // the character before.
+    let mut best = [None::<i32>; LONGEST + 1];
+    let mut ends_before = [None::<i32>; LONGEST + 1];
+    if let Some(none) = best.first_mut() {
+        *none = Some(0);
+    }
+    let mut before = b'_';
+    for c in name {
+        let start = matches!(before, b'_' | b'.' | b' ' | b'-' | b'/');
+        let elsewhere = if start { WORD_START } else { SCATTERED };
+        let mut ends_here = [None::<i32>; LONGEST + 1];
+        for (found, want) in query.iter().enumerate() {
+            if c.to_ascii_lowercase() != *want {
+                continue;
+            }
+            let at = |row: &[Option<i32>], n: usize| row.get(n).copied().flatten();
+            let jumped = at(&best, found).map(|w| w.saturating_add(elsewhere));
+            let followed = at(&ends_before, found).map(|w| w.saturating_add(FOLLOWS));
+            if let Some(here) = ends_here.get_mut(found.saturating_add(1)) {
+                *here = jumped.max(followed);
+            }
+        }
+        for (best, here) in best.iter_mut().zip(&ends_here).skip(1) {
+            *best = (*best).max(*here);
+        }
+        ends_before = ends_here;
+        before = *c;
+    }
+    best.get(query.len()).copied().flatten().unwrap_or(i32::MIN)
 }
 
 fn contains(name: &[u8], query: &[u8]) -> bool {
@@ -128,5 +163,16 @@ mod tests {
             Some(&"cpu_emergency_virt_callback")
         );
         assert_eq!(best("zz", &names), [""; 0]);
+        assert_eq!(best("pcpu", &["panic_cpu"]), ["panic_cpu"]);
+    }
+
+    #[test]
+    fn letters_that_happen_to_be_in_a_name_are_no_match() {
+        let names = [
+            "timekeeping_clocksource_has_base",
+            "current_clocksource_show",
+            "__initcall__kmod_user__370_261_uid_cache_init4",
+        ];
+        assert_eq!(best("nosuch", &names), [""; 0]);
     }
 }

@@ -63,6 +63,11 @@ impl Screen for Table {
         Ok(())
     }
 
+    fn lend(&mut self) -> io::Result<()> {
+        self.asked.lock().unwrap().push("lend".into());
+        Ok(())
+    }
+
     fn resume(&mut self) -> io::Result<()> {
         self.asked.lock().unwrap().push("resume".into());
         Ok(())
@@ -96,6 +101,7 @@ fn begin(delay: Duration, cpus: u32) -> Journey {
             model,
             screen: &mut screen,
             pool,
+            gate: None,
             inputs: input,
             answers,
         }

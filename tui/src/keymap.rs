@@ -80,9 +80,11 @@ const fn on(
     }
 }
 
-const FOLDING: &[View] = &[View::Splats];
-const FILTERED: &[View] = &[View::Cpus, View::Log];
+const FOLDING: &[View] = &[View::Splats, View::Stacks, View::Callback];
+const FILTERED: &[View] = &[View::Cpus, View::Log, View::Stacks];
+const SORTED: &[View] = &[View::Cpus, View::Stacks];
 const CPUS: &[View] = &[View::Cpus];
+const MEMORY: &[View] = &[View::Memory];
 const LOG: &[View] = &[View::Log];
 
 /// All keys.
@@ -130,21 +132,21 @@ pub(crate) const GROUPS: &[Group] = &[
                 Command::Show(View::Stacks),
                 "stacks",
                 "",
-                "what stands on each CPU's stacks",
+                "the stacks of CPUs and tasks",
             ),
             any(
                 &["7"],
                 Command::Show(View::Modules),
                 "modules",
                 "",
-                "modules and where they lie",
+                "virtual machines, and modules and where they lie",
             ),
             any(
                 &["8"],
                 Command::Show(View::Memory),
                 "memory",
                 "",
-                "memory, word by word",
+                "memory: by its type, as code, word by word",
             ),
             any(
                 &["9", "="],
@@ -247,7 +249,14 @@ pub(crate) const GROUPS: &[Group] = &[
                 Command::Goto,
                 "goto",
                 "go to",
-                "to a symbol, address, CPU, view, module, check or splat by name",
+                "to a symbol, address, CPU, task, view, module, check or splat by name, or to what an expression of `virtopsy peek` comes to",
+            ),
+            any(
+                &["o"],
+                Command::Source,
+                "source",
+                "",
+                "the line of the source in $VISUAL or $EDITOR (--source DIR says where the kernel's source is)",
             ),
             any(
                 &["/"],
@@ -281,18 +290,18 @@ pub(crate) const GROUPS: &[Group] = &[
                 Command::Filter,
                 "filter",
                 "filter",
-                "show only lines that match (empty: all)",
+                "show only lines that match (empty: all); of CPUs and tasks, those with a word that begins so (!word: without)",
             ),
             on(
-                CPUS,
+                SORTED,
                 &["s"],
                 Command::Sort,
                 "sort",
                 "sort",
-                "sort the CPUs by the next column",
+                "sort by the next column",
             ),
             on(
-                CPUS,
+                SORTED,
                 &["S"],
                 Command::SortReverse,
                 "sort-reverse",
@@ -310,10 +319,18 @@ pub(crate) const GROUPS: &[Group] = &[
             on(
                 CPUS,
                 &["t"],
-                Command::StackOfCpu,
+                Command::Stack,
                 "stack-of-cpu",
                 "stack",
                 "the chosen CPU's stack",
+            ),
+            on(
+                MEMORY,
+                &["x"],
+                Command::OtherShape,
+                "other-shape",
+                "shape",
+                "show it in another shape: by its type, as code, word by word",
             ),
             on(
                 LOG,
@@ -371,7 +388,7 @@ pub(crate) const GROUPS: &[Group] = &[
                 Command::Export,
                 "export",
                 "export",
-                "write this pane to a file; a name in .json writes the whole report as JSON",
+                "write this pane to a file, as text, or as JSON if the name ends in .json (the overview: the whole report)",
             ),
             any(
                 &["b"],
@@ -386,6 +403,13 @@ pub(crate) const GROUPS: &[Group] = &[
                 "bookmarks",
                 "",
                 "the bookmarks of this dump",
+            ),
+            any(
+                &["d", "Delete"],
+                Command::RemoveBookmark,
+                "remove-bookmark",
+                "",
+                "in the bookmarks: remove the one under the cursor",
             ),
         ],
     },

@@ -14,6 +14,9 @@ const TALL: u16 = 16;
 /// From this width on two panes stand side by side.
 const WIDE: u16 = 100;
 
+/// From this height on a list and what is chosen in it stand one above the other.
+const SPLIT: u16 = 12;
+
 /// The parts of the screen; an empty rectangle where there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Areas {
@@ -32,8 +35,8 @@ impl Areas {
         let (width, height) = model.size;
         let tall = height >= TALL;
         let row = |y: u16, rows: u16| Rect::new(0, y, width, rows);
-        let (head, foot) = if tall { (2, 2) } else { (1, 1) };
-        let body = row(head, height.saturating_sub(head).saturating_sub(foot));
+        let (head, body) = frame(model);
+        let foot = if tall { 2 } else { 1 };
         let mut areas = Areas {
             title: if tall { row(0, 1) } else { Rect::ZERO },
             tabs: row(head.saturating_sub(1), 1),
@@ -86,18 +89,32 @@ impl Areas {
     }
 }
 
+/// Whether a list and what is chosen in it take turns on the screen.
+pub(crate) fn takes_turns(model: &Model) -> bool {
+    let (_, body) = frame(model);
+    body.width < WIDE && body.height < SPLIT
+}
+
+/// Rows above the views' content, and the content.
+fn frame(model: &Model) -> (u16, Rect) {
+    let (width, height) = model.size;
+    let (head, foot) = if height >= TALL { (2, 2) } else { (1, 1) };
+    let rows = height.saturating_sub(head).saturating_sub(foot);
+    (head, Rect::new(0, head, width, rows))
+}
+
 /// A list and what is chosen in it: side by side, one above the other, or one at a time.
 fn split(body: Rect, tab: &Tab, rows: usize) -> (Rect, Rect) {
     if body.width >= WIDE {
         let share = if tab.view == View::Stacks {
-            body.width / 4
+            body.width / 3
         } else {
             body.width / 5 * 2
         };
         let (main, rest) = columns(body, share.clamp(30, 76));
         return (main, rest);
     }
-    if body.height >= 14 {
+    if body.height >= SPLIT {
         // The list takes what it needs, and no more than it may: its heading and a gap included.
         let needed = u16::try_from(rows.max(1))
             .unwrap_or(u16::MAX)

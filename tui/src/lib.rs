@@ -17,36 +17,37 @@
 
 mod action;
 mod app;
+#[cfg(any(test, feature = "bench"))]
+pub mod bench;
 mod cells;
 mod content;
 mod doc;
-#[cfg(test)]
+#[cfg(any(test, feature = "bench"))]
 mod drive;
+mod editor;
 mod effect;
 mod error;
-mod expression;
-#[cfg(test)]
+#[cfg(any(test, feature = "bench"))]
 mod fixture;
 mod fuzzy;
 mod input;
 #[cfg(test)]
 mod journeys;
+mod json;
 mod key;
 mod keymap;
 mod layout;
 mod live;
 mod logtext;
-#[cfg(test)]
-mod measure;
 mod model;
 mod notes;
 mod place;
+mod reader;
 mod remote;
 mod settings;
 mod source;
 mod terminal;
 mod theme;
-mod typed;
 mod update;
 mod view;
 mod worker;
@@ -86,11 +87,13 @@ pub fn run(dumps: Vec<DumpSpec>, options: Options, settings: Settings) -> Result
         WORKERS,
         &answer_to,
     )?;
-    app::read_terminal(input_to)?;
+    let gate = reader::Gate::default();
+    reader::start(input_to, gate.clone())?;
     let ended = app::App {
         model,
         screen: &mut screen,
         pool,
+        gate: Some(gate),
         inputs,
         answers,
     }

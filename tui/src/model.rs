@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use virtopsy::DumpSpec;
 use virtopsy::report::{CpuReport, DumpReport, ErrorReport};
+use virtopsy_kernel::{TaskInfo, TaskList, Vm, VmList};
 
 use crate::effect::{JobId, MemoryAt, SymbolHit};
 use crate::input::LineInput;
@@ -14,7 +15,7 @@ use crate::logtext::{LogFilter, LogText};
 use crate::place::{Pane, Place, View};
 use crate::remote::Remote;
 use crate::settings::Settings;
-use crate::source::{Listing, MemoryPage, ModuleRow, Opened, StackText};
+use crate::source::{Listing, MemoryPage, ModuleRow, ModuleTable, Opened, StackOf, StackText};
 use crate::theme::Theme;
 
 /// The state.
@@ -24,6 +25,10 @@ pub(crate) struct Model {
     pub(crate) size: (u16, u16),
     pub(crate) theme: Theme,
     pub(crate) keymap: Keymap,
+    /// Folders that hold the kernel's source.
+    pub(crate) sources: Vec<std::path::PathBuf>,
+    /// The command that shows a file; absent: the usual one.
+    pub(crate) editor: Option<String>,
     /// Directory that exports are offered for, with its slash; empty for the current one.
     pub(crate) export_dir: String,
     pub(crate) tabs: Vec<Tab>,
@@ -38,6 +43,8 @@ pub(crate) struct Model {
     pub(crate) next_job: u64,
     /// Where the last job of writing a file stands.
     pub(crate) writing: Remote<()>,
+    /// Where the search for a line of the source stands.
+    pub(crate) finding: Remote<()>,
     /// Frames of the spinner so far.
     pub(crate) ticks: usize,
     pub(crate) mouse: bool,
@@ -130,6 +137,44 @@ pub(crate) struct Spot {
     pub(crate) detail: bool,
     pub(crate) lists: BTreeMap<Pane, ListState>,
     pub(crate) memory_at: Option<MemoryAt>,
+    pub(crate) shape: Option<Shape>,
+}
+
+/// How a place in memory is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// By its type.
+    Typed,
+    /// Disassembled.
+    Code,
+    /// Word by word.
+    Words,
+}
+
+/// A row of the list of stacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StackRow {
+    /// A CPU: its index in the report.
+    Cpu(usize),
+    /// A task that no CPU ran: its index in the list.
+    Task(usize),
+}
+
+/// By what the tasks are sorted; CPUs always stand before them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum TaskSort {
+    /// Those that wait without end first.
+    #[default]
+    State,
+    Pid,
+    Name,
+}
+
+/// A row of the list of virtual machines and modules.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum MachineRow<'a> {
+    Vm(&'a Vm),
+    Module(&'a ModuleRow),
 }
 
 /// A bookmark.
@@ -175,21 +220,30 @@ pub(crate) struct Tab {
     pub(crate) report: Remote<Arc<DumpReport>>,
     pub(crate) log: Remote<Arc<LogText>>,
     pub(crate) code: Remote<Arc<Vec<Listing>>>,
-    pub(crate) modules: Remote<Arc<Vec<ModuleRow>>>,
-    pub(crate) stacks: BTreeMap<u32, Remote<Arc<StackText>>>,
+    pub(crate) tasks: Remote<Arc<TaskList>>,
+    pub(crate) modules: Remote<Arc<ModuleTable>>,
+    pub(crate) vms: Remote<Arc<Option<VmList>>>,
+    pub(crate) stacks: BTreeMap<StackOf, Remote<Arc<StackText>>>,
     pub(crate) memory: Remote<Arc<MemoryPage>>,
     pub(crate) memory_at: Option<MemoryAt>,
+    /// How memory is shown where the user chose; else by what is known.
+    pub(crate) shape: Option<Shape>,
 
     pub(crate) view: View,
     /// Whether the second pane has the cursor.
     pub(crate) detail: bool,
     pub(crate) lists: BTreeMap<Pane, ListState>,
-    pub(crate) folded: BTreeSet<&'static str>,
+    pub(crate) folded: BTreeSet<String>,
     /// Rows of the CPU table: indices into the report's CPUs.
     pub(crate) cpu_rows: Vec<usize>,
     pub(crate) cpu_sort: CpuSort,
     pub(crate) cpu_reverse: bool,
     pub(crate) cpu_filter: String,
+    /// Rows of the list of stacks.
+    pub(crate) task_rows: Vec<StackRow>,
+    pub(crate) task_sort: TaskSort,
+    pub(crate) task_reverse: bool,
+    pub(crate) task_filter: String,
     pub(crate) log_filter: LogFilter,
     /// Lines that pass the filter; `Idle` while there is none.
     pub(crate) log_shown: Remote<Arc<Vec<u32>>>,
@@ -200,8 +254,8 @@ pub(crate) struct Tab {
     pub(crate) log_goto: Option<u64>,
     /// A line (from 0) that the cursor should be near to as soon as the filter's lines are here.
     pub(crate) log_near: Option<usize>,
-    /// A module to go to as soon as the modules are here.
-    pub(crate) module_goto: Option<String>,
+    /// A module, VM or task to go to as soon as its list is here.
+    pub(crate) pending: Option<Place>,
     pub(crate) back: Vec<Spot>,
     pub(crate) bookmarks: Vec<Bookmark>,
 }
@@ -218,6 +272,8 @@ impl Model {
             size,
             theme: Theme::new(settings),
             keymap,
+            sources: settings.sources.clone(),
+            editor: settings.editor.clone(),
             export_dir,
             tabs: dumps.iter().map(|d| Tab::new(d, settings)).collect(),
             active: 0,
@@ -230,6 +286,7 @@ impl Model {
             jobs: BTreeMap::new(),
             next_job: 1,
             writing: Remote::Idle,
+            finding: Remote::Idle,
             ticks: 0,
             mouse: settings.mouse,
             quit: false,
@@ -272,6 +329,7 @@ impl Tab {
             label,
             name,
             notes_file,
+            folded: crate::view::stacks::FOLDED.map(str::to_owned).into(),
             ..Tab::default()
         }
     }
@@ -297,13 +355,82 @@ impl Tab {
         self.report.ready()?.virtualization.cpus.get(*row)
     }
 
-    /// The chosen CPU of the stack view.
-    pub(crate) fn stack_cpu(&self) -> Option<&CpuReport> {
-        self.report
-            .ready()?
-            .virtualization
-            .cpus
-            .get(self.list(Pane::Stacks).cursor)
+    /// The chosen row of the list of stacks.
+    pub(crate) fn stack_row(&self) -> Option<StackRow> {
+        self.task_rows.get(self.list(Pane::Stacks).cursor).copied()
+    }
+
+    /// The CPU of a row of the list of stacks.
+    pub(crate) fn cpu_of(&self, row: StackRow) -> Option<&CpuReport> {
+        match row {
+            StackRow::Cpu(index) => self.report.ready()?.virtualization.cpus.get(index),
+            StackRow::Task(_) => None,
+        }
+    }
+
+    /// The task of a row of the list of stacks, where that is no CPU.
+    pub(crate) fn task_of(&self, row: StackRow) -> Option<&TaskInfo> {
+        match row {
+            StackRow::Cpu(_) => None,
+            StackRow::Task(index) => self.tasks.ready()?.tasks.get(index),
+        }
+    }
+
+    /// Whose stack is chosen.
+    pub(crate) fn stack_of(&self) -> Option<StackOf> {
+        let row = self.stack_row()?;
+        match (self.cpu_of(row), self.task_of(row)) {
+            (Some(cpu), _) => Some(StackOf::Cpu(cpu.cpu)),
+            (None, Some(task)) => Some(StackOf::Task(task.address.0)),
+            (None, None) => None,
+        }
+    }
+
+    /// The virtual machines, as far as they are known.
+    pub(crate) fn vm_list(&self) -> &[Vm] {
+        let list = self.vms.ready().and_then(|v| v.as_ref().as_ref());
+        list.map_or(&[], |v| v.vms.as_slice())
+    }
+
+    /// The modules, as far as they are known.
+    pub(crate) fn module_list(&self) -> &[ModuleRow] {
+        self.modules.ready().map_or(&[], |m| m.modules.as_slice())
+    }
+
+    /// A row of the list of virtual machines and modules.
+    pub(crate) fn machine(&self, row: usize) -> Option<MachineRow<'_>> {
+        let vms = self.vm_list();
+        match row.checked_sub(vms.len()) {
+            None => vms.get(row).map(MachineRow::Vm),
+            Some(row) => self.module_list().get(row).map(MachineRow::Module),
+        }
+    }
+
+    /// The shapes that what is in memory can be shown in, the most telling first.
+    pub(crate) fn shapes(&self) -> Vec<Shape> {
+        let Some(page) = self.memory.ready() else {
+            return Vec::new();
+        };
+        let mut shapes = Vec::new();
+        if !page.tree.is_empty() {
+            shapes.push(Shape::Typed);
+        }
+        if page.code.is_some() {
+            shapes.push(Shape::Code);
+        }
+        if !page.words.is_empty() {
+            shapes.push(Shape::Words);
+        }
+        shapes
+    }
+
+    /// The shape that memory is shown in.
+    pub(crate) fn shape(&self) -> Shape {
+        let shapes = self.shapes();
+        self.shape
+            .filter(|s| shapes.contains(s))
+            .or(shapes.first().copied())
+            .unwrap_or(Shape::Words)
     }
 
     /// The number of the log's line (from 0) in a row of the log pane.
@@ -329,7 +456,9 @@ impl Tab {
             self.report.job(),
             self.log.job(),
             self.code.job(),
+            self.tasks.job(),
             self.modules.job(),
+            self.vms.job(),
             self.memory.job(),
             self.log_shown.job(),
             self.search.as_ref().and_then(|s| s.lines.job()),

@@ -36,6 +36,8 @@ pub(crate) fn describe(place: &Place) -> String {
         Place::View(view) => format!("view {}", view.name()),
         Place::Cpu(cpu) => format!("cpu {cpu}"),
         Place::Stack(cpu) => format!("stack {cpu}"),
+        Place::Task(pid) => format!("task {pid}"),
+        Place::Vm(at) => format!("vm {at:#x}"),
         Place::Splat(number) => format!("splat {number}"),
         Place::LogLine(line) => format!("log {line}"),
         Place::Module(name) => format!("module {name}"),
@@ -53,14 +55,20 @@ fn read(text: &str) -> Option<Place> {
         "view" => Place::View(View::ALL.into_iter().find(|v| v.name() == rest)?),
         "cpu" => Place::Cpu(rest.parse().ok()?),
         "stack" => Place::Stack(rest.parse().ok()?),
+        "task" => Place::Task(rest.parse().ok()?),
+        "vm" => Place::Vm(address(rest)?),
         "splat" => Place::Splat(rest.parse().ok()?),
         "log" => Place::LogLine(rest.parse().ok()?),
         "module" => Place::Module(rest.into()),
-        "memory" => Place::Memory(u64::from_str_radix(rest.strip_prefix("0x")?, 16).ok()?),
+        "memory" => Place::Memory(address(rest)?),
         "expression" => Place::Expression(rest.into()),
         "explain" => Place::Explain(rest.into()),
         _ => return None,
     })
+}
+
+fn address(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
 }
 
 /// The bookmarks of a file; lines that can't be understood are left out.
@@ -93,6 +101,8 @@ mod tests {
             Place::Cpu(3),
             Place::Memory(0xffff_8000_0000_1000),
             Place::View(View::Log),
+            Place::Task(117),
+            Place::Vm(0xffff_8000_0000_2000),
             Place::LogLine(366),
         ];
         let bookmarks: Vec<Bookmark> = places

@@ -38,9 +38,23 @@ impl View {
             View::Splats => "Splats",
             View::Log => "Log",
             View::Stacks => "Stacks",
-            View::Modules => "Modules",
+            View::Modules => "VMs+Mods",
             View::Memory => "Memory",
             View::Compare => "Compare",
+        }
+    }
+
+    /// Its name where there is little room.
+    pub(crate) fn short_name(self) -> &'static str {
+        match self {
+            View::Overview => "Over",
+            View::Callback => "Call",
+            View::Splats => "Splat",
+            View::Stacks => "Stack",
+            View::Modules => "VMs",
+            View::Memory => "Mem",
+            View::Compare => "Comp",
+            View::Cpus | View::Log => self.name(),
         }
     }
 
@@ -89,6 +103,10 @@ pub(crate) enum Place {
     Cpu(u32),
     /// A CPU's stack.
     Stack(u32),
+    /// A task's stack, by its thread id.
+    Task(i32),
+    /// A virtual machine, by the address of its `struct kvm`.
+    Vm(u64),
     /// A lock report, by its number from 0.
     Splat(usize),
     /// A line of the log, from 1.
@@ -104,5 +122,5 @@ pub(crate) enum Place {
     /// A record of the log, whole; by its line from 0.
     Record(usize),
     /// A section that can be folded.
-    Fold(&'static str),
+    Fold(String),
 }

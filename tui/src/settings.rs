@@ -31,6 +31,12 @@ pub struct Settings {
     pub export_dir: Option<PathBuf>,
     /// Directory where bookmarks are kept, one file for each dump; absent: they are not kept.
     pub state_dir: Option<PathBuf>,
+    /// Folders that hold the kernel's source, for the files that reports and debug information
+    /// name.
+    pub sources: Vec<PathBuf>,
+    /// The command that shows a file of the source, with its arguments (`$VISUAL`, `$EDITOR`);
+    /// `vi` where absent.
+    pub editor: Option<String>,
     /// Keys bound anew, as (`key`, `action`): `("Ctrl-d", "half-page-down")`. An action's name is
     /// that of [`crate::keys`]; `none` frees the key.
     pub keys: Vec<(String, String)>,
@@ -55,6 +61,7 @@ impl Settings {
     /// theme = "light"      # dark, light or mono
     /// ascii = false
     /// mouse = false
+    /// sources = ["/usr/src/linux"]
     ///
     /// [keys]               # a key, or keys divided by blanks, and an action of `virtopsy_tui::keys`
     /// "Ctrl-n" = "down"
@@ -94,6 +101,13 @@ impl Settings {
                     _ => return Err("dark, light or mono is expected".into()),
                 };
             }
+            "sources" => {
+                let folders = value.as_array().ok_or("a list of folders is expected")?;
+                for folder in folders {
+                    let folder = folder.as_str().ok_or("a list of folders is expected")?;
+                    self.sources.push(folder.into());
+                }
+            }
             "keys" => {
                 let keys = value.as_table().ok_or("a table of keys is expected")?;
                 for (key, action) in keys {
@@ -103,7 +117,11 @@ impl Settings {
                     self.keys.push((key.clone(), action.to_owned()));
                 }
             }
-            _ => return Err("there is no such setting; theme, ascii, mouse and keys are".into()),
+            _ => {
+                return Err(
+                    "there is no such setting; theme, ascii, mouse, sources and keys are".into(),
+                );
+            }
         }
         Ok(())
     }
@@ -134,6 +152,7 @@ mod tests {
         for (config, word) in [
             ("theme = \"pink\"", "theme: dark, light or mono"),
             ("colour = 1", "no such setting"),
+            ("sources = \"/usr/src\"", "sources: a list of folders"),
             ("[keys]\nx = \"fly\"", "\"fly\" is no action"),
             ("[keys]\nNonsense = \"quit\"", "is no key"),
             ("ascii", ""),

@@ -1,13 +1,15 @@
 //! What the terminal UI asks of a dump. `live` answers from the library; tests answer from tables.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use virtopsy::LogLine;
 use virtopsy::report::{DumpReport, ErrorReport, Text};
+use virtopsy_kernel::{Backtrace, SourceFrame, TaskInfo, TaskList, VmList};
 
+use crate::editor::SourceLine;
 use crate::effect::{MemoryAt, SymbolHit};
+use crate::place::Place;
 
 /// Says whether anybody still waits for a job.
 #[derive(Clone, Debug, Default)]
@@ -41,10 +43,14 @@ pub(crate) trait Source: Send + Sync {
     fn log(&self) -> Result<Vec<LogLine>, String>;
     /// The callback and the functions that call it, disassembled.
     fn code(&self, report: &DumpReport) -> Result<Vec<Listing>, String>;
-    /// What stands on a CPU's stacks.
-    fn stack(&self, cpu: u32, cancelled: &Cancelled) -> Result<StackText, String>;
+    /// The stack of a CPU or a task.
+    fn stack(&self, of: StackOf, cancelled: &Cancelled) -> Result<StackText, String>;
+    /// All tasks.
+    fn tasks(&self) -> Result<TaskList, String>;
     /// The modules.
-    fn modules(&self) -> Result<Vec<ModuleRow>, String>;
+    fn modules(&self) -> Result<ModuleTable, String>;
+    /// The virtual machines; `None` where KVM is not loaded.
+    fn vms(&self) -> Result<Option<VmList>, String>;
     /// Symbols that match `query`, best first, at most `limit`.
     fn symbols(
         &self,
@@ -52,7 +58,9 @@ pub(crate) trait Source: Send + Sync {
         limit: usize,
         cancelled: &Cancelled,
     ) -> Result<Vec<SymbolHit>, String>;
-    /// A page of memory.
+    /// The line of the source that an instruction comes from.
+    fn line_of(&self, at: u64) -> Result<SourceLine, String>;
+    /// What lies at a place in memory.
     fn memory(&self, at: &MemoryAt) -> Result<MemoryPage, String>;
 }
 
@@ -91,24 +99,83 @@ pub(crate) struct CodeRow {
     pub(crate) mark: &'static str,
 }
 
-/// What stands on a CPU's stacks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct StackText {
-    /// The CPU.
-    pub(crate) cpu: u32,
-    /// Stacks, innermost first.
-    pub(crate) parts: Vec<StackPart>,
+/// Whose stack is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum StackOf {
+    /// What a CPU did when it was stopped.
+    Cpu(u32),
+    /// The task whose `task_struct` is at this address.
+    Task(u64),
 }
 
-/// One stack.
+/// The stack of a CPU or a task.
+#[derive(Clone, Debug)]
+pub(crate) struct StackText {
+    /// The task, where it can be read.
+    pub(crate) task: Option<TaskInfo>,
+    /// Whether the CPU was handling an NMI; `None` for a sleeping task.
+    pub(crate) in_nmi: Option<bool>,
+    /// Who called whom.
+    pub(crate) backtrace: Backtrace,
+    /// Where the code of each frame comes from, inlined functions first; empty without debug
+    /// information.
+    pub(crate) sources: Vec<Vec<SourceFrame>>,
+    /// The lock that a sleeping task waits for.
+    pub(crate) waits: Option<Waits>,
+    /// The locks that it holds, oldest first; lockdep's word.
+    pub(crate) held: Vec<Held>,
+    /// Stacks of a CPU, word by word.
+    pub(crate) scans: Vec<StackPart>,
+}
+
+/// A lock that a task waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Waits {
+    /// Where it is.
+    pub(crate) lock: u64,
+    /// Its kind, in words.
+    pub(crate) kind: String,
+    /// Who owns it: thread id and name.
+    pub(crate) owner: Option<(i32, Text)>,
+    /// Readers own it: the owner is the last of them.
+    pub(crate) readers: bool,
+    /// How it is known.
+    pub(crate) known_by: &'static str,
+}
+
+/// A lock that a task holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// The name of its class.
+    pub(crate) name: Text,
+    /// Where it is.
+    pub(crate) lock: u64,
+    /// Where it was taken.
+    pub(crate) taken_at: String,
+}
+
+/// One stack, word by word.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StackPart {
     /// Which stack.
-    pub(crate) title: String,
+    pub(crate) title: &'static str,
     /// Why it, or a part of it, is missing; or how it was read.
     pub(crate) note: String,
     /// Words that are code addresses: where they stand, their value, its name.
     pub(crate) words: Vec<(u64, u64, String)>,
+}
+
+/// The modules of a kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ModuleTable {
+    /// Those that are loaded.
+    pub(crate) modules: Vec<ModuleRow>,
+    /// Letters of the kernel's taints, as an oops shows them.
+    pub(crate) taints: Option<String>,
+    /// The one that was unloaded last.
+    pub(crate) last_unloaded: Option<Text>,
+    /// Why the list is not whole.
+    pub(crate) broken: Option<String>,
 }
 
 /// A module.
@@ -126,6 +193,10 @@ pub(crate) struct ModuleRow {
     pub(crate) areas: Vec<(u64, u64, bool)>,
     /// Base of its per-CPU data; 0 without.
     pub(crate) percpu: u64,
+    /// The modules that use it.
+    pub(crate) users: Vec<Text>,
+    /// Letters of the taints that it brought.
+    pub(crate) taints: Option<String>,
 }
 
 impl ModuleRow {
@@ -140,19 +211,39 @@ impl ModuleRow {
 /// Bytes of a page of memory.
 pub(crate) const PAGE: u64 = 4096;
 
-/// A page of memory, word by word.
+/// A place in memory, in all shapes that it can be shown in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MemoryPage {
-    /// Its first address.
-    pub(crate) start: u64,
     /// The address that was asked for.
     pub(crate) asked: u64,
     /// What that address is called.
     pub(crate) name: Option<String>,
-    /// 512 words: value, and the name of what it points to.
+    /// The first address of its page.
+    pub(crate) start: u64,
+    /// The page's 512 words, each with the name of what it points to; none where the page is not
+    /// in the dump.
     pub(crate) words: Vec<(u64, Option<String>)>,
-    /// Its type in words, where that is known.
+    /// Its type, where that is known.
     pub(crate) type_name: Option<String>,
-    /// Members that begin in a word, by the word's number: path and value.
-    pub(crate) members: BTreeMap<usize, Vec<(String, String)>>,
+    /// What lies there by that type.
+    pub(crate) tree: Vec<TypedRow>,
+    /// The function that it is in, where it is code.
+    pub(crate) code: Option<Listing>,
+}
+
+/// A value of a known type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TypedRow {
+    /// How deep in structures and arrays.
+    pub(crate) depth: usize,
+    /// Its name: an expression, a member, `[3]`.
+    pub(crate) name: String,
+    /// Its type.
+    pub(crate) type_name: String,
+    /// Where it lies.
+    pub(crate) address: Option<u64>,
+    /// The value in words; empty for what has parts.
+    pub(crate) value: String,
+    /// Where it leads.
+    pub(crate) to: Option<Place>,
 }

@@ -34,6 +34,8 @@ pub(crate) trait Screen {
     fn mouse(&mut self, take: bool) -> io::Result<()>;
     /// Stops the process; returns when it is continued.
     fn suspend(&mut self) -> io::Result<()>;
+    /// Gives the terminal back for another program's use, until [`Screen::resume`].
+    fn lend(&mut self) -> io::Result<()>;
     /// Puts the terminal back into its mode, after something else may have changed it.
     fn resume(&mut self) -> io::Result<()>;
 }
@@ -178,9 +180,67 @@ impl Screen for Guard {
         self.forget()
     }
 
+    fn lend(&mut self) -> io::Result<()> {
+        leave();
+        Ok(())
+    }
+
     fn resume(&mut self) -> io::Result<()> {
         let _ = disable_raw_mode();
         enter(self.mouse)?;
         self.forget()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use std::io::Read as _;
+
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+    use super::*;
+
+    #[test]
+    #[ignore = "runs in the pseudo-terminal of the test below"]
+    fn takes_the_terminal_and_panics() {
+        let _guard = Guard::enter(true).unwrap();
+        panic!("on purpose");
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_it_is_reported() {
+        let size = PtySize {
+            rows: 200,
+            cols: 80,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        let inner = "terminal::tests::takes_the_terminal_and_panics";
+        command.args(["--exact", inner, "--ignored", "--nocapture"]);
+        let mut child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let mut screen = vt100::Parser::new(200, 80, 0);
+        let (mut buffer, mut taken) = ([0; 4096], false);
+        // The end of a pseudo-terminal is an error on Linux.
+        while let Ok(n @ 1..) = reader.read(&mut buffer) {
+            for byte in buffer.get(..n).unwrap() {
+                screen.process(&[*byte]);
+                taken |= screen.screen().alternate_screen();
+            }
+        }
+        assert!(!child.wait().unwrap().success());
+        let screen = screen.screen();
+        assert!(taken && !screen.alternate_screen() && !screen.hide_cursor());
+        assert!(!screen.bracketed_paste());
+        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+        assert!(
+            screen.contents().contains("on purpose"),
+            "{}",
+            screen.contents()
+        );
     }
 }

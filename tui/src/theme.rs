@@ -29,7 +29,18 @@ pub(crate) enum Role {
     Unsure,
     /// A match of the search.
     Match,
+    /// A bar across the screen: in order.
+    GoodBar,
+    /// A bar: not in order.
+    BadBar,
+    /// A bar: not known.
+    UnsureBar,
+    /// A bar that says neither.
+    PlainBar,
 }
+
+/// What makes a text a bar.
+const BAR: Modifier = Modifier::REVERSED.union(Modifier::BOLD);
 
 /// Colours and glyphs in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +81,10 @@ impl Theme {
             Role::Bad => color(Color::LightRed, Color::Red).add_modifier(Modifier::BOLD),
             Role::Unsure => color(Color::Yellow, Color::Magenta).add_modifier(Modifier::BOLD),
             Role::Match => plain.add_modifier(Modifier::REVERSED),
+            Role::GoodBar => self.style(Role::Good).add_modifier(BAR),
+            Role::BadBar => self.style(Role::Bad).add_modifier(BAR),
+            Role::UnsureBar => self.style(Role::Unsure).add_modifier(BAR),
+            Role::PlainBar => plain.add_modifier(BAR),
         }
     }
 

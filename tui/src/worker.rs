@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use virtopsy::report::Text;
 
-use crate::effect::{Answer, JobId, Payload, Reply, Request};
-use crate::logtext::LogText;
+use crate::editor::{self, SourceLine};
+use crate::effect::{Answer, JobId, Payload, Reply, Request, SourceOf};
+use crate::logtext::{Line, LogText};
 use crate::source::{Cancelled, Opener, Source};
 
 /// Symbols that a search gives at most.
@@ -22,6 +24,7 @@ const MOST_SYMBOLS: usize = 200;
 const LONGEST_NOTES: u64 = 1 << 20;
 
 /// The workers.
+#[derive(Debug)]
 pub(crate) struct Pool {
     tasks: Sender<Task>,
     running: BTreeMap<JobId, Cancelled>,
@@ -144,14 +147,19 @@ impl Shelf {
                 .source(*tab)?
                 .code(&report.0)
                 .map(|c| Reply::Code(Arc::new(c))),
-            Request::Stack { tab, cpu } => self
+            Request::Stack { tab, of } => self
                 .source(*tab)?
-                .stack(*cpu, cancelled)
+                .stack(*of, cancelled)
                 .map(|s| Reply::Stack(Arc::new(s))),
+            Request::Tasks { tab } => self
+                .source(*tab)?
+                .tasks()
+                .map(|t| Reply::Tasks(Arc::new(t))),
             Request::Modules { tab } => self
                 .source(*tab)?
                 .modules()
                 .map(|m| Reply::Modules(Arc::new(m))),
+            Request::Vms { tab } => self.source(*tab)?.vms().map(|v| Reply::Vms(Arc::new(v))),
             Request::Symbols { tab, query } => self
                 .source(*tab)?
                 .symbols(query, MOST_SYMBOLS, cancelled)
@@ -174,8 +182,27 @@ impl Shelf {
                 over,
             } => write(path, payload, *over),
             Request::Notes { path } => read_notes(path),
+            Request::Source { tab, of, dirs } => {
+                let line = match of {
+                    SourceOf::Line(line) => line.clone(),
+                    SourceOf::Code(at) => self.source(*tab)?.line_of(*at)?,
+                };
+                find_source(dirs, &line)
+            }
         }
     }
+}
+
+fn find_source(dirs: &[PathBuf], line: &SourceLine) -> Result<Reply, String> {
+    let shown = crate::doc::safe(&format!("{}:{}", line.file, line.line));
+    if dirs.is_empty() {
+        return Err(format!(
+            "{shown}: no folder of sources is known; --source DIR names one"
+        ));
+    }
+    editor::find(dirs, &line.file)
+        .map(|path| Reply::Source(path, line.line))
+        .ok_or_else(|| format!("{shown} is in none of the source folders"))
 }
 
 /// Writes a new file, or replaces one if that was asked for.
@@ -225,15 +252,50 @@ impl<W: io::Write> io::Write for Counted<W> {
 fn write_payload(payload: &Payload, out: &mut impl io::Write) -> io::Result<()> {
     match payload {
         Payload::Text(text) => out.write_all(text.as_bytes()),
-        Payload::Json(report) => {
-            serde_json::to_writer_pretty(&mut *out, report.as_ref()).map_err(io::Error::other)?;
-            out.write_all(b"\n")
+        Payload::View(value) => write_json(value, out),
+        Payload::Report(report) => write_json(report.as_ref(), out),
+        Payload::Log(log, lines) => {
+            numbers(log, lines.as_deref()).try_for_each(|n| write_line(log, n, out))
         }
-        Payload::Log(log, None) => (0..log.len()).try_for_each(|n| write_line(log, n, out)),
-        Payload::Log(log, Some(lines)) => lines
-            .iter()
-            .try_for_each(|n| write_line(log, *n as usize, out)),
+        Payload::LogJson(log, lines) => {
+            out.write_all(b"[")?;
+            let mut comma = "\n";
+            for number in numbers(log, lines.as_deref()) {
+                if let Some(line) = log.line(number) {
+                    out.write_all(comma.as_bytes())?;
+                    serde_json::to_writer(&mut *out, &line_json(number, &line))
+                        .map_err(io::Error::other)?;
+                    comma = ",\n";
+                }
+            }
+            out.write_all(b"\n]\n")
+        }
     }
+}
+
+/// The chosen lines of the log, or all.
+fn numbers<'a>(log: &LogText, lines: Option<&'a Vec<u32>>) -> Box<dyn Iterator<Item = usize> + 'a> {
+    match lines {
+        Some(lines) => Box::new(lines.iter().map(|n| *n as usize)),
+        None => Box::new(0..log.len()),
+    }
+}
+
+fn write_json(value: &impl serde::Serialize, out: &mut impl io::Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::other)?;
+    out.write_all(b"\n")
+}
+
+fn line_json(number: usize, line: &Line<'_>) -> serde_json::Value {
+    serde_json::json!({
+        "line": number.saturating_add(1),
+        "sequence": line.record.sequence,
+        "timestamp_ns": line.record.timestamp_ns,
+        "caller": line.record.caller,
+        "level": line.record.level,
+        "facility": line.record.facility,
+        "text": Text::new(line.text),
+    })
 }
 
 /// A line as dmesg shows it, escaped.

@@ -1,7 +1,7 @@
 //! The terminal UI in a real pseudo-terminal: that it starts, takes keys, and gives the terminal
 //! back however it ends.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -154,21 +154,18 @@ fn it_is_stopped_and_continued() {
 
 #[test]
 fn a_real_dump_is_searched_and_exported() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let dump = root.join("target/corpus/dumps/vmx-off.kdump");
-    if !dump.exists() {
-        say_skipped();
-        return;
-    }
+    let dump = sample();
     let mut session = start(&[dump.to_str().unwrap()]);
-    let first = session.sees("virtopsy");
-    let report = session.sees("Emergency callback");
+    session.sees("virtopsy");
+    session.sees("Emergency callback");
     session.press("5/Linux version\r");
     session.sees("match 1 of");
     session.press(":cpu 1\r");
     session.sees("Evidence");
+    session.press("t");
+    session.sees("Who called whom");
     let file = std::env::temp_dir().join(format!("virtopsy-pty-{}.json", std::process::id()));
-    session.press(&format!("e\x15{}\r", file.display()));
+    session.press(&format!("1e\x15{}\r", file.display()));
     session.sees("wrote");
     session.press("q");
     assert_eq!(session.ends(), 0);
@@ -178,9 +175,70 @@ fn a_real_dump_is_searched_and_exported() {
             .contains("\"virtualization\"")
     );
     std::fs::remove_file(&file).unwrap();
-    eprintln!("first frame after {first:?}, report after {report:?}");
 }
 
-fn say_skipped() {
-    eprintln!("skipped: the corpus is not prepared");
+#[test]
+fn the_editor_has_the_terminal_until_it_ends() {
+    let dir = std::env::temp_dir().join(format!("virtopsy-pty-src-{}", std::process::id()));
+    std::fs::create_dir_all(dir.join("kernel")).unwrap();
+    let editor = dir.join("editor");
+    // It says what it was called with, waits for a line, and says that it got it.
+    std::fs::write(
+        &editor,
+        "echo \"edits $1 of $2\"\nread word\necho \"got $word\"\nsleep 1\n",
+    )
+    .unwrap();
+    std::fs::write(dir.join("kernel/panic.c"), "").unwrap();
+    let state = dir.join("state");
+    let dump = sample();
+    let mut session = start(&[
+        "--source",
+        dir.to_str().unwrap(),
+        "--editor",
+        &format!("sh {}", editor.display()),
+        "--state",
+        state.to_str().unwrap(),
+        dump.to_str().unwrap(),
+    ]);
+    session.sees("Emergency callback");
+    // A note that names a place in the source is such a place.
+    session.press("bkernel/panic.c:12\r");
+    session.sees("bookmark at");
+    session.press("'o");
+    session.sees("edits +12 of");
+    session.until("the terminal lent", |screen| !screen.alternate_screen());
+    session.press("qqword\r");
+    session.sees("got qqword");
+    session.until("the screen again", vt100::Screen::alternate_screen);
+    session.sees("Bookmarks");
+    session.press("qq");
+    assert_eq!(session.ends(), 0);
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn a_dump_that_vanishes_and_one_cut_short_are_told_and_leave_the_rest() {
+    let dir = std::env::temp_dir().join(format!("virtopsy-pty-cut-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let whole = std::fs::read(sample()).unwrap();
+    let (cut, short) = (dir.join("cut.kdump"), dir.join("short.kdump"));
+    std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(&short, &whole[..1000]).unwrap();
+    let mut session = start(&[cut.to_str().unwrap(), short.to_str().unwrap()]);
+    session.sees("cut short");
+    std::fs::remove_dir_all(&dir).unwrap();
+    session.press("]");
+    session.sees("C A N ' T");
+    session.press("[5");
+    session.sees("5 Log");
+    session.press("6j7j8:init_task\r");
+    session.sees("8 Memory");
+    session.press("q");
+    assert_eq!(session.ends(), 0);
+}
+
+/// A dump that comes with the project.
+fn sample() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    root.join("samples/svm-stuck-cpu2.kdump")
 }

@@ -610,9 +610,11 @@ pub(crate) struct PeekArgs {
 /// Look around in a dump, in the terminal
 ///
 /// Colours and keys can be set in $XDG_CONFIG_HOME/virtopsy/tui.toml (else
-/// ~/.config/virtopsy/tui.toml): `theme = "light"`, `ascii = true`, `mouse = true`, and under
-/// `[keys]` lines such as `"Ctrl-n" = "down"`. `?` shows all keys.
+/// ~/.config/virtopsy/tui.toml): `theme = "light"`, `ascii = true`, `mouse = true`,
+/// `sources = ["/usr/src/linux"]`, and under `[keys]` lines such as `"Ctrl-n" = "down"`.
+/// Bookmarks and notes are kept in $XDG_STATE_HOME/virtopsy (else ~/.local/state/virtopsy).
 #[derive(Debug, Args)]
+#[command(after_long_help = crate::tui::keys())]
 pub(crate) struct OpenArgs {
     /// Dumps, or the parts of a split one joined by commas
     #[arg(required = true, value_name = "DUMP")]
@@ -623,6 +625,9 @@ pub(crate) struct OpenArgs {
     /// Take the mouse from the start
     #[arg(long)]
     pub(crate) mouse: bool,
+    /// A folder of the kernel's source, for the files that `o` opens in $VISUAL or $EDITOR
+    #[arg(long = "source", value_name = "DIR")]
+    pub(crate) sources: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -24,6 +24,9 @@ pub(crate) fn run(
         ascii: !look.unicode,
         no_color: !look.color,
         state_dir: directory(variable, "XDG_STATE_HOME", ".local/state"),
+        editor: ["VISUAL", "EDITOR"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty())),
         ..virtopsy_tui::Settings::default()
     };
     configure(
@@ -32,6 +35,7 @@ pub(crate) fn run(
     )?;
     // What stands on the command line outweighs the file.
     settings.mouse |= args.mouse;
+    settings.sources.splice(0..0, args.sources.iter().cloned());
     match args.theme {
         Some(Theme::Dark) => settings.theme = virtopsy_tui::ThemeChoice::Dark,
         Some(Theme::Light) => settings.theme = virtopsy_tui::ThemeChoice::Light,
@@ -42,6 +46,28 @@ pub(crate) fn run(
     Ok(())
 }
 
+/// The keys, for `--help` and the manual: each with its name in `tui.toml`.
+#[cfg(feature = "tui")]
+pub(crate) fn keys() -> String {
+    let mut out = String::from("Keys, and their actions' names for tui.toml:\n");
+    let mut group = "";
+    for row in virtopsy_tui::keys() {
+        if row.group != group {
+            group = row.group;
+            out.push_str(&format!("\n{group}:\n"));
+        }
+        let keys = row.keys.join("  ");
+        out.push_str(&format!("  {keys:<18} {:<16} {}\n", row.action, row.help));
+    }
+    out
+}
+
+/// Nothing: without the terminal UI there are no keys.
+#[cfg(not(feature = "tui"))]
+pub(crate) fn keys() -> String {
+    String::new()
+}
+
 /// Says that this build cannot.
 #[cfg(not(feature = "tui"))]
 pub(crate) fn run(
@@ -50,7 +76,7 @@ pub(crate) fn run(
     args: &OpenArgs,
     _look: Look,
 ) -> anyhow::Result<()> {
-    let _: (Option<Theme>, bool) = (args.theme, args.mouse);
+    let _: (Option<Theme>, bool, &[std::path::PathBuf]) = (args.theme, args.mouse, &args.sources);
     anyhow::bail!("this build has no terminal UI (it was built without the feature `tui`)")
 }
 

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use crate::editor;
 use crate::effect::{Answer, Effect, Reply};
 use crate::model::{Mode, Model, Tab};
 use crate::notes;
 use crate::remote::Remote;
 
-use super::{cpu_table, navigate, palette, search};
+use super::{cpu_table, navigate, palette, search, task_table};
 
 /// Takes an answer.
 pub(super) fn take(model: &mut Model, answer: &Answer) -> Vec<Effect> {
@@ -25,6 +26,9 @@ pub(super) fn take(model: &mut Model, answer: &Answer) -> Vec<Effect> {
     if model.writing.job() == Some(answer.job) {
         written(model, answer);
         return Vec::new();
+    }
+    if model.finding.job() == Some(answer.job) {
+        return found(model, answer);
     }
     if let Err(why) = &answer.result {
         model.complain(format!("{what}: {why}"));
@@ -44,7 +48,10 @@ pub(super) fn take(model: &mut Model, answer: &Answer) -> Vec<Effect> {
         Some(Slot::Search) => search::arrived(model),
         Some(Slot::Log | Slot::Shown) => navigate::log_arrived(model),
         Some(Slot::Memory) => navigate::memory_arrived(model),
-        Some(Slot::Modules) => navigate::modules_arrived(model),
+        Some(Slot::Names) => {
+            navigate::names_arrived(model);
+            palette::names_arrived(model);
+        }
         _ => {}
     }
     Vec::new()
@@ -55,7 +62,8 @@ enum Slot {
     Shown,
     Search,
     Memory,
-    Modules,
+    /// Tasks, modules or virtual machines.
+    Names,
     Other,
 }
 
@@ -80,7 +88,8 @@ macro_rules! arc {
 fn into_tab(tab: &mut Tab, answer: &Answer) -> Option<Slot> {
     if settle(&mut tab.report, answer, arc!(Report)) {
         cpu_table::arrange(tab);
-        return Some(Slot::Other);
+        task_table::arrange(tab);
+        return Some(Slot::Names);
     }
     if settle(&mut tab.log, answer, arc!(Log)) {
         return Some(Slot::Log);
@@ -96,8 +105,16 @@ fn into_tab(tab: &mut Tab, answer: &Answer) -> Option<Slot> {
     {
         return Some(Slot::Search);
     }
+    if settle(&mut tab.tasks, answer, arc!(Tasks)) {
+        task_table::arrange(tab);
+        return Some(Slot::Names);
+    }
     if settle(&mut tab.modules, answer, arc!(Modules)) {
-        return Some(Slot::Modules);
+        return Some(Slot::Names);
+    }
+    if settle(&mut tab.vms, answer, arc!(Vms)) {
+        navigate::vms_arrived(tab);
+        return Some(Slot::Names);
     }
     let other = settle(&mut tab.opened, answer, arc!(Opened))
         || settle(&mut tab.code, answer, arc!(Code))
@@ -118,6 +135,20 @@ fn written(model: &mut Model, answer: &Answer) {
         Ok(_) => {}
         Err(why) => model.complain(why.clone()),
     }
+}
+
+/// The line of the source is found: the editor shows it.
+fn found(model: &mut Model, answer: &Answer) -> Vec<Effect> {
+    model.finding = Remote::Idle;
+    match &answer.result {
+        Ok(Reply::Source(path, line)) => {
+            let command = editor::command(model.editor.as_deref(), path, *line);
+            return vec![Effect::Edit(command)];
+        }
+        Ok(_) => {}
+        Err(why) => model.complain(why.clone()),
+    }
+    Vec::new()
 }
 
 fn add_notes(model: &mut Model, path: &Path, text: &str) {

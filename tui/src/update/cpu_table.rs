@@ -7,7 +7,7 @@ use virtopsy::report::{CpuReport, CpuState};
 use crate::action::Command;
 use crate::model::{CpuSort, ListState, Model, Tab};
 use crate::place::Pane;
-use crate::view;
+use crate::view::words;
 
 use super::navigate;
 
@@ -26,12 +26,12 @@ pub(super) fn arrange(tab: &mut Tab) {
     let mut rows: Vec<(usize, &CpuReport)> = cpus
         .iter()
         .enumerate()
-        .filter(|(_, cpu)| passes(cpu, &wanted))
+        .filter(|(_, cpu)| words::matches(&words::cpu_text(cpu), &wanted))
         .collect();
     match tab.cpu_sort {
         CpuSort::Number => rows.sort_by_key(|(_, c)| c.cpu),
         CpuSort::State => rows.sort_by_key(|(_, c)| (urgency(c), c.cpu)),
-        CpuSort::Reason => rows.sort_by_key(|(_, c)| (view::reason_word(c.reason), c.cpu)),
+        CpuSort::Reason => rows.sort_by_key(|(_, c)| (words::reason_word(c.reason), c.cpu)),
         CpuSort::Strength => rows.sort_by_key(|(_, c)| (c.strength, c.cpu)),
         CpuSort::Task => rows.sort_by_key(|(_, c)| {
             (
@@ -56,19 +56,6 @@ pub(super) fn arrange(tab: &mut Tab) {
             ..tab.list(Pane::Cpus)
         },
     );
-}
-
-/// Every word must be in the row's text; `!word` must not.
-fn passes(cpu: &CpuReport, wanted: &[String]) -> bool {
-    if wanted.is_empty() {
-        return true;
-    }
-    let text = view::cpu_text(cpu).to_lowercase();
-    let holds = |word: &str| text.split(' ').any(|part| part.starts_with(word));
-    wanted.iter().all(|word| match word.strip_prefix('!') {
-        Some(word) => !holds(word),
-        None => holds(word),
-    })
 }
 
 /// On first, then unknown, then conflicts, then the rest.

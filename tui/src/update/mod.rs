@@ -1,11 +1,13 @@
 //! The one place where the model changes: `update(model, action)` gives what is to be done.
 
 mod answer;
+mod bookmark;
 mod cpu_table;
 mod navigate;
 mod palette;
 mod prompt;
 mod search;
+mod task_table;
 mod want;
 
 #[cfg(test)]
@@ -151,19 +153,28 @@ fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         }
         Command::NextDump => switch_tab(model, 1),
         Command::PreviousDump => switch_tab(model, model.tabs.len().saturating_sub(1)),
+        Command::RemoveBookmark => return bookmark::remove(model),
+        Command::Source => return want::source(model),
         Command::Copy | Command::CopyAll => return copy(model, command == Command::CopyAll),
         Command::Search | Command::Filter | Command::Export | Command::Bookmark => {
             prompt::open(model, command);
         }
         Command::SearchNext => search::next(model, true),
         Command::SearchPrevious => search::next(model, false),
-        Command::Sort | Command::SortReverse | Command::NextProblem => {
-            cpu_table::run(model, command);
-        }
+        Command::Sort | Command::SortReverse | Command::NextProblem => sort(model, command),
         Command::Level | Command::Caller => return search::narrow_log(model, command),
         other => navigate::run(model, other),
     }
     Vec::new()
+}
+
+fn sort(model: &mut Model, command: Command) {
+    match model.tabs.get_mut(model.active) {
+        Some(tab) if tab.view == View::Stacks => {
+            task_table::sort(tab, command == Command::SortReverse);
+        }
+        _ => cpu_table::run(model, command),
+    }
 }
 
 fn open_overlay(model: &mut Model, overlay: Overlay) {
@@ -205,6 +216,10 @@ fn cancel(model: &mut Model) -> Vec<Effect> {
         View::Cpus if !tab.cpu_filter.is_empty() => {
             tab.cpu_filter.clear();
             cpu_table::arrange(tab);
+        }
+        View::Stacks if !tab.task_filter.is_empty() => {
+            tab.task_filter.clear();
+            task_table::arrange(tab);
         }
         _ if tab.detail => tab.detail = false,
         _ => {}

@@ -3,13 +3,13 @@
 use crate::action::Command;
 use crate::content;
 use crate::effect::MemoryAt;
-use crate::layout::Areas;
-use crate::model::{ListState, Mode, Model, Overlay, Spot, Tab};
+use crate::layout::{self, Areas};
+use crate::model::{ListState, Mode, Model, Overlay, Shape, Spot, Tab};
 use crate::place::{Pane, Place, View};
 use crate::remote::Remote;
 use crate::source::PAGE;
 
-use super::{MOST_BACK, cpu_table, search};
+use super::{MOST_BACK, cpu_table, search, task_table};
 
 /// Cells that Left and Right move.
 const SIDE_STEP: usize = 8;
@@ -33,9 +33,10 @@ pub(super) fn run(model: &mut Model, command: Command) {
         Command::OtherPane => other_pane(model),
         Command::Follow => follow(model),
         Command::Back => back(model),
+        Command::OtherShape => other_shape(model),
         Command::Fold => fold_here(model),
         Command::FoldAll => fold_all(model),
-        Command::StackOfCpu => {
+        Command::Stack => {
             if let Some(cpu) = model.tab().and_then(Tab::cpu).map(|c| c.cpu) {
                 go(model, Place::Stack(cpu));
             }
@@ -67,6 +68,9 @@ fn turn_page(model: &mut Model, by: isize, cursor: usize, rows: usize) -> bool {
     let Some(start) = tab.memory.ready().map(|p| p.start) else {
         return false;
     };
+    if tab.shape() != Shape::Words {
+        return false;
+    }
     let to = if by < 0 && cursor == 0 {
         start.checked_sub(8)
     } else if by > 0 && cursor.saturating_add(1) >= rows {
@@ -76,19 +80,40 @@ fn turn_page(model: &mut Model, by: isize, cursor: usize, rows: usize) -> bool {
     };
     if let Some(to) = to {
         show_memory(tab, MemoryAt::Address(to));
+        tab.shape = Some(Shape::Words);
     }
     true
 }
 
+/// Shows memory in the next shape that it can be shown in.
+fn other_shape(model: &mut Model) {
+    let Some(tab) = model.tabs.get_mut(model.active) else {
+        return;
+    };
+    let (shapes, now) = (tab.shapes(), tab.shape());
+    let next = shapes
+        .iter()
+        .position(|s| *s == now)
+        .and_then(|at| shapes.get(at.saturating_add(1)))
+        .or(shapes.first())
+        .copied();
+    if next == Some(now) || next.is_none() {
+        model.say("this can be shown in one way only");
+        return;
+    }
+    tab.shape = next;
+    memory_arrived(model);
+}
+
 fn set_cursor(model: &mut Model, cursor: usize) {
     let pane = model.focus();
-    let last = content::rows(model, pane).saturating_sub(1);
+    let (rows, first) = content::extent(model, pane);
     if let Some(tab) = model.tabs.get_mut(model.active) {
         let state = tab.list(pane);
         tab.lists.insert(
             pane,
             ListState {
-                cursor: cursor.min(last),
+                cursor: cursor.min(rows.saturating_sub(1)).max(first),
                 ..state
             },
         );
@@ -126,7 +151,7 @@ pub(super) fn keep_in_view(model: &mut Model) {
     let (main, detail) = model.view().panes();
     let overlay = matches!(model.mode, Mode::Overlay(_)).then_some(Pane::Overlay);
     for pane in [Some(main), detail, overlay].into_iter().flatten() {
-        let rows = content::rows(model, pane);
+        let (rows, first) = content::extent(model, pane);
         let height = height(model, pane).max(1);
         let Some(tab) = model.tabs.get_mut(model.active) else {
             return;
@@ -136,8 +161,10 @@ pub(super) fn keep_in_view(model: &mut Model) {
         let cursor = if waiting {
             cursor
         } else {
-            cursor.min(rows.saturating_sub(1))
+            cursor.min(rows.saturating_sub(1)).max(first)
         };
+        // Where the cursor can go no further up, what stands above it is in sight too.
+        let top = if cursor == first && first > 0 { 0 } else { top };
         let lowest = cursor.saturating_add(1).saturating_sub(height);
         let top = top
             .clamp(lowest, cursor)
@@ -213,6 +240,7 @@ fn spot(tab: &Tab) -> Spot {
         detail: tab.detail,
         lists: tab.lists.clone(),
         memory_at: tab.memory_at.clone(),
+        shape: tab.shape,
     }
 }
 
@@ -239,6 +267,7 @@ fn back(model: &mut Model) {
     tab.view = spot.view;
     tab.detail = spot.detail;
     tab.lists = spot.lists;
+    tab.shape = spot.shape;
     if tab.memory_at != spot.memory_at {
         tab.memory_at = spot.memory_at;
         tab.memory = Remote::Idle;
@@ -254,7 +283,7 @@ pub(super) fn go(model: &mut Model, place: Place) {
         _ => {}
     }
     model.mode = Mode::Normal;
-    let one_pane = model.size.0 < 100 && model.size.1 < 18;
+    let one_pane = layout::takes_turns(model);
     let Some(tab) = model.tabs.get_mut(model.active) else {
         return;
     };
@@ -265,7 +294,9 @@ pub(super) fn go(model: &mut Model, place: Place) {
     match place {
         Place::View(view) => show(tab, view),
         Place::Cpu(cpu) => go_to_cpu(model, cpu, one_pane),
-        Place::Stack(cpu) => go_to_stack(model, cpu, one_pane),
+        Place::Stack(_) | Place::Task(_) | Place::Module(_) | Place::Vm(_) => {
+            go_to_row(model, place, one_pane);
+        }
         Place::Splat(number) => {
             show(tab, View::Splats);
             tab.detail = one_pane;
@@ -276,7 +307,6 @@ pub(super) fn go(model: &mut Model, place: Place) {
             tab.log_goto = Some(line);
             log_arrived(model);
         }
-        Place::Module(name) => go_to_module(model, &name, one_pane),
         Place::Memory(at) => {
             show(tab, View::Memory);
             show_memory(tab, MemoryAt::Address(at));
@@ -297,6 +327,7 @@ fn show(tab: &mut Tab, view: View) {
 
 fn show_memory(tab: &mut Tab, at: MemoryAt) {
     tab.memory_at = Some(at);
+    tab.shape = None;
     tab.memory = Remote::Idle;
 }
 
@@ -328,54 +359,84 @@ fn go_to_cpu(model: &mut Model, cpu: u32, one_pane: bool) {
     }
 }
 
-fn go_to_stack(model: &mut Model, cpu: u32, one_pane: bool) {
+/// Goes to a row of a list, or remembers that it is waited for.
+fn go_to_row(model: &mut Model, place: Place, one_pane: bool) {
     let Some(tab) = model.tabs.get_mut(model.active) else {
         return;
     };
-    show(tab, View::Stacks);
+    let stack = matches!(place, Place::Stack(_) | Place::Task(_));
+    show(tab, if stack { View::Stacks } else { View::Modules });
     tab.detail = one_pane;
-    let cpus = tab
-        .report
-        .ready()
-        .map(|r| r.virtualization.cpus.as_slice())
-        .unwrap_or_default();
-    if let Some(row) = cpus.iter().position(|c| c.cpu == cpu) {
-        jump(model, Pane::Stacks, row);
+    tab.pending = Some(place);
+    names_arrived(model);
+}
+
+/// A list is here, or was: goes to the row of it that is waited for.
+pub(super) fn names_arrived(model: &mut Model) {
+    let Some(tab) = model.tabs.get_mut(model.active) else {
+        return;
+    };
+    let Some(place) = tab.pending.clone() else {
+        return;
+    };
+    let pane = match place {
+        Place::Stack(_) | Place::Task(_) => Pane::Stacks,
+        _ => Pane::Modules,
+    };
+    let mut row = row_of(tab, &place);
+    if row.is_none() && pane == Pane::Stacks && !tab.task_filter.is_empty() {
+        let filter = std::mem::take(&mut tab.task_filter);
+        task_table::arrange(tab);
+        row = row_of(tab, &place);
+        if row.is_none() {
+            tab.task_filter = filter;
+            task_table::arrange(tab);
+        }
+    }
+    if let Some(row) = row {
+        tab.pending = None;
+        jump(model, pane, row);
+    } else if is_complete(tab, &place) {
+        tab.pending = None;
+        let what = crate::doc::safe(&crate::notes::describe(&place));
+        model.complain(format!("there is no such thing: {what}"));
     }
 }
 
-fn go_to_module(model: &mut Model, name: &str, one_pane: bool) {
-    let Some(tab) = model.tabs.get_mut(model.active) else {
-        return;
-    };
-    show(tab, View::Modules);
-    tab.detail = one_pane;
-    if let Some(row) = tab
-        .modules
-        .ready()
-        .and_then(|m| m.iter().position(|m| m.name == name))
-    {
-        jump(model, Pane::Modules, row);
-    } else {
-        tab.module_goto = Some(name.to_owned());
+fn row_of(tab: &Tab, place: &Place) -> Option<usize> {
+    match place {
+        Place::Stack(cpu) => task_table::row_of_cpu(tab, *cpu),
+        Place::Task(pid) => task_table::row_of_task(tab, *pid),
+        Place::Vm(at) => tab.vm_list().iter().position(|vm| vm.address.0 == *at),
+        Place::Module(name) => {
+            let row = tab.module_list().iter().position(|m| m.name == *name)?;
+            Some(row.saturating_add(tab.vm_list().len()))
+        }
+        _ => None,
     }
 }
 
-/// The modules are here: goes to the one that is waited for.
-pub(super) fn modules_arrived(model: &mut Model) {
-    let Some(tab) = model.tabs.get_mut(model.active) else {
-        return;
-    };
-    let Some(name) = tab.module_goto.take() else {
-        return;
-    };
-    match tab
-        .modules
-        .ready()
-        .and_then(|m| m.iter().position(|m| m.name == name))
-    {
-        Some(row) => jump(model, Pane::Modules, row),
-        None => model.complain(format!("there is no module {}", crate::doc::safe(&name))),
+/// Whether nothing more will come that could hold the place.
+fn is_complete(tab: &Tab, place: &Place) -> bool {
+    match place {
+        Place::Stack(_) => tab.report.ready().is_some(),
+        Place::Task(_) => tab.tasks.ready().is_some() && tab.report.ready().is_some(),
+        Place::Vm(_) => tab.vms.ready().is_some(),
+        Place::Module(_) => tab.modules.ready().is_some(),
+        _ => true,
+    }
+}
+
+/// The virtual machines stand before the modules: the cursor stays on what it was on.
+pub(super) fn vms_arrived(tab: &mut Tab) {
+    let state = tab.list(Pane::Modules);
+    if state.cursor > 0 {
+        let moved = state.cursor.saturating_add(tab.vm_list().len());
+        let state = ListState {
+            cursor: moved,
+            ..state
+        };
+        tab.lists.insert(Pane::Modules, state);
     }
 }
 
@@ -413,26 +474,43 @@ pub(super) fn log_arrived(model: &mut Model) {
     jump(model, Pane::Log, row.unwrap_or(target));
 }
 
-/// A page of memory is here: the cursor goes to the word that was asked for.
+/// Memory is here: the cursor goes to what was asked for.
 pub(super) fn memory_arrived(model: &mut Model) {
-    let Some(page) = model.tab().and_then(|t| t.memory.ready()).cloned() else {
+    let Some(tab) = model.tab() else { return };
+    let Some(page) = tab.memory.ready() else {
         return;
     };
-    let word = usize::try_from(page.asked.saturating_sub(page.start) / 8).unwrap_or(0);
-    jump(model, Pane::Memory, word);
+    let row = match (tab.shape(), &page.code) {
+        (Shape::Typed, _) => 0,
+        (Shape::Code, Some(code)) => code
+            .rows
+            .partition_point(|row| row.address <= page.asked)
+            .saturating_sub(1),
+        _ => usize::try_from(page.asked.saturating_sub(page.start) / 8).unwrap_or(0),
+    };
+    jump(model, Pane::Memory, row);
 }
 
-fn fold(model: &mut Model, name: &'static str) {
+fn fold(model: &mut Model, name: String) {
     if let Some(tab) = model.tabs.get_mut(model.active)
-        && !tab.folded.remove(name)
+        && !tab.folded.remove(&name)
     {
         tab.folded.insert(name);
     }
 }
 
+/// The pane of a view that has sections.
+fn folding_pane(view: View) -> Pane {
+    match view {
+        View::Stacks => Pane::Stack,
+        View::Callback => Pane::Callback,
+        _ => Pane::Splat,
+    }
+}
+
 /// Folds the section that the cursor is in: its heading is the nearest one above.
 fn fold_here(model: &mut Model) {
-    let pane = Pane::Splat;
+    let pane = folding_pane(model.view());
     let cursor = model.tab().map_or(0, |t| t.list(pane).cursor);
     let Some(doc) = content::document(model, pane) else {
         return;
@@ -443,36 +521,42 @@ fn fold_here(model: &mut Model) {
         .enumerate()
         .take(cursor.saturating_add(1))
         .rev()
-        .find_map(|(row, line)| match line.link {
-            Some(Place::Fold(name)) => Some((row, name)),
+        .find_map(|(row, line)| match &line.link {
+            Some(Place::Fold(name)) => Some((row, name.clone())),
             _ => None,
         });
     if let Some((row, name)) = heading {
         fold(model, name);
         jump(model, pane, row);
         if let Some(tab) = model.tabs.get_mut(model.active) {
-            tab.detail = true;
+            tab.detail = tab.view.panes().1 == Some(pane);
         }
+    } else {
+        model.say("there is no section above the cursor to fold");
     }
 }
 
 fn fold_all(model: &mut Model) {
-    let names: Vec<&'static str> = content::document(model, Pane::Splat)
+    let pane = folding_pane(model.view());
+    let names: Vec<String> = content::document(model, pane)
         .map(|doc| {
-            let name = |l: &crate::doc::DocLine| match l.link {
-                Some(Place::Fold(name)) => Some(name),
+            let name = |l: &crate::doc::DocLine| match &l.link {
+                Some(Place::Fold(name)) => Some(name.clone()),
                 _ => None,
             };
             doc.lines.iter().filter_map(name).collect()
         })
         .unwrap_or_default();
-    if let Some(tab) = model.tabs.get_mut(model.active) {
-        let open = names.iter().any(|n| !tab.folded.contains(n));
-        tab.folded = if open {
-            names.into_iter().collect()
+    let Some(tab) = model.tabs.get_mut(model.active) else {
+        return;
+    };
+    let open = names.iter().any(|n| !tab.folded.contains(n));
+    for name in names {
+        if open {
+            tab.folded.insert(name);
         } else {
-            Default::default()
-        };
-        tab.lists.remove(&Pane::Splat);
+            tab.folded.remove(&name);
+        }
     }
+    tab.lists.remove(&pane);
 }

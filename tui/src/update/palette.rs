@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use crossterm::event::KeyCode;
 use virtopsy::KNOWN_ISSUES;
 use virtopsy::check::CHECKS;
+use virtopsy::report::Text;
 
 use crate::effect::{Effect, SymbolHit};
 use crate::fuzzy::{self, Best};
@@ -39,6 +40,8 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
     match (key.code, key.ctrl) {
         (KeyCode::Esc, _) | (KeyCode::Char('c'), true) => return close(model),
         (KeyCode::Enter, _) => return accept(model),
+        // Already on the way: what is typed now is not for this box.
+        _ if palette.hurried => {}
         (KeyCode::Down | KeyCode::Tab, _) | (KeyCode::Char('n'), true) => {
             palette.chosen = palette
                 .chosen
@@ -103,6 +106,18 @@ pub(super) fn arrived(model: &mut Model) -> Vec<Effect> {
     }
 }
 
+/// Tasks, modules or the report are here: they can be gone to.
+pub(super) fn names_arrived(model: &mut Model) {
+    let Mode::Palette(palette) = &model.mode else {
+        return;
+    };
+    let near = near(model, palette.input.text().trim());
+    if let Mode::Palette(palette) = &mut model.mode {
+        palette.near = near;
+        merge(palette);
+    }
+}
+
 fn close(model: &mut Model) -> Vec<Effect> {
     let job = match &model.mode {
         Mode::Palette(p) => p.symbols.job(),
@@ -117,7 +132,10 @@ fn accept(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     };
     let text = palette.input.text().trim().to_owned();
-    if palette.symbols.job().is_some() && palette.chosen == 0 {
+    // What is named in full needs no symbols to be found.
+    let named = palette.entries.first();
+    let named = named.is_some_and(|entry| entry.name.eq_ignore_ascii_case(&text));
+    if palette.symbols.job().is_some() && palette.chosen == 0 && !named {
         palette.hurried = true;
         return Vec::new();
     }
@@ -173,7 +191,7 @@ fn near(model: &Model, query: &str) -> Vec<Entry> {
 
 /// An address, or an expression: it can only mean memory.
 fn exact(query: &str) -> Option<Entry> {
-    let named = query.contains(" as ") || query.starts_with("percpu(") || query.contains('+');
+    let named = query.contains(['+', '(', '*', '.', '[', ':']) || query.contains("->");
     let entry = |place| Entry {
         kind: "memory",
         name: query.into(),
@@ -200,7 +218,7 @@ fn candidates(model: &Model, offer: &mut Offer<'_>) {
     if let Some(report) = tab.report.ready() {
         for cpu in &report.virtualization.cpus {
             offer("CPU", &format!("cpu {}", cpu.cpu), &|| Place::Cpu(cpu.cpu));
-            if let Some(task) = &cpu.task {
+            if let Some(task) = cpu.task.as_ref().filter(|_| tab.tasks.ready().is_none()) {
                 let name = format!("pid {} {}", task.pid, task.comm);
                 offer("task", &name, &|| Place::Stack(cpu.cpu));
             }
@@ -211,12 +229,19 @@ fn candidates(model: &Model, offer: &mut Offer<'_>) {
             });
         }
     }
-    for module in tab
-        .modules
-        .ready()
-        .map(|m| m.as_slice())
-        .unwrap_or_default()
-    {
+    if let Some(tasks) = tab.tasks.ready() {
+        for task in tasks.tasks.iter().filter(|t| t.pid != 0) {
+            let name = format!("pid {} {}", task.pid, Text::new(task.comm.clone()));
+            offer("task", &name, &|| Place::Task(task.pid));
+        }
+    }
+    for vm in tab.vm_list() {
+        let owner = vm.owner.map_or("?".into(), |pid| pid.to_string());
+        offer("VM", &format!("vm of pid {owner}"), &|| {
+            Place::Vm(vm.address.0)
+        });
+    }
+    for module in tab.module_list() {
         offer("module", &crate::doc::safe(&module.name), &|| {
             Place::Module(module.name.clone())
         });

@@ -9,12 +9,11 @@ use crate::content;
 use crate::effect::{Effect, Payload, Request};
 use crate::input::LineInput;
 use crate::key::Key;
-use crate::model::{Bookmark, Mode, Model, Prompt, PromptKind, Tab};
-use crate::notes;
-use crate::place::{Pane, Place, View};
+use crate::model::{Mode, Model, Prompt, PromptKind, Tab};
+use crate::place::{Pane, View};
 use crate::remote::Remote;
 
-use super::{cpu_table, palette, search};
+use super::{bookmark, cpu_table, palette, search, task_table};
 
 /// Opens the line.
 pub(super) fn open(model: &mut Model, command: Command) {
@@ -23,6 +22,9 @@ pub(super) fn open(model: &mut Model, command: Command) {
         Command::Search => (PromptKind::Search, String::new()),
         Command::Filter if tab.view == View::Log => {
             (PromptKind::Filter, tab.log_filter.pattern.clone())
+        }
+        Command::Filter if tab.view == View::Stacks => {
+            (PromptKind::Filter, tab.task_filter.clone())
         }
         Command::Filter => (PromptKind::Filter, tab.cpu_filter.clone()),
         Command::Export => (PromptKind::Export, export_name(model, tab)),
@@ -91,7 +93,7 @@ fn accept(model: &mut Model, kind: PromptKind, text: &str) -> Vec<Effect> {
             Vec::new()
         }
         PromptKind::Export => export(model, text.trim()),
-        PromptKind::Note => bookmark(model, text.trim()),
+        PromptKind::Note => bookmark::put(model, text.trim()),
     }
 }
 
@@ -99,8 +101,13 @@ fn filter(model: &mut Model, text: &str) {
     if model.view() == View::Log {
         search::filter_log(model, text);
     } else if let Some(tab) = model.tabs.get_mut(model.active) {
-        tab.cpu_filter = text.trim().to_owned();
-        cpu_table::arrange(tab);
+        if tab.view == View::Stacks {
+            tab.task_filter = text.trim().to_owned();
+            task_table::arrange(tab);
+        } else {
+            tab.cpu_filter = text.trim().to_owned();
+            cpu_table::arrange(tab);
+        }
     }
 }
 
@@ -117,15 +124,12 @@ fn export(model: &mut Model, name: &str) -> Vec<Effect> {
     let Some(tab) = model.tab() else {
         return Vec::new();
     };
-    let payload = if name.ends_with(".json") {
-        tab.report.ready().map(|r| Payload::Json(r.clone()))
-    } else if pane == Pane::Log {
-        let lines = if tab.log_filter.is_empty() {
-            None
-        } else {
-            tab.log_shown.ready().cloned()
-        };
-        tab.log.ready().map(|log| Payload::Log(log.clone(), lines))
+    let json = name.ends_with(".json");
+    let payload = if pane == Pane::Log {
+        log_payload(tab, json)
+    } else if json {
+        let view = crate::json::pane(model, pane).map(Payload::View);
+        view.or_else(|| tab.report.ready().map(|r| Payload::Report(r.clone())))
     } else {
         Some(Payload::Text(content::text(model, pane, usize::MAX)))
     };
@@ -142,63 +146,17 @@ fn export(model: &mut Model, name: &str) -> Vec<Effect> {
     vec![effect]
 }
 
-/// What the bookmark of this very place is.
-fn here(tab: &Tab) -> Place {
-    let cursor = tab.list(tab.focus()).cursor;
-    match tab.view {
-        View::Cpus => tab
-            .cpu()
-            .map_or(Place::View(View::Cpus), |c| Place::Cpu(c.cpu)),
-        View::Stacks => tab
-            .stack_cpu()
-            .map_or(Place::View(View::Stacks), |c| Place::Stack(c.cpu)),
-        View::Splats => Place::Splat(tab.list(Pane::Splats).cursor),
-        View::Log => Place::LogLine((tab.log_line(cursor).unwrap_or(0) as u64).saturating_add(1)),
-        View::Modules => {
-            let row = tab.list(Pane::Modules).cursor;
-            let name = tab
-                .modules
-                .ready()
-                .and_then(|m| m.get(row))
-                .map(|m| m.name.clone());
-            name.map_or(Place::View(View::Modules), Place::Module)
-        }
-        View::Memory => {
-            let at = tab
-                .memory
-                .ready()
-                .map(|p| p.start.wrapping_add((cursor as u64).wrapping_mul(8)));
-            at.map_or(Place::View(View::Memory), Place::Memory)
-        }
-        view => Place::View(view),
-    }
-}
-
-fn bookmark(model: &mut Model, note: &str) -> Vec<Effect> {
-    let Some(tab) = model.tabs.get_mut(model.active) else {
-        return Vec::new();
+/// The log, or what the filter leaves of it.
+fn log_payload(tab: &Tab, json: bool) -> Option<Payload> {
+    let log = tab.log.ready()?.clone();
+    let lines = if tab.log_filter.is_empty() {
+        None
+    } else {
+        Some(tab.log_shown.ready()?.clone())
     };
-    let place = here(tab);
-    let said = format!("bookmark at {}", notes::describe(&place));
-    tab.bookmarks.push(Bookmark {
-        place,
-        note: note.to_owned(),
-    });
-    let file = tab
-        .notes_file
-        .clone()
-        .map(|path| (path, Payload::Text(notes::write(&tab.bookmarks))));
-    model.say(said);
-    match file {
-        Some((path, payload)) => vec![
-            model
-                .job(Request::Write {
-                    path,
-                    payload,
-                    over: true,
-                })
-                .1,
-        ],
-        None => Vec::new(),
-    }
+    Some(if json {
+        Payload::LogJson(log, lines)
+    } else {
+        Payload::Log(log, lines)
+    })
 }

@@ -1,20 +1,23 @@
 //! What the model needs from workers, and has not asked for.
 
-use crate::effect::{Effect, Request, Shared};
+use crate::content;
+use crate::editor;
+use crate::effect::{Effect, Request, Shared, SourceOf};
 use crate::logtext::LogFilter;
 use crate::model::{Mode, Model, Tab};
-use crate::place::View;
+use crate::place::{Place, View};
 use crate::remote::Remote;
 
 /// Starts what is needed now: opening and examining for every dump, the rest for what is looked at.
 pub(super) fn start(model: &mut Model) -> Vec<Effect> {
-    let mut effects = Vec::new();
+    let mut effects = leave_stacks(model);
+    let names = matches!(model.mode, Mode::Palette(_));
     for number in 0..model.tabs.len() {
         let looked_at = number == model.active;
         while let Some(request) = model
             .tabs
             .get(number)
-            .and_then(|tab| next(tab, number, looked_at))
+            .and_then(|tab| next(tab, number, looked_at, names))
         {
             let (job, effect) = model.job(request.clone());
             effects.push(effect);
@@ -26,8 +29,25 @@ pub(super) fn start(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// The next request of a dump.
-fn next(tab: &Tab, number: usize, looked_at: bool) -> Option<Request> {
+/// Gives up stacks that are no longer looked at: who scrolls past many waits for the last alone.
+fn leave_stacks(model: &mut Model) -> Vec<Effect> {
+    let Some(tab) = model.tabs.get_mut(model.active) else {
+        return Vec::new();
+    };
+    let chosen = tab.stack_of();
+    let mut left = Vec::new();
+    tab.stacks.retain(|of, stack| match stack.job() {
+        Some(job) if Some(*of) != chosen => {
+            left.push(job);
+            false
+        }
+        _ => true,
+    });
+    forget(model, left)
+}
+
+/// The next request of a dump; `names`: the goto box is open, and wants all that has a name.
+fn next(tab: &Tab, number: usize, looked_at: bool, names: bool) -> Option<Request> {
     if tab.opened.is_idle() {
         return Some(Request::Open { tab: number });
     }
@@ -43,7 +63,18 @@ fn next(tab: &Tab, number: usize, looked_at: bool) -> Option<Request> {
     if tab.log.is_idle() {
         return Some(Request::Log { tab: number });
     }
-    log_request(tab).or_else(|| view_request(tab, number))
+    log_request(tab)
+        .or_else(|| view_request(tab, number))
+        .or_else(|| names.then(|| names_request(tab, number)).flatten())
+}
+
+fn names_request(tab: &Tab, number: usize) -> Option<Request> {
+    if tab.tasks.is_idle() {
+        return Some(Request::Tasks { tab: number });
+    }
+    tab.modules
+        .is_idle()
+        .then_some(Request::Modules { tab: number })
 }
 
 fn log_request(tab: &Tab) -> Option<Request> {
@@ -81,10 +112,13 @@ fn view_request(tab: &Tab, number: usize) -> Option<Request> {
             tab: number,
             report: Shared(r.clone()),
         }),
+        View::Modules if tab.vms.is_idle() => Some(Request::Vms { tab: number }),
         View::Modules if tab.modules.is_idle() => Some(Request::Modules { tab: number }),
+        // A virtual machine knows the pid of its process; the tasks know its name.
+        View::Stacks | View::Modules if tab.tasks.is_idle() => Some(Request::Tasks { tab: number }),
         View::Stacks => {
-            let cpu = tab.stack_cpu()?.cpu;
-            (!tab.stacks.contains_key(&cpu)).then_some(Request::Stack { tab: number, cpu })
+            let of = tab.stack_of()?;
+            (!tab.stacks.contains_key(&of)).then_some(Request::Stack { tab: number, of })
         }
         View::Memory if tab.memory.is_idle() => tab
             .memory_at
@@ -100,9 +134,11 @@ fn wait(tab: &mut Tab, job: crate::effect::JobId, request: &Request) {
         Request::Report { .. } => tab.report = Remote::Waiting(job),
         Request::Log { .. } => tab.log = Remote::Waiting(job),
         Request::Code { .. } => tab.code = Remote::Waiting(job),
+        Request::Tasks { .. } => tab.tasks = Remote::Waiting(job),
         Request::Modules { .. } => tab.modules = Remote::Waiting(job),
-        Request::Stack { cpu, .. } => {
-            tab.stacks.insert(*cpu, Remote::Waiting(job));
+        Request::Vms { .. } => tab.vms = Remote::Waiting(job),
+        Request::Stack { of, .. } => {
+            tab.stacks.insert(*of, Remote::Waiting(job));
         }
         Request::Memory { .. } => tab.memory = Remote::Waiting(job),
         Request::Scan { .. } if !tab.log_filter.is_empty() && tab.log_shown.is_idle() => {
@@ -113,8 +149,41 @@ fn wait(tab: &mut Tab, job: crate::effect::JobId, request: &Request) {
                 search.lines = Remote::Waiting(job);
             }
         }
-        Request::Symbols { .. } | Request::Write { .. } | Request::Notes { .. } => {}
+        Request::Symbols { .. }
+        | Request::Write { .. }
+        | Request::Notes { .. }
+        | Request::Source { .. } => {}
     }
+}
+
+/// Asks for the line of the source that the line under the cursor speaks of, or that its code
+/// comes from.
+pub(super) fn source(model: &mut Model) -> Vec<Effect> {
+    let pane = model.focus();
+    let cursor = model.tab().map_or(0, |t| t.list(pane).cursor);
+    let Some(line) = content::line(model, pane, cursor) else {
+        return Vec::new();
+    };
+    let named = editor::mentioned(&line.text()).map(SourceOf::Line);
+    let code = match (content::code_at(model, pane, cursor), line.link) {
+        (Some(at), _) | (None, Some(Place::Memory(at))) => Some(SourceOf::Code(at)),
+        _ => None,
+    };
+    let Some(of) = named.or(code) else {
+        model.say("this line speaks of no place in the source");
+        return Vec::new();
+    };
+    let old: Vec<_> = model.finding.job().into_iter().collect();
+    let mut effects = forget(model, old);
+    let request = Request::Source {
+        tab: model.active,
+        of,
+        dirs: model.sources.clone(),
+    };
+    let (job, effect) = model.job(request);
+    model.finding = Remote::Waiting(job);
+    effects.push(effect);
+    effects
 }
 
 /// Asks for the bookmarks of every dump.
@@ -140,13 +209,16 @@ pub(super) fn cancel(model: &mut Model) -> Vec<Effect> {
         tab.report.cancel(),
         tab.log.cancel(),
         tab.code.cancel(),
+        tab.tasks.cancel(),
         tab.modules.cancel(),
+        tab.vms.cancel(),
         tab.memory.cancel(),
         tab.log_shown.cancel(),
         tab.search.as_mut().and_then(|s| s.lines.cancel()),
     ];
     stopped.extend(tab.stacks.values_mut().map(Remote::cancel));
     stopped.push(model.writing.cancel());
+    stopped.push(model.finding.cancel());
     forget(model, stopped.into_iter().flatten().collect())
 }
 
@@ -178,7 +250,9 @@ pub(super) fn ask_again(model: &mut Model) {
     any |= again(&mut tab.report);
     any |= again(&mut tab.log);
     any |= again(&mut tab.code);
+    any |= again(&mut tab.tasks);
     any |= again(&mut tab.modules);
+    any |= again(&mut tab.vms);
     any |= again(&mut tab.memory);
     any |= again(&mut tab.log_shown);
     let stacks = tab.stacks.len();

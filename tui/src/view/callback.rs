@@ -26,7 +26,7 @@ pub(crate) fn page(model: &Model, tab: &Tab, mut doc: Doc) -> Doc {
         &safe(&report.callback.summary),
         None,
     );
-    doc.gap();
+    doc.heading("Pointer");
     chain(model, &report.callback, &mut doc);
     code(model, tab, &mut doc);
     doc
@@ -116,60 +116,116 @@ fn node(doc: &mut Doc, name: &str, what: &str, to: Option<Place>) {
 }
 
 fn arrow(model: &Model, doc: &mut Doc, word: &str) {
-    let glyphs = model.theme.glyphs();
-    doc.line(vec![piece(
-        Role::Muted,
-        format!("     {} {word}", glyphs.bar),
-    )]);
-    doc.line(vec![piece(Role::Muted, format!("     {}", glyphs.down))]);
+    let down = model.theme.glyphs().down;
+    doc.line(vec![piece(Role::Muted, format!("     {down} {word}"))]);
 }
 
 fn code(model: &Model, tab: &Tab, doc: &mut Doc) {
-    doc.heading("Code, as it stands in the dump");
     match &tab.code {
         Remote::Ready(listings) if listings.is_empty() => {
-            doc.para(Role::Muted, 1, "there is none to show");
+            doc.heading("Code, as it stands in the dump");
+            doc.para(
+                Role::Muted,
+                1,
+                "none of the functions on the way to the callback is in the dump",
+            );
         }
-        Remote::Ready(listings) => listings.iter().for_each(|l| listing(model, l, doc)),
-        Remote::Failed(why) => doc.para(Role::Unsure, 1, &safe(why)),
-        Remote::Idle | Remote::Waiting(_) => doc.para(Role::Muted, 1, "being read"),
+        Remote::Ready(listings) => {
+            path(model, listings, doc);
+            listings.iter().for_each(|l| listing(model, tab, l, doc));
+        }
+        Remote::Failed(why) => {
+            doc.heading("Code, as it stands in the dump");
+            doc.para(Role::Unsure, 1, &safe(why));
+        }
+        Remote::Idle | Remote::Waiting(_) => {
+            doc.heading("Code, as it stands in the dump");
+            doc.para(Role::Muted, 1, "being read");
+        }
     }
 }
 
-fn listing(model: &Model, listing: &Listing, doc: &mut Doc) {
-    doc.gap();
-    doc.line(vec![piece(
-        Role::Heading,
-        format!(" {}", safe(&listing.title)),
-    )]);
-    doc.para(Role::Muted, 1, &safe(&listing.note));
-    for row in &listing.rows {
-        instruction(model, row, doc);
+/// Who calls whom on the way to the callback: each function, and its steps.
+fn path(model: &Model, listings: &[Listing], doc: &mut Doc) {
+    doc.heading("Call path, as the code in the dump has it");
+    for listing in listings {
+        let first = listing.rows.first().map(|row| row.address);
+        node(doc, &safe(&listing.title), "", first.map(Place::Memory));
+        for row in listing.rows.iter().filter(|row| !row.mark.is_empty()) {
+            let offset = row.address.wrapping_sub(first.unwrap_or(row.address));
+            let target = row.target.as_ref();
+            let name = target.map_or(String::new(), |(_, name)| format!(" {}", safe(name)));
+            let text = format!(
+                "     {} +{offset:#x} {}{name}",
+                model.theme.glyphs().down,
+                row.mark
+            );
+            doc.link(vec![piece(Role::Muted, text)], Place::Memory(row.address));
+        }
     }
 }
 
-fn instruction(model: &Model, row: &CodeRow, doc: &mut Doc) {
-    let arrow = if row.mark.is_empty() {
-        "  ".to_owned()
+fn listing(model: &Model, tab: &Tab, listing: &Listing, doc: &mut Doc) {
+    let glyphs = model.theme.glyphs();
+    let name = format!("Code of {}", safe(&listing.title));
+    let open = !tab.folded.contains(&name);
+    let glyph = if open { glyphs.open } else { glyphs.folded };
+    if !doc.fold(&name, Some(listing.rows.len()), open, glyph) {
+        return;
+    }
+    doc.para(Role::Muted, 3, &safe(&listing.note));
+    let mut left_out: Option<(u64, usize)> = None;
+    for (number, row) in listing.rows.iter().enumerate() {
+        if is_near_a_step(&listing.rows, number) {
+            elision(model, &mut left_out, doc);
+            doc.lines.push(instruction(model, row, false));
+        } else {
+            let (_, count) = left_out.get_or_insert((row.address, 0));
+            *count = count.saturating_add(1);
+        }
+    }
+    elision(model, &mut left_out, doc);
+}
+
+/// Instructions around a step that are shown.
+const AROUND: usize = 3;
+/// Instructions of a function without steps that are shown.
+const BEGINNING: usize = 12;
+
+fn is_near_a_step(rows: &[CodeRow], number: usize) -> bool {
+    let near = rows
+        .iter()
+        .skip(number.saturating_sub(AROUND))
+        .take(AROUND.saturating_mul(2).saturating_add(1))
+        .any(|row| !row.mark.is_empty());
+    near || (number < BEGINNING && rows.iter().all(|row| row.mark.is_empty()))
+}
+
+/// What is left out of a listing; Enter shows it.
+fn elision(model: &Model, left_out: &mut Option<(u64, usize)>, doc: &mut Doc) {
+    if let Some((address, count)) = left_out.take() {
+        let dots = model.theme.glyphs().ellipsis;
+        let text = format!(
+            "    {dots} {} left out",
+            super::words::count(count, "instruction")
+        );
+        doc.link(vec![piece(Role::Muted, text)], Place::Memory(address));
+    }
+}
+
+/// A line of a listing; `here` marks it where it is what was asked for.
+pub(super) fn instruction(model: &Model, row: &CodeRow, here: bool) -> DocLine {
+    let marked = here || !row.mark.is_empty();
+    let glyphs = model.theme.glyphs();
+    let (arrow, role, text) = if marked {
+        (glyphs.arrow, Role::Bad, Role::Heading)
     } else {
-        format!("{:2}", model.theme.glyphs().arrow)
-    };
-    let role = if row.mark.is_empty() {
-        Role::Plain
-    } else {
-        Role::Bad
+        ("", Role::Plain, Role::Plain)
     };
     let mut pieces = vec![
-        piece(role, format!(" {arrow} ")),
+        piece(role, format!(" {arrow:2} ")),
         piece(Role::Muted, format!("{:x}  ", row.address)),
-        piece(
-            if row.mark.is_empty() {
-                Role::Plain
-            } else {
-                Role::Heading
-            },
-            safe(&row.text),
-        ),
+        piece(text, safe(&row.text)),
     ];
     if let Some((_, name)) = &row.target {
         pieces.push(piece(Role::Link, format!("  <{}>", safe(name))));
@@ -177,9 +233,12 @@ fn instruction(model: &Model, row: &CodeRow, doc: &mut Doc) {
     if !row.mark.is_empty() {
         pieces.push(piece(
             Role::Heading,
-            format!("  {} {}", model.theme.glyphs().line, row.mark),
+            format!("  {} {}", glyphs.line, row.mark),
         ));
     }
-    let to = Place::Memory(row.target.as_ref().map_or(row.address, |(at, _)| *at));
-    doc.link(pieces, to);
+    let to = row.target.as_ref().map_or(row.address, |(at, _)| *at);
+    DocLine {
+        pieces,
+        link: Some(Place::Memory(to)),
+    }
 }

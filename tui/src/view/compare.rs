@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use virtopsy::report::DumpReport;
 
 use crate::cells;
-use crate::doc::{Doc, piece, safe, shown};
+use crate::doc::{Doc, DocLine, piece, safe, shown};
 use crate::model::{Model, Tab};
+use crate::place::{Place, View};
 use crate::theme::Role;
 
 use super::words;
@@ -53,6 +54,11 @@ struct Table<'a> {
 impl Table<'_> {
     /// A row; a mark says where the two differ.
     fn row(&mut self, label: &str, a: &str, b: &str) {
+        self.row_to(label, a, b, None);
+    }
+
+    /// A row that leads somewhere in the dump on screen.
+    fn row_to(&mut self, label: &str, a: &str, b: &str, to: Option<Place>) {
         let indent = if self.doc.width < 60 { 11 } else { 20 };
         let half = self.doc.width.saturating_sub(indent).saturating_sub(4) / 2;
         let (left, right) = (cells::wrap(a, half), cells::wrap(b, half));
@@ -69,7 +75,7 @@ impl Table<'_> {
             let cell = |side: &[String]| {
                 cells::column(side.get(line).map_or("", String::as_str), half, "")
             };
-            self.doc.line(vec![
+            let pieces = vec![
                 piece(
                     Role::Muted,
                     cells::column(
@@ -82,7 +88,11 @@ impl Table<'_> {
                 piece(role, cell(&left)),
                 piece(Role::Plain, "  "),
                 piece(role, cell(&right)),
-            ]);
+            ];
+            self.doc.lines.push(DocLine {
+                pieces,
+                link: to.clone(),
+            });
         }
     }
 }
@@ -123,10 +133,11 @@ fn facts(table: &mut Table<'_>, a: &DumpReport, b: &DumpReport) {
     );
     let reason = |r: &DumpReport| shown(r.crash.as_ref().and_then(|c| c.reason.as_ref()));
     table.row("crash", &reason(a), &reason(b));
-    table.row(
+    table.row_to(
         "callback",
         glyphs.callback(a.callback.state).2,
         glyphs.callback(b.callback.state).2,
+        Some(Place::View(View::Callback)),
     );
     table.row(
         "function",
@@ -140,7 +151,12 @@ fn facts(table: &mut Table<'_>, a: &DumpReport, b: &DumpReport) {
             .collect::<Vec<_>>()
             .join("; ")
     };
-    table.row("lock reports", &splats(a), &splats(b));
+    table.row_to(
+        "lock reports",
+        &splats(a),
+        &splats(b),
+        Some(Place::View(View::Splats)),
+    );
     let issues = |r: &DumpReport| {
         r.known_issues
             .iter()
@@ -163,7 +179,8 @@ fn checks(table: &mut Table<'_>, a: &DumpReport, b: &DumpReport) {
         .map(|c| (safe(&c.id), word(a, &c.id), word(b, &c.id)))
         .collect();
     for (id, left, right) in rows {
-        table.row(&id, left, right);
+        let to = Place::Explain(id.clone());
+        table.row_to(&id, left, right, Some(to));
     }
 }
 
@@ -198,7 +215,8 @@ fn cpus(table: &mut Table<'_>, a: &DumpReport, b: &DumpReport) {
         let word = |side: &BTreeMap<u32, String>| {
             side.get(cpu).cloned().unwrap_or_else(|| "not there".into())
         };
-        table.row(&format!("CPU {cpu}"), &word(&left), &word(&right));
+        let to = left.contains_key(cpu).then_some(Place::Cpu(*cpu));
+        table.row_to(&format!("CPU {cpu}"), &word(&left), &word(&right), to);
     }
     if different.is_empty() {
         table.doc.para(Role::Muted, 1, "none");

@@ -5,10 +5,10 @@ use virtopsy::report::{CpuReport, EvidenceReport};
 use crate::cells;
 use crate::doc::{Doc, DocLine, piece, safe};
 use crate::model::{CpuSort, Model, Tab};
-use crate::place::{Pane, Place};
+use crate::place::Place;
 use crate::theme::Role;
 
-use super::{status, words};
+use super::words;
 
 /// The table's heading.
 pub(super) fn title(tab: &Tab) -> String {
@@ -68,7 +68,7 @@ pub(crate) fn row(model: &Model, tab: &Tab, row: usize, width: usize) -> Option<
 /// The chosen CPU.
 pub(crate) fn detail(model: &Model, tab: &Tab, mut doc: Doc) -> Doc {
     let Some(cpu) = tab.cpu() else {
-        doc.para(Role::Muted, 1, &status::waiting_for(model, tab, Pane::Cpu));
+        doc.para(Role::Muted, 1, "nothing is chosen");
         return doc;
     };
     summary(model, cpu, &mut doc);

@@ -44,12 +44,18 @@ pub(crate) fn row(model: &Model, tab: &Tab, row: usize) -> Option<DocLine> {
     let pieces = vec![
         piece(Role::Muted, head),
         mark,
-        piece(role, escape(line.text)),
+        piece(role, shown(line.text)),
     ];
     Some(DocLine {
         pieces,
         link: splat.or(Some(Place::Record(number))),
     })
+}
+
+/// A line's text, escaped; a tab does no harm, and is as wide as it seems.
+fn shown(text: &[u8]) -> String {
+    let parts: Vec<String> = text.split(|b| *b == b'\t').map(escape).collect();
+    parts.join("    ")
 }
 
 /// Time, caller and level, as far as there is room; blanks for a record's further lines.
@@ -101,7 +107,7 @@ pub(super) fn record(tab: &Tab, number: usize, doc: &mut Doc) {
     );
     doc.gap();
     for line in record.text.as_bytes().split(|b| *b == b'\n') {
-        doc.para(Role::Plain, 0, &escape(line));
+        doc.para(Role::Plain, 0, &shown(line));
     }
 }
 

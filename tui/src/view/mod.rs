@@ -1,21 +1,22 @@
 //! The screen. A view reads the model and changes nothing.
 
+mod banner;
 pub(crate) mod callback;
 pub(crate) mod compare;
 pub(crate) mod cpu_map;
 pub(crate) mod cpus;
 pub(crate) mod help;
 pub(crate) mod log;
+pub(crate) mod machines;
 pub(crate) mod memory;
 pub(crate) mod minimap;
-pub(crate) mod modules;
 pub(crate) mod overview;
 mod pane;
 mod popup;
 pub(crate) mod splats;
 pub(crate) mod stacks;
 mod status;
-mod words;
+pub(crate) mod words;
 
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,6 @@ use crate::model::{Mode, Model};
 use crate::place::Pane;
 
 pub(crate) use status::tab_at;
-pub(crate) use words::{cpu_text, reason_word};
 
 /// Draws everything.
 pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model) {

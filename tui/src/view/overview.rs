@@ -2,14 +2,13 @@
 
 use virtopsy::report::{CheckVerdict, CpuState, DumpReport, ErrorReport};
 
-use crate::cells;
 use crate::doc::{Doc, piece, safe, shown};
 use crate::model::{Model, Tab};
 use crate::place::{Place, View};
 use crate::remote::Remote;
-use crate::theme::{Mark, Role};
+use crate::theme::Role;
 
-use super::{cpu_map, status, words};
+use super::{banner, cpu_map, status, words};
 
 /// Most problem CPUs that are listed by name.
 const MOST_CPUS: usize = 12;
@@ -35,12 +34,13 @@ pub(crate) fn page(model: &Model, tab: &Tab, mut doc: Doc) -> Doc {
     issues(model, report, &mut doc);
     checks(model, report, &mut doc);
     missing(report, &mut doc);
+    bookmarks(tab, &mut doc);
     about(report, &mut doc);
     doc
 }
 
 fn failed(model: &Model, error: &ErrorReport, doc: &mut Doc) {
-    banner(
+    banner::draw(
         model,
         (Role::Bad, "!", "CAN'T BE OPENED"),
         &error.message.to_string(),
@@ -68,7 +68,7 @@ fn waiting(model: &Model, tab: &Tab, doc: &mut Doc) {
     } else {
         (Role::Muted, glyph, "EXAMINING")
     };
-    banner(model, mark, &text, doc);
+    banner::draw(model, mark, &text, doc);
     if let Some(Ok(opened)) = tab.opened.ready() {
         doc.field("kernel", Role::Plain, &shown(opened.release.as_ref()));
         doc.field("format", Role::Plain, &opened.format);
@@ -76,24 +76,10 @@ fn waiting(model: &Model, tab: &Tab, doc: &mut Doc) {
     }
 }
 
-/// A word in large letters' stead: three lines between rules.
-fn banner(model: &Model, mark: Mark, text: &str, doc: &mut Doc) {
-    let (role, glyph, word) = mark;
-    let glyphs = model.theme.glyphs();
-    let rule = glyphs.line.repeat(doc.width.saturating_sub(2));
-    let spaced: String = word.chars().flat_map(|c| [c, ' ']).collect();
-    let wide = cells::width(&spaced).saturating_add(8) < doc.width;
-    let word = if wide { spaced.trim_end() } else { word };
-    doc.line(vec![piece(role, format!(" {rule}"))]);
-    doc.line(vec![piece(role, format!("   {glyph}  {word}"))]);
-    doc.para(Role::Plain, 3, text);
-    doc.line(vec![piece(role, format!(" {rule}"))]);
-}
-
 fn verdict(model: &Model, report: &DumpReport, doc: &mut Doc) {
     let virtualization = &report.virtualization;
     let mark = model.theme.glyphs().verdict(virtualization.verdict);
-    banner(model, mark, &safe(&virtualization.summary), doc);
+    banner::draw(model, mark, &virtualization.summary, doc);
 }
 
 fn cpus(model: &Model, report: &DumpReport, doc: &mut Doc) {
@@ -265,6 +251,25 @@ fn missing(report: &DumpReport, doc: &mut Doc) {
     }
     for note in &report.notes {
         doc.para(Role::Plain, 1, &note.to_string());
+    }
+}
+
+fn bookmarks(tab: &Tab, doc: &mut Doc) {
+    if tab.bookmarks.is_empty() {
+        return;
+    }
+    doc.heading(&format!("Your bookmarks ({})", tab.bookmarks.len()));
+    for mark in &tab.bookmarks {
+        let place = safe(&crate::notes::describe(&mark.place));
+        doc.field_to(&place, Role::Plain, &note(mark), Some(mark.place.clone()));
+    }
+}
+
+fn note(mark: &crate::model::Bookmark) -> String {
+    if mark.note.is_empty() {
+        "(no note)".into()
+    } else {
+        safe(&mark.note)
     }
 }
 

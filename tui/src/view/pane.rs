@@ -16,7 +16,7 @@ use crate::place::Pane;
 use crate::theme::{Role, Theme};
 use crate::update::search_regex;
 
-use super::{help, log, memory, minimap, status};
+use super::{help, log, machines, memory, minimap, stacks, status};
 
 /// Draws a pane.
 pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, areas: &Areas, pane: Pane) {
@@ -188,10 +188,11 @@ fn mark(
 fn heading(frame: &mut Frame<'_>, model: &Model, tab: &Tab, pane: Pane, area: Rect) {
     let glyphs = model.theme.glyphs();
     let focused = model.focus() == pane;
-    let rows = content::rows(model, pane);
-    let place = match rows {
+    let (rows, first) = content::extent(model, pane);
+    let at = tab.list(pane).cursor.saturating_sub(first);
+    let place = match rows.saturating_sub(first) {
         0 => String::new(),
-        n => format!(" {}/{n} ", tab.list(pane).cursor.saturating_add(1).min(n)),
+        n => format!(" {}/{n} ", at.saturating_add(1).min(n)),
     };
     let title = title(model, tab, pane);
     let width = usize::from(area.width);
@@ -229,17 +230,18 @@ fn title(model: &Model, tab: &Tab, pane: Pane) -> String {
         Pane::Splats => "Lock reports".into(),
         Pane::Splat => "Report".into(),
         Pane::Log => log::title(tab),
-        Pane::Stacks => "CPUs".into(),
-        Pane::Stack => tab
-            .stack_cpu()
-            .map_or("Stack".into(), |c| format!("Stacks of CPU {}", c.cpu)),
-        Pane::Modules => "Modules".into(),
-        Pane::Module => "Module".into(),
+        Pane::Stacks => stacks::title(tab),
+        Pane::Stack => stacks::detail_title(tab),
+        Pane::Modules => machines::title(tab),
+        Pane::Module => machines::detail_title(tab),
         Pane::Memory => memory::title(tab),
         Pane::Compare => "Side by side".into(),
         Pane::Overlay => help::title(model),
     }
 }
+
+/// What a memory view says that has nothing to show yet.
+const MEMORY_HELP: &str = "Nothing is shown yet. Press : and type a symbol, an address, or an expression: init_task, percpu(runqueues, 2).curr, *(struct module *)0xffff…, 0xffffffff81000000. Enter on a pointer follows it, Backspace returns.";
 
 /// What stands in a pane without rows.
 fn empty(model: &Model, tab: &Tab, pane: Pane) -> String {
@@ -249,9 +251,14 @@ fn empty(model: &Model, tab: &Tab, pane: Pane) -> String {
             tab.report.ready().is_some(),
             "no CPU passes the filter; Esc shows all",
         ),
-        Pane::Cpus | Pane::Stacks => {
-            none(tab.report.ready().is_some(), "nothing is known of the CPUs")
-        }
+        Pane::Stacks if !tab.task_filter.is_empty() => none(
+            tab.tasks.ready().is_some(),
+            "no CPU and no task passes the filter; Esc shows all",
+        ),
+        Pane::Cpus | Pane::Stacks => tab.report.ready().map(|report| {
+            let why = crate::doc::safe(&report.virtualization.summary);
+            format!("nothing is known of the CPUs; {why}")
+        }),
         Pane::Splats => none(
             tab.report.ready().is_some(),
             "no lock report stands in the log",
@@ -261,11 +268,11 @@ fn empty(model: &Model, tab: &Tab, pane: Pane) -> String {
             "no line passes the filter; Esc shows all",
         ),
         Pane::Log => none(tab.log.ready().is_some(), "the log is empty"),
-        Pane::Modules => none(tab.modules.ready().is_some(), "no module is loaded"),
-        Pane::Memory => none(
-            tab.memory_at.is_none(),
-            "nothing is shown yet: press : and type a symbol or an address",
+        Pane::Modules => none(
+            tab.modules.ready().is_some(),
+            "no module is loaded, and there is no virtual machine",
         ),
+        Pane::Memory => none(tab.memory_at.is_none() && status::is_open(tab), MEMORY_HELP),
         _ => Some(String::new()),
     };
     known.unwrap_or_else(|| status::waiting_for(model, tab, pane))

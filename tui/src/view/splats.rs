@@ -8,8 +8,6 @@ use crate::model::{Model, Tab};
 use crate::place::{Pane, Place};
 use crate::theme::Role;
 
-use super::status;
-
 /// A row of the list.
 pub(crate) fn row(model: &Model, tab: &Tab, row: usize, width: usize) -> Option<DocLine> {
     let splat = tab.report.ready()?.splats.get(row)?;
@@ -45,21 +43,18 @@ pub(crate) fn row(model: &Model, tab: &Tab, row: usize, width: usize) -> Option<
 /// The chosen report.
 pub(crate) fn detail(model: &Model, tab: &Tab, mut doc: Doc) -> Doc {
     let chosen = tab.list(Pane::Splats).cursor;
-    let Some(report) = tab.report.ready() else {
-        doc.para(
-            Role::Muted,
-            1,
-            &status::waiting_for(model, tab, Pane::Splat),
-        );
+    let splats = tab.report.ready().map(|report| report.splats.as_slice());
+    let Some(splat) = splats.and_then(|splats| splats.get(chosen)) else {
+        doc.para(Role::Muted, 1, "nothing is chosen");
         return doc;
     };
-    let Some(splat) = report.splats.get(chosen) else {
-        return doc;
-    };
-    head(splat, &mut doc);
+    doc.para(Role::Heading, 1, &safe(&splat.title));
+    doc.para(Role::Plain, 1, &safe(&splat.sentence));
     let mut page = Page { model, tab, doc };
     page.cycle(splat);
     page.scenario(splat);
+    page.doc.gap();
+    facts(splat, &mut page.doc);
     page.locks(splat);
     page.frames("Backtrace", &splat.trace);
     page.chain(splat);
@@ -72,10 +67,7 @@ pub(crate) fn detail(model: &Model, tab: &Tab, mut doc: Doc) -> Doc {
     page.doc
 }
 
-fn head(splat: &Splat, doc: &mut Doc) {
-    doc.para(Role::Heading, 1, &safe(&splat.title));
-    doc.para(Role::Plain, 1, &safe(&splat.sentence));
-    doc.gap();
+fn facts(splat: &Splat, doc: &mut Doc) {
     let log = Place::LogLine(splat.first_line);
     let cut = if splat.cut { ", broken off" } else { "" };
     doc.field_to(
@@ -95,7 +87,8 @@ fn head(splat: &Splat, doc: &mut Doc) {
     doc.field("kind", Role::Plain, splat.kind.name());
     doc.field("message", Role::Plain, &text(&splat.message));
     doc.field("at", Role::Plain, &text(&splat.location));
-    doc.field("look first", Role::Plain, &text(&splat.guilty));
+    let guilty = splat.guilty.clone().map(Place::Expression);
+    doc.field_to("look first", Role::Plain, &text(&splat.guilty), guilty);
     if let Some(cpu) = splat.cpu {
         doc.field_to("CPU", Role::Plain, &cpu.to_string(), Some(Place::Cpu(cpu)));
     }

@@ -32,6 +32,15 @@ pub(super) fn header(frame: &mut Frame<'_>, model: &Model, areas: &Areas) {
     frame.render_widget(Line::from(spans), areas.tabs);
 }
 
+/// How the views are called where there is more or less room; the one on screen always by its
+/// whole name.
+#[derive(Clone, Copy, Debug)]
+enum Names {
+    Whole,
+    Short,
+    None,
+}
+
 /// Each view's label and the column that it begins at.
 fn labels(model: &Model) -> Vec<(View, String, u16)> {
     let splats = model
@@ -45,43 +54,35 @@ fn labels(model: &Model) -> Vec<(View, String, u16)> {
             .filter(|v| compare || *v != View::Compare || model.view() == *v)
             .enumerate()
     };
-    let label = |number: usize, view: View, letters: usize| {
+    let label = |number: usize, view: View, names: Names| {
         let active = view == model.view();
-        let count = if view == View::Splats && splats > 0 {
-            format!("({splats})")
-        } else {
-            String::new()
+        let name = match names {
+            _ if active => view.name(),
+            Names::Whole => view.name(),
+            Names::Short => view.short_name(),
+            Names::None => "",
         };
-        let name: String = if active {
-            view.name().into()
-        } else {
-            view.name().chars().take(letters).collect()
+        let count = match view {
+            View::Splats if splats > 0 && !name.is_empty() => format!("({splats})"),
+            _ => String::new(),
         };
-        let name = if name.is_empty() {
-            name
-        } else {
-            format!(" {name}")
-        };
-        let (count, end) = if name.is_empty() {
-            (String::new(), "")
-        } else {
-            (count, if active { " " } else { "" })
-        };
-        format!(" {}{name}{count}{end}", number.saturating_add(1))
+        let gap = if name.is_empty() { "" } else { " " };
+        let end = if active { " " } else { "" };
+        format!(" {}{gap}{name}{count}{end}", number.saturating_add(1))
     };
-    // Where there is no room for all names, the others are shortened, or show their key alone.
     let room = usize::from(model.size.0);
-    let fits = |letters: &usize| {
+    let fits = |names: &Names| {
         shown()
-            .map(|(n, v)| cells::width(&label(n, v, *letters)))
+            .map(|(n, v)| cells::width(&label(n, v, *names)))
             .sum::<usize>()
             <= room
     };
-    let letters = [8, 4].into_iter().find(fits).unwrap_or(0);
+    let names = [Names::Whole, Names::Short].into_iter().find(fits);
+    let names = names.unwrap_or(Names::None);
     let mut column = 0u16;
     shown()
         .map(|(number, view)| {
-            let label = label(number, view, letters);
+            let label = label(number, view, names);
             let start = column;
             column = column.saturating_add(cells::width(&label) as u16);
             (view, label, start)
@@ -262,6 +263,11 @@ fn hints(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     frame.render_widget(Line::from(spans), area);
 }
 
+/// Whether there is a dump whose parts can be waited for.
+pub(super) fn is_open(tab: &Tab) -> bool {
+    matches!(tab.opened.ready(), Some(Ok(_)))
+}
+
 /// Why a pane is still empty.
 pub(super) fn waiting_for(model: &Model, tab: &Tab, pane: Pane) -> String {
     let slot = match &tab.opened {
@@ -294,7 +300,8 @@ fn pane_state(tab: &Tab, pane: Pane) -> Option<String> {
     }
     match pane {
         Pane::Log => failed(&tab.log).or_else(|| failed(&tab.log_shown)),
-        Pane::Modules => failed(&tab.modules),
+        Pane::Stacks | Pane::Stack => failed(&tab.report).or_else(|| failed(&tab.tasks)),
+        Pane::Modules | Pane::Module => failed(&tab.modules).or_else(|| failed(&tab.vms)),
         Pane::Memory => failed(&tab.memory),
         _ => failed(&tab.report),
     }

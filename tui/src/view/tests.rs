@@ -40,7 +40,13 @@ looks! {
     log_search: "5 / \"rcu\" Enter n";
     log_record: "5 j j j j j Enter";
     stacks: "6";
-    modules: "7 j";
+    stacks_scan: "6 Tab G Enter G";
+    stacks_task: ": \"vhost\" Enter";
+    vms: "7";
+    modules: ": \"kvm_amd\" Enter";
+    memory_code: ": \"0xffffffff8de5a23a\" Enter";
+    memory_typed: ": \"vhost\" Enter Tab / \"task\" Enter Enter";
+    bookmarks: "2 p b \"look\" Enter '";
     memory: ": \"kvm_emergency_callback\" Enter";
     memory_failed: ": \"no_such_thing\" Enter";
     goto: ": \"cpu\"";

@@ -1,6 +1,7 @@
 //! The words in which states are told; those of the JSON.
 
-use virtopsy::report::{CpuReport, CpuState, Feature, Reason, Strength};
+use virtopsy::report::{CpuReport, CpuState, Feature, Reason, Strength, Text};
+use virtopsy_kernel::TaskInfo;
 
 /// Why a CPU is in its state.
 pub(crate) fn reason_word(reason: Reason) -> &'static str {
@@ -58,6 +59,28 @@ pub(crate) fn cpu_text(cpu: &CpuReport) -> String {
         "{} {state} {reason} {strength} {online} {conflict} {task}",
         cpu.cpu
     )
+}
+
+/// A task's row in words: what a filter looks at.
+pub(crate) fn task_text(task: &TaskInfo) -> String {
+    let kind = if task.kernel_thread { "kernel" } else { "user" };
+    format!(
+        "{} {} {} {kind}",
+        Text::new(task.comm.clone()),
+        task.pid,
+        task.state.letter()
+    )
+}
+
+/// Whether every word is the beginning of one in `text`; `!word` must be of none. The words are
+/// lower case.
+pub(crate) fn matches(text: &str, wanted: &[String]) -> bool {
+    let text = text.to_lowercase();
+    let holds = |word: &str| text.split(' ').any(|part| part.starts_with(word));
+    wanted.iter().all(|word| match word.strip_prefix('!') {
+        Some(word) => !holds(word),
+        None => holds(word),
+    })
 }
 
 /// `1 CPU`, `2 CPUs`.

@@ -68,8 +68,10 @@ pub(crate) fn run(args: &VmsArgs, common: &Common) -> anyhow::Result<Status> {
 
 fn answer(kernel: &Kernel) -> Result<Answer, Error> {
     let list = match kernel.vms() {
-        // No list of VMs: KVM is not loaded. Whether that is so only symbols can tell.
-        Err(e @ Error::NoSymbol { .. }) if kernel.symbols().is_ok() => {
+        // No list of VMs: KVM is not loaded. Whether that is so only symbols and modules can tell.
+        Err(e @ Error::NoSymbol { .. })
+            if kernel.symbols().is_ok() && kernel.modules().broken.is_none() =>
+        {
             tracing::debug!("KVM: {e}");
             return Ok(Answer {
                 kvm: false,
