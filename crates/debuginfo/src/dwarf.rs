@@ -8,27 +8,35 @@
 //!           bits 56-63 tell which one is meant
 //! ```
 //!
-//! Opening notes the units' bounds. The first lookup by name walks the top level
-//! of all units, in parallel, and keeps hash and offset of each definition; the
-//! first definition wins. Enumerators have an index of their own, because there
-//! are many and few questions need them.
+//! Opening notes the units' bounds; a unit is read when something in it is asked
+//! for. A name is looked up in three steps, of which most stop at the first:
+//!
+//! 1. in the units of the kernel's core code ([`Dwarf::look_first_at`]), whose top
+//!    level is walked once and indexed by name;
+//! 2. by where its string lies in `.debug_str`: if nowhere, there is no such name;
+//!    else `.debug_info` is searched for the offset (`search`);
+//! 3. in an index of all units, walked in parallel, where the file's strings are
+//!    stored in a way that step 2 cannot search for.
+//!
+//! In steps 2 and 3 the first definition of the file wins.
 
 mod array;
 mod attribute;
 mod describe;
 mod index;
+mod search;
 mod unit;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use gimli::{EndianSlice, LittleEndian};
 
 use crate::model::{TypeOrigin, Variable};
-use crate::{ElfFile, Error, FileBytes, Tag, Type, TypeId, TypeSource};
+use crate::{DebugFile, ElfFile, Error, FileBytes, Tag, Type, TypeId, TypeSource, VirtAddr};
 
-use index::{Class, Index};
-use unit::{UnitContext, UnitSpan};
+use index::{Class, Index, Wanted};
+use search::{Found, Strings};
+use unit::Units;
 
 /// gimli's reader over borrowed bytes.
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
@@ -43,25 +51,51 @@ const OFFSET_MASK: u64 = (1 << DIMENSION_SHIFT) - 1;
 /// The DWARF of one file.
 #[derive(Debug)]
 pub struct Dwarf {
-    info: FileBytes,
+    info: DebugFile,
     abbrev: FileBytes,
-    strings: FileBytes,
+    strings: Strings,
     line_strings: FileBytes,
     string_offsets: FileBytes,
     addresses: FileBytes,
-    units: Vec<UnitSpan>,
-    /// Of type units: signature to offset of the type.
-    signatures: HashMap<u64, u64>,
-    /// Abbreviations and bases of the units that were used last.
-    contexts: Mutex<HashMap<u64, Arc<UnitContext>>>,
-    names: OnceLock<Result<Index, Error>>,
+    ranges: FileBytes,
+    units: Units,
+    /// The units that names are looked up in first, and what they define.
+    core: OnceLock<Vec<(usize, Indices)>>,
+    all: Indices,
+}
+
+/// Names of one unit or of all, each index built when it is first needed.
+#[derive(Debug, Default)]
+struct Indices {
+    named: OnceLock<Result<Index, Error>>,
     enumerators: OnceLock<Result<Index, Error>>,
 }
 
-/// The sections as gimli wants them.
-#[derive(Clone, Copy)]
+impl Indices {
+    fn get(
+        &self,
+        wanted: Wanted,
+        build: impl FnOnce() -> Result<Index, Error>,
+    ) -> Result<&Index, Error> {
+        let place = match wanted {
+            Wanted::Named => &self.named,
+            Wanted::Enumerators => &self.enumerators,
+        };
+        place.get_or_init(build).as_ref().map_err(Clone::clone)
+    }
+
+    fn bytes(&self) -> usize {
+        [&self.named, &self.enumerators]
+            .iter()
+            .filter_map(|index| index.get()?.as_ref().ok())
+            .map(Index::bytes)
+            .sum()
+    }
+}
+
+/// The sections as gimli wants them; `.debug_info` is read unit by unit.
+#[derive(Clone, Copy, Debug)]
 struct View<'a> {
-    info: gimli::DebugInfo<Slice<'a>>,
     abbrev: gimli::DebugAbbrev<Slice<'a>>,
     strings: gimli::DebugStr<Slice<'a>>,
     line_strings: gimli::DebugLineStr<Slice<'a>>,
@@ -74,57 +108,73 @@ impl Dwarf {
     /// file, relocated. [`Error::NoSection`] if there are none.
     pub fn load(elf: &ElfFile) -> Result<Self, Error> {
         let section = |name: &str| Ok::<_, Error>(elf.relocated_section(name)?.unwrap_or_default());
-        let info = section(".debug_info")?;
-        if info.is_empty() {
+        let info = elf.relocated_file(".debug_info")?;
+        let Some(info) = info.filter(|info| !info.is_empty()) else {
             let hint = "the file was stripped of its debug info, or built without";
             return Err(Error::NoSection {
                 name: ".debug_info".to_owned(),
                 hint,
             });
-        }
-        let mut dwarf = Self {
+        };
+        let dwarf = Self {
+            units: unit::spans(&info)?,
             info,
             abbrev: section(".debug_abbrev")?,
-            strings: section(".debug_str")?,
+            strings: Strings::load(elf)?,
             line_strings: section(".debug_line_str")?,
             string_offsets: section(".debug_str_offsets")?,
             addresses: section(".debug_addr")?,
-            units: Vec::new(),
-            signatures: HashMap::new(),
-            contexts: Mutex::default(),
-            names: OnceLock::new(),
-            enumerators: OnceLock::new(),
+            ranges: section(".debug_aranges")?,
+            core: OnceLock::new(),
+            all: Indices::default(),
         };
-        (dwarf.units, dwarf.signatures) = unit::spans(&dwarf.view())?;
         tracing::debug!(
-            units = dwarf.units.len(),
+            units = dwarf.units.spans.len(),
             bytes = dwarf.info.len(),
             "read DWARF units"
         );
         Ok(dwarf)
     }
 
+    /// Names the code whose units are looked into first, in this order, by
+    /// addresses of functions: what they know is found without searching the
+    /// file. Addresses that `.debug_aranges` does not list are passed over. Only
+    /// the first call has an effect.
+    pub fn look_first_at(&self, code: &[VirtAddr]) {
+        self.core.get_or_init(|| {
+            let mut units: Vec<usize> = Vec::new();
+            for unit in search::units_of(&self.ranges, code) {
+                let number = self.unit_number(unit);
+                units.extend(number.filter(|number| !units.contains(number)));
+            }
+            tracing::debug!(?units, "DWARF units of core code");
+            units
+                .into_iter()
+                .map(|unit| (unit, Indices::default()))
+                .collect()
+        });
+    }
+
     /// How many units there are.
     #[must_use]
     pub fn unit_count(&self) -> usize {
-        self.units.len()
+        self.units.spans.len()
     }
 
     /// How many bytes the indices that were built so far take.
     #[must_use]
     pub fn index_bytes(&self) -> usize {
-        [&self.names, &self.enumerators]
-            .iter()
-            .filter_map(|index| index.get()?.as_ref().ok())
-            .map(Index::bytes)
+        let core = self.core.get().into_iter().flatten();
+        core.map(|(_, indices)| indices)
+            .chain([&self.all])
+            .map(Indices::bytes)
             .sum()
     }
 
     fn view(&self) -> View<'_> {
         View {
-            info: gimli::DebugInfo::new(&self.info, LittleEndian),
             abbrev: gimli::DebugAbbrev::new(&self.abbrev, LittleEndian),
-            strings: gimli::DebugStr::new(&self.strings, LittleEndian),
+            strings: gimli::DebugStr::new(self.strings.bytes(), LittleEndian),
             line_strings: gimli::Section::load(|_| {
                 Ok::<_, gimli::Error>(EndianSlice::new(&self.line_strings, LittleEndian))
             })
@@ -134,18 +184,38 @@ impl Dwarf {
         }
     }
 
-    fn names(&self) -> Result<&Index, Error> {
-        self.names
-            .get_or_init(|| index::names(&self.view(), &self.units))
-            .as_ref()
-            .map_err(Clone::clone)
+    /// A definition that the core code knows.
+    fn in_core(&self, class: Class, name: &str) -> Result<Option<u64>, Error> {
+        for (number, indices) in self.core.get().into_iter().flatten() {
+            let wanted = Wanted::of(class);
+            let index = indices.get(wanted, || {
+                self.with_unit(*number, |unit| index::of_unit(unit, wanted))
+            })?;
+            if let Some(offset) = index.offset(class, name.as_bytes())
+                && self.is_named(class, offset, name)?
+            {
+                return Ok(Some(offset));
+            }
+        }
+        Ok(None)
     }
 
-    fn enumerators(&self) -> Result<&Index, Error> {
-        let built = self
-            .enumerators
-            .get_or_init(|| index::enumerators(&self.view(), &self.units));
-        built.as_ref().map_err(Clone::clone)
+    /// The first definition of the file.
+    fn in_all(&self, class: Class, name: &str) -> Result<Option<u64>, Error> {
+        if !self.strings.may_have(name) {
+            return Ok(None);
+        }
+        let wanted = Wanted::of(class);
+        let index = self.all.get(wanted, || index::of_all(self, wanted))?;
+        match index.offset(class, name.as_bytes()) {
+            Some(offset) if self.is_named(class, offset, name)? => Ok(Some(offset)),
+            _ => Ok(None),
+        }
+    }
+
+    /// An index knows hashes only, and leads from an enumerator to its enum.
+    fn is_named(&self, class: Class, offset: u64, name: &str) -> Result<bool, Error> {
+        Ok(class == Class::Enumerator || self.name_at(offset)?.as_deref() == Some(name))
     }
 }
 
@@ -155,12 +225,16 @@ impl TypeSource for Dwarf {
     }
 
     fn find(&self, tag: Tag, name: &str) -> Result<Option<TypeId>, Error> {
-        let Some(offset) = self.names()?.offset(Class::from(tag), name.as_bytes()) else {
-            return Ok(None);
+        let class = Class::from(tag);
+        if let Some(offset) = self.in_core(class, name)? {
+            return Ok(Some(TypeId(offset)));
+        }
+        let found = match self.search(class, name)? {
+            Found::At(offset) => Some(offset),
+            Found::Nowhere => None,
+            Found::NotSearchable => self.in_all(class, name)?,
         };
-        // The index knows hashes only.
-        let same = self.name_at(offset)?.as_deref() == Some(name);
-        Ok(same.then_some(TypeId(offset)))
+        Ok(found.map(TypeId))
     }
 
     fn describe(&self, id: TypeId) -> Result<Type, Error> {
@@ -171,20 +245,24 @@ impl TypeSource for Dwarf {
     }
 
     fn variable(&self, name: &str) -> Result<Option<Variable>, Error> {
-        let index = self.names()?;
+        let mut found = self.in_core(Class::Variable, name)?;
         for class in [Class::Variable, Class::VariableDeclared] {
-            if let Some(offset) = index.offset(class, name.as_bytes()) {
-                return self.variable_at(offset, name);
+            if found.is_none() {
+                found = self.in_all(class, name)?;
             }
         }
-        Ok(None)
+        match found {
+            Some(offset) => self.variable_at(offset, name),
+            None => Ok(None),
+        }
     }
 
     fn enumerator(&self, name: &str) -> Result<Option<i64>, Error> {
-        let Some(offset) = self
-            .enumerators()?
-            .offset(Class::Enumerator, name.as_bytes())
-        else {
+        let offset = match self.in_core(Class::Enumerator, name)? {
+            None => self.in_all(Class::Enumerator, name)?,
+            found => found,
+        };
+        let Some(offset) = offset else {
             return Ok(None);
         };
         let Type::Enum { enumerators, .. } = self.describe(TypeId(offset))? else {

@@ -6,16 +6,14 @@
 //! ```
 //!
 //! Only section headers are read when a file is opened (`elf(5)`, gABI
-//! chapter 4). Symbols and notes are read when asked for.
+//! chapter 4). A section is read, and decompressed, when it is asked for.
 
 mod header;
-
-use std::borrow::Cow;
 
 use crate::inflate::{Packing, unpack};
 use crate::read::{c_str_at, u16_at, u32_at, u64_at};
 use crate::relocation;
-use crate::{Error, FileBytes, SymbolTable, VirtAddr};
+use crate::{DebugFile, Error, FileBytes, SymbolTable, VirtAddr};
 
 pub use header::ElfType;
 use header::Header;
@@ -31,6 +29,8 @@ pub(crate) const SHT_NOBITS: u32 = 8;
 pub(crate) const SHF_WRITE: u64 = 1;
 pub(crate) const SHF_ALLOC: u64 = 2;
 pub(crate) const SHF_EXECINSTR: u64 = 4;
+pub(crate) const SHF_MERGE: u64 = 0x10;
+pub(crate) const SHF_STRINGS: u64 = 0x20;
 const SHF_COMPRESSED: u64 = 0x800;
 const NT_GNU_BUILD_ID: u32 = 3;
 /// The longest build-id that is taken, in bytes; the usual one has 20.
@@ -60,19 +60,19 @@ pub struct Section {
 /// An ELF file with its section headers.
 #[derive(Debug)]
 pub struct ElfFile {
-    bytes: FileBytes,
+    file: DebugFile,
     header: Header,
     sections: Vec<Section>,
 }
 
 impl ElfFile {
     /// Reads the headers of a 64-bit little-endian ELF file.
-    pub fn parse(bytes: impl Into<FileBytes>) -> Result<Self, Error> {
-        let bytes = bytes.into();
-        let header = Header::parse(&bytes)?;
-        let sections = header.sections(&bytes)?;
+    pub fn parse(file: impl Into<DebugFile>) -> Result<Self, Error> {
+        let file = file.into();
+        let header = Header::parse(&file.first("ELF header", header::FIRST_BYTES)?)?;
+        let sections = header.sections(&file)?;
         Ok(Self {
-            bytes,
+            file,
             header,
             sections,
         })
@@ -106,29 +106,21 @@ impl ElfFile {
     }
 
     /// The bytes of a section, decompressed; `None` if there is no such section
-    /// or it holds no bytes in this file.
+    /// or it holds no bytes in this file. A compressed `.debug_…` may also be
+    /// there as `.zdebug_…`.
     ///
-    /// They are borrowed unless they were compressed. Relocations are not
-    /// applied: see [`Self::relocated_section`].
-    pub fn section_data(&self, name: &str) -> Result<Option<Cow<'_, [u8]>>, Error> {
-        let Some((_, section)) = self.section(name) else {
-            return Ok(None);
-        };
-        if section.flags & SHF_COMPRESSED == 0 && section.kind != SHT_NOBITS {
-            return self.raw(section).map(|(start, len)| {
-                self.bytes
-                    .get(start..start.saturating_add(len))
-                    .map(Cow::Borrowed)
-            });
+    /// Relocations are not applied: see [`Self::relocated_section`]. Of a large
+    /// section of which little is needed, [`Self::section_file`]'s pieces can be read.
+    pub fn section_bytes(&self, name: &str) -> Result<Option<FileBytes>, Error> {
+        match self.section_file(name)? {
+            Some(section) => section.whole("ELF section").map(Some),
+            None => Ok(None),
         }
-        Ok(self
-            .section_bytes(name)?
-            .map(|bytes| Cow::Owned(bytes.to_vec())))
     }
 
-    /// Like [`Self::section_data`], as bytes that outlive this file's handle.
-    /// A compressed `.debug_…` may also be there as `.zdebug_…`.
-    pub fn section_bytes(&self, name: &str) -> Result<Option<FileBytes>, Error> {
+    /// Like [`Self::section_bytes`], as a file of its own, of which nothing is
+    /// read yet unless it had to be decompressed.
+    pub fn section_file(&self, name: &str) -> Result<Option<DebugFile>, Error> {
         if let Some((_, section)) = self.section(name) {
             return self.unpacked(section);
         }
@@ -144,43 +136,55 @@ impl ElfFile {
     /// Like [`Self::section_bytes`], with the relocations of a relocatable file
     /// applied; addresses become those of [`Self::section_at`].
     pub fn relocated_section(&self, name: &str) -> Result<Option<FileBytes>, Error> {
-        let Some(bytes) = self.section_bytes(name)? else {
+        match self.relocated_file(name)? {
+            Some(section) => section.whole("ELF section").map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Like [`Self::section_file`], with the relocations of a relocatable file
+    /// applied.
+    pub fn relocated_file(&self, name: &str) -> Result<Option<DebugFile>, Error> {
+        let Some(file) = self.section_file(name)? else {
             return Ok(None);
         };
         match self.section(name) {
             Some((number, _)) if self.header.elf_type == ElfType::Relocatable => {
-                relocation::apply(self, number, bytes).map(Some)
+                let bytes = file.whole("ELF section")?;
+                relocation::apply(self, number, bytes).map(|bytes| Some(bytes.into()))
             }
-            _ => Ok(Some(bytes)),
+            _ => Ok(Some(file)),
         }
     }
 
     /// The bytes of one section, decompressed; empty if it holds none.
     pub(crate) fn bytes_of(&self, section: &Section) -> Result<FileBytes, Error> {
-        Ok(self.unpacked(section)?.unwrap_or_default())
-    }
-
-    fn raw(&self, section: &Section) -> Result<(usize, usize), Error> {
-        let start = usize::try_from(section.offset).unwrap_or(usize::MAX);
-        let len = usize::try_from(section.size).unwrap_or(usize::MAX);
-        if start
-            .checked_add(len)
-            .is_none_or(|end| end > self.bytes.len())
-        {
-            return Err(Error::truncated("ELF section", &self.bytes, start, len));
+        match self.unpacked(section)? {
+            Some(file) => file.whole("ELF section"),
+            None => Ok(FileBytes::default()),
         }
-        Ok((start, len))
     }
 
-    fn unpacked(&self, section: &Section) -> Result<Option<FileBytes>, Error> {
+    /// A section as it lies in the file.
+    fn raw(&self, section: &Section) -> Result<DebugFile, Error> {
+        let part = self.file.part(section.offset, section.size);
+        part.ok_or_else(|| Error::Truncated {
+            place: "ELF section",
+            offset: section.offset,
+            need: section.size,
+            have: self.file.len().saturating_sub(section.offset),
+        })
+    }
+
+    fn unpacked(&self, section: &Section) -> Result<Option<DebugFile>, Error> {
         if section.kind == SHT_NOBITS {
             return Ok(None);
         }
-        let (start, len) = self.raw(section)?;
-        let bytes = self.bytes.slice(start, len).unwrap_or_default();
+        let raw = self.raw(section)?;
         if section.flags & SHF_COMPRESSED == 0 {
-            return Ok(Some(bytes));
+            return Ok(Some(raw));
         }
+        let bytes = raw.whole("ELF section")?;
         // Elf64_Chdr: ch_type u32, reserved u32, ch_size u64, ch_addralign u64.
         let short = || Error::truncated("ELF compression header", &bytes, 0, 24);
         let size = u64_at(&bytes, 8).ok_or_else(short)?;
@@ -193,24 +197,20 @@ impl ElfFile {
             }
         };
         let packed = bytes.get(24..).ok_or_else(short)?;
-        unpack(packing, packed, Some(size), "compressed ELF section").map(Some)
+        let unpacked = unpack(packing, packed, Some(size), "compressed ELF section")?;
+        Ok(Some(unpacked.into()))
     }
 
     /// GNU's older form: `ZLIB`, the size as a big-endian u64, a zlib stream.
-    fn unpacked_zdebug(&self, section: &Section) -> Result<FileBytes, Error> {
-        let (start, len) = self.raw(section)?;
-        let bytes = self.bytes.slice(start, len).unwrap_or_default();
+    fn unpacked_zdebug(&self, section: &Section) -> Result<DebugFile, Error> {
+        let bytes = self.raw(section)?.whole("ELF section")?;
         if bytes.get(..4) != Some(b"ZLIB") {
-            return Ok(bytes);
+            return Ok(bytes.into());
         }
         let short = || Error::truncated(".zdebug section", &bytes, 4, 8);
         let size = u64::swap_bytes(u64_at(&bytes, 4).ok_or_else(short)?);
-        unpack(
-            Packing::Zlib,
-            bytes.get(12..).unwrap_or_default(),
-            Some(size),
-            ".zdebug section",
-        )
+        let packed = bytes.get(12..).unwrap_or_default();
+        unpack(Packing::Zlib, packed, Some(size), ".zdebug section").map(DebugFile::from)
     }
 
     /// Where a section starts in this file's addresses.
@@ -251,7 +251,7 @@ impl ElfFile {
             .iter()
             .filter(|section| section.kind == SHT_NOTE)
             .find_map(|section| {
-                let bytes = self.unpacked(section).ok()??;
+                let bytes = self.bytes_of(section).ok()?;
                 build_id_in_notes(&bytes)
             })
     }

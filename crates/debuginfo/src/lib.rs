@@ -11,8 +11,8 @@
 //!                   ──► ModuleSymbols ──────────┘
 //! ```
 //!
-//! The crate reads no dump: it is handed bytes ([`FileBytes`]) and answers
-//! questions about them. Which files belong to a kernel is [`find`]'s matter.
+//! The crate reads no dump: it is handed bytes ([`FileBytes`]) and files that it
+//! reads pieces of ([`DebugFile`]), and answers questions about them. Which files belong to a kernel is [`find`]'s matter.
 //! Every address is as the source states it: for files that is the address
 //! before KASLR, for tables read from a dump the address at run time.
 //!
@@ -43,7 +43,7 @@ mod symtab;
 
 pub use addr::VirtAddr;
 pub use btf::Btf;
-pub use bytes::{FileBytes, Files, ReadFiles};
+pub use bytes::{DebugFile, FileBytes, Files, ReadFiles};
 pub use cfi::{CallFrames, FrameRule};
 pub use dwarf::Dwarf;
 pub use elf::{ElfFile, ElfType};
@@ -69,6 +69,7 @@ mod tests {
     fn everything_that_is_shared_between_threads_may_be() {
         fn shared<T: Send + Sync>() {}
         shared::<FileBytes>();
+        shared::<DebugFile>();
         shared::<ElfFile>();
         shared::<Btf>();
         shared::<Dwarf>();

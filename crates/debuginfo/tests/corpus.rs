@@ -430,7 +430,7 @@ fn reading_is_fast_enough_to_do_it_anew_each_time() {
 /// The bytes of a linked file from an address to the end of its section.
 fn bytes_from(elf: &ElfFile, address: VirtAddr) -> Vec<u8> {
     let (section, offset) = elf.section_at(address).unwrap();
-    elf.section_data(&section.name).unwrap().unwrap()[offset as usize..].to_vec()
+    elf.section_bytes(&section.name).unwrap().unwrap()[offset as usize..].to_vec()
 }
 
 /// The tables of kallsyms as they lie in a vmlinux, read as from a dump: only

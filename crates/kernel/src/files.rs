@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use virtopsy_debuginfo::{
-    ElfFile, FileBytes, Files, KernelFiles, ReadFiles, Search, TypeSource, find::open_elf,
+    DebugFile, ElfFile, Files, KernelFiles, ReadFiles, Search, TypeSource, find::open_elf,
 };
 use virtopsy_vmcore::VmcoreInfo;
 
@@ -26,23 +26,22 @@ impl Vmlinux {
     }
 }
 
-/// Opens files and keeps the last one: a vmlinux is looked at to compare its build-id, and then
-/// used, and it can have hundreds of megabytes.
+/// Opens files and keeps the last one: what is looked at to compare its build-id, and what is used
+/// then, is one file, although another may take its name in between.
 #[derive(Default)]
-struct LastFile(Mutex<Option<(PathBuf, FileBytes)>>);
+struct LastFile(Mutex<Option<(PathBuf, DebugFile)>>);
 
 impl Files for LastFile {
-    fn open(&self, path: &Path) -> io::Result<FileBytes> {
+    fn open(&self, path: &Path) -> io::Result<DebugFile> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, bytes)) = &*last
+        if let Some((known, file)) = &*last
             && known == path
         {
-            return Ok(bytes.clone());
+            return Ok(file.clone());
         }
-        *last = None; // before the next is read: never two at once
-        let bytes = ReadFiles.open(path)?;
-        *last = Some((path.to_owned(), bytes.clone()));
-        Ok(bytes)
+        let file = ReadFiles.open(path)?;
+        *last = Some((path.to_owned(), file.clone()));
+        Ok(file)
     }
 }
 

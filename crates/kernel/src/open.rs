@@ -206,7 +206,10 @@ fn kernel_types(
     }
     if dwarf_allowed {
         match vmlinux.map(Dwarf::load) {
-            Some(Ok(dwarf)) => return Ok((Arc::new(dwarf), TypesOrigin::Dwarf)),
+            Some(Ok(dwarf)) => {
+                dwarf.look_first_at(&core_code(parts));
+                return Ok((Arc::new(dwarf), TypesOrigin::Dwarf));
+            }
             Some(Err(e)) => tried.push(format!("DWARF of the vmlinux: {e}")),
             None => tried.push("DWARF: no vmlinux (give one with --vmlinux)".into()),
         }
@@ -214,6 +217,25 @@ fn kernel_types(
     Err(Error::NoTypes {
         why: tried.join("; "),
     })
+}
+
+/// Functions, at their link-time addresses, whose files know between them nearly every type that
+/// is asked for: scheduler, modules, the way to the crash kernel, the log, lockdep.
+fn core_code(parts: &Parts) -> Vec<VirtAddr> {
+    const FUNCTIONS: [&str; 5] = [
+        "schedule",
+        "load_module",
+        "native_machine_crash_shutdown",
+        "vprintk_emit",
+        "lock_acquire",
+    ];
+    let bias = parts.vmcoreinfo.kernel_offset().unwrap_or(0);
+    let symbols = parts.symbols.as_ref().ok();
+    FUNCTIONS
+        .iter()
+        .filter_map(|name| symbols?.get(name))
+        .map(|symbol| VirtAddr(symbol.address.0.wrapping_sub(bias)))
+        .collect()
 }
 
 fn kernel_btf(

@@ -90,13 +90,15 @@ impl<'a> Unit<'a> {
             AttributeValue::UnitRef(offset) => Ok(Some(self.start.saturating_add(offset.0 as u64))),
             AttributeValue::DebugInfoRef(offset) => Ok(Some(offset.0 as u64)),
             AttributeValue::DebugInfoRefSup(_) => Err(dwz()),
-            AttributeValue::DebugTypesRef(signature) => match dwarf.signatures.get(&signature.0) {
-                Some(offset) => Ok(Some(*offset)),
-                None => Err(Error::unsupported(
-                    "a type in section .debug_types",
-                    "build the kernel without -fdebug-types-section",
-                )),
-            },
+            AttributeValue::DebugTypesRef(signature) => {
+                match dwarf.units.signatures.get(&signature.0) {
+                    Some(offset) => Ok(Some(*offset)),
+                    None => Err(Error::unsupported(
+                        "a type in section .debug_types",
+                        "build the kernel without -fdebug-types-section",
+                    )),
+                }
+            }
             other => {
                 let found = format!("{other:?}");
                 Err(Error::malformed(

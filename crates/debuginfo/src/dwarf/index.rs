@@ -1,7 +1,7 @@
 //! The index from names to top-level entries.
 //!
-//! A kernel has some thousand units that repeat the same headers' types, so
-//! that of twenty million entries some hundred thousand names remain. Each
+//! Of one unit, or of all. A kernel has some thousand units that repeat the same
+//! headers' types, so that of twenty million entries some hundred thousand names remain. Each
 //! thread notes the names of its share of units; a name that it has met as an
 //! offset of `.debug_str` is not even hashed again.
 
@@ -15,8 +15,8 @@ use crate::name_index::hash64;
 use crate::{Error, Tag};
 
 use super::attribute::string;
-use super::unit::{UnitContext, UnitSpan, header_at};
-use super::{Slice, View, gimli_error};
+use super::unit::Unit;
+use super::{Dwarf, Slice, gimli_error};
 
 /// What a name is the name of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,22 +90,33 @@ impl Index {
 
 /// Which names an index is built of.
 #[derive(Clone, Copy, Debug)]
-enum Wanted {
+pub(super) enum Wanted {
+    /// Types, functions and variables.
     Named,
+    /// Enumerators of all enums.
     Enumerators,
 }
 
-/// Types, functions and variables.
-pub(super) fn names(view: &View<'_>, units: &[UnitSpan]) -> Result<Index, Error> {
-    build(view, units, Wanted::Named)
+impl Wanted {
+    /// The index that a class of names stands in.
+    pub(super) fn of(class: Class) -> Self {
+        match class {
+            Class::Enumerator => Self::Enumerators,
+            _ => Self::Named,
+        }
+    }
 }
 
-/// Enumerators of all enums.
-pub(super) fn enumerators(view: &View<'_>, units: &[UnitSpan]) -> Result<Index, Error> {
-    build(view, units, Wanted::Enumerators)
+/// An index of one unit.
+pub(super) fn of_unit(unit: &Unit<'_>, wanted: Wanted) -> Result<Index, Error> {
+    let mut found = Found::default();
+    walk_unit(unit, &mut found, wanted)?;
+    Ok(sorted(found.first))
 }
 
-fn build(view: &View<'_>, units: &[UnitSpan], wanted: Wanted) -> Result<Index, Error> {
+/// An index of all units.
+pub(super) fn of_all(dwarf: &Dwarf, wanted: Wanted) -> Result<Index, Error> {
+    let units: Vec<usize> = (0..dwarf.unit_count()).collect();
     // A few shares a thread: even out the work, and keep few maps to merge.
     let share = units
         .len()
@@ -116,17 +127,22 @@ fn build(view: &View<'_>, units: &[UnitSpan], wanted: Wanted) -> Result<Index, E
         .map(|chunk| {
             let mut found = Found::default();
             for unit in chunk {
-                walk_unit(view, *unit, &mut found, wanted)?;
+                dwarf.with_unit(*unit, |unit| walk_unit(unit, &mut found, wanted))?;
             }
             Ok(found.first)
         })
         .try_reduce(FastMap::default, |one, other| Ok(merge(one, other)))?;
-    let mut entries: Vec<_> = merged.into_iter().collect();
+    let index = sorted(merged);
+    tracing::debug!(names = index.entries.len(), "indexed DWARF");
+    Ok(index)
+}
+
+fn sorted(first: FastMap<u64>) -> Index {
+    let mut entries: Vec<_> = first.into_iter().collect();
     entries.sort_unstable();
-    tracing::debug!(names = entries.len(), "indexed DWARF");
-    Ok(Index {
+    Index {
         entries: entries.into_boxed_slice(),
-    })
+    }
 }
 
 /// Of two definitions the one with the lower offset wins, whoever found it.
@@ -168,36 +184,23 @@ struct Entry<'a> {
 
 /// One unit being walked.
 struct Walk<'w, 'a> {
-    view: &'w View<'a>,
-    header: &'w gimli::UnitHeader<Slice<'a>>,
-    context: &'w UnitContext,
+    unit: &'w Unit<'a>,
     found: &'w mut Found,
 }
 
-fn walk_unit(
-    view: &View<'_>,
-    span: UnitSpan,
-    found: &mut Found,
-    wanted: Wanted,
-) -> Result<(), Error> {
-    let header = header_at(view, span.start)?;
-    let context = UnitContext::read(view, &header, span.start)?;
-    let mut walk = Walk {
-        view,
-        header: &header,
-        context: &context,
-        found,
-    };
+fn walk_unit(unit: &Unit<'_>, found: &mut Found, wanted: Wanted) -> Result<(), Error> {
+    let (header, abbreviations, start) = (&unit.header, &unit.context.abbreviations, unit.start);
+    let mut walk = Walk { unit, found };
     let mut raw = header
-        .entries_raw(&context.abbreviations, None)
-        .map_err(gimli_error(span.start))?;
-    let root = walk.entry(&mut raw).map_err(gimli_error(span.start))?;
+        .entries_raw(abbreviations, None)
+        .map_err(gimli_error(start))?;
+    let root = walk.entry(&mut raw).map_err(gimli_error(start))?;
     if root.is_none_or(|root| !root.has_children) {
         return Ok(());
     }
     let mut level = 1;
     while !raw.is_empty() {
-        let at = span.start.saturating_add(raw.next_offset().0 as u64);
+        let at = start.saturating_add(raw.next_offset().0 as u64);
         let error = gimli_error(at);
         let Some(entry) = walk.entry(&mut raw).map_err(&error)? else {
             break;
@@ -212,7 +215,7 @@ fn walk_unit(
         match entry.sibling.filter(|sibling| *sibling > raw.next_offset()) {
             Some(sibling) => {
                 raw = header
-                    .entries_raw(&context.abbreviations, Some(sibling))
+                    .entries_raw(abbreviations, Some(sibling))
                     .map_err(&error)?;
                 level = 0;
             }
@@ -302,8 +305,9 @@ impl<'a> Walk<'_, 'a> {
         at: u64,
     ) -> Result<(), Error> {
         let mut raw = self
+            .unit
             .header
-            .entries_raw(&self.context.abbreviations, Some(declared))
+            .entries_raw(&self.unit.context.abbreviations, Some(declared))
             .map_err(gimli_error(at))?;
         match self
             .entry(&mut raw)
@@ -319,9 +323,10 @@ impl<'a> Walk<'_, 'a> {
         if entry.class != Some(Class::Enum) || !entry.has_children {
             return Ok(());
         }
-        let abbreviations = &self.context.abbreviations;
+        let abbreviations = &self.unit.context.abbreviations;
         let error = gimli_error(at);
         let mut raw = self
+            .unit
             .header
             .entries_raw(abbreviations, Some(entry.unit_offset))
             .map_err(&error)?;
@@ -354,9 +359,10 @@ impl<'a> Walk<'_, 'a> {
                 return Ok(());
             }
         }
-        let (format, base) = (self.header.format(), self.context.string_offsets_base);
+        let unit = self.unit;
+        let (format, base) = (unit.header.format(), unit.context.string_offsets_base);
         // A name in another file (dwz) is not found by name; describe() says why.
-        if let Some(name) = string(self.view, format, base, name).map_err(gimli_error(at))? {
+        if let Some(name) = string(&unit.view, format, base, name).map_err(gimli_error(at))? {
             self.found.first.entry(class.hash(name)).or_insert(at);
         }
         Ok(())

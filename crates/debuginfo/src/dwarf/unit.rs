@@ -1,24 +1,36 @@
 //! Units: where they are, and what is needed to read their entries.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::OnceLock;
 
 use gimli::{
-    AttributeValue, DebugAddrBase, DebugInfoOffset, DebugStrOffsetsBase, UnitOffset, UnitType,
+    AttributeValue, DebugAddrBase, DebugInfoOffset, DebugStrOffsetsBase, LittleEndian, UnitOffset,
 };
 
-use crate::Error;
+use crate::read::{u8_at, u16_at, u32_at, u64_at};
+use crate::{DebugFile, Error, FileBytes};
 
 use super::{Die, Dwarf, Slice, View, gimli_error};
 
-/// How many units' abbreviations are kept (about 20 kB each).
-const MAX_CONTEXTS: usize = 256;
+const PLACE: &str = ".debug_info";
+/// The longest header of a unit: that of a DWARF 5 type unit of 64-bit DWARF.
+const LONGEST_HEADER: u64 = 12 + 2 + 1 + 1 + 8 + 8 + 8;
+/// The most units of one file. A kernel has some thousand.
+const MAX_UNITS: usize = 1 << 20;
 
-/// Where a unit lies in `.debug_info`, header included, end exclusive.
-#[derive(Clone, Copy, Debug)]
+/// Where a unit lies in `.debug_info`, header included, and what was read of it.
+#[derive(Debug)]
 pub(super) struct UnitSpan {
     pub(super) start: u64,
-    pub(super) end: u64,
+    pub(super) len: u64,
+    loaded: OnceLock<Result<UnitData, Error>>,
+}
+
+/// A unit's bytes, and what its entries are read with.
+#[derive(Debug)]
+pub(super) struct UnitData {
+    bytes: FileBytes,
+    context: UnitContext,
 }
 
 /// What a unit's entries are read with.
@@ -34,82 +46,160 @@ pub(super) struct UnitContext {
 pub(super) struct Unit<'a> {
     pub(super) view: View<'a>,
     pub(super) header: gimli::UnitHeader<Slice<'a>>,
-    pub(super) context: Arc<UnitContext>,
+    pub(super) context: &'a UnitContext,
     pub(super) start: u64,
 }
 
 /// The bounds of all units, and the types of type units by signature.
-pub(super) fn spans(view: &View<'_>) -> Result<(Vec<UnitSpan>, HashMap<u64, u64>), Error> {
-    let mut spans = Vec::new();
-    let mut signatures = HashMap::new();
-    let mut headers = view.info.units();
-    let mut at = 0;
-    while let Some(header) = headers.next().map_err(gimli_error(at))? {
-        let start = header
-            .debug_info_offset()
-            .map_or(at, |offset| offset.0 as u64);
-        let end = start.saturating_add(header.length_including_self() as u64);
-        if let UnitType::Type {
-            type_signature,
-            type_offset,
-        } = header.type_()
-        {
-            signatures.insert(type_signature.0, start.saturating_add(type_offset.0 as u64));
+#[derive(Debug, Default)]
+pub(super) struct Units {
+    pub(super) spans: Vec<UnitSpan>,
+    pub(super) signatures: HashMap<u64, u64>,
+    /// Whether some unit is of 64-bit DWARF.
+    pub(super) wide: bool,
+}
+
+/// Reads the headers of all units and nothing between them.
+pub(super) fn spans(info: &DebugFile) -> Result<Units, Error> {
+    let mut units = Units::default();
+    let mut start = 0;
+    while start < info.len() {
+        let have = info.len() - start;
+        let header = info.bytes(PLACE, start, LONGEST_HEADER.min(have))?;
+        let short = || Error::Truncated {
+            place: PLACE,
+            offset: start,
+            need: LONGEST_HEADER,
+            have,
+        };
+        // unit_length; behind ffffffff it has eight bytes.
+        let (len, wide) = match u32_at(&header, 0).ok_or_else(short)? {
+            u32::MAX => (u64_at(&header, 4).ok_or_else(short)?, true),
+            len => (len.into(), false),
+        };
+        let after_length = if wide { 12 } else { 4 };
+        let whole = len.checked_add(after_length).filter(|len| *len <= have);
+        let whole = whole.ok_or(Error::Truncated {
+            place: PLACE,
+            offset: start,
+            need: len,
+            have,
+        })?;
+        if let Some((signature, offset)) = type_unit(&header, after_length as usize, wide) {
+            units
+                .signatures
+                .insert(signature, start.saturating_add(offset));
         }
-        spans.push(UnitSpan { start, end });
-        at = end;
+        units.wide |= wide;
+        if units.spans.len() >= MAX_UNITS {
+            let found = format!("more, at offset {start:#x}");
+            return Err(Error::malformed(PLACE, 0, "at most 2^20 units", found));
+        }
+        units.spans.push(UnitSpan {
+            start,
+            len: whole,
+            loaded: OnceLock::new(),
+        });
+        start = start.saturating_add(whole);
     }
-    Ok((spans, signatures))
+    Ok(units)
+}
+
+/// Signature, and offset of the type, of a DWARF 5 type unit (`DW_UT_type`, 2).
+fn type_unit(header: &[u8], at: usize, wide: bool) -> Option<(u64, u64)> {
+    let version = u16_at(header, at)?;
+    if version != 5 || u8_at(header, at + 2)? != 2 {
+        return None;
+    }
+    let offset_len = if wide { 8 } else { 4 };
+    let signature_at = at + 4 + offset_len;
+    let offset = match wide {
+        true => u64_at(header, signature_at + 8)?,
+        false => u32_at(header, signature_at + 8)?.into(),
+    };
+    Some((u64_at(header, signature_at)?, offset))
 }
 
 impl Dwarf {
-    /// The unit that holds an offset of `.debug_info`.
-    pub(super) fn unit_of(&self, offset: u64) -> Result<Unit<'_>, Error> {
-        let after = self.units.partition_point(|unit| unit.start <= offset);
-        let span = after.checked_sub(1).and_then(|index| self.units.get(index));
-        let span = span.filter(|span| offset < span.end);
-        let span = span.ok_or(Error::BadTypeId {
-            id: offset,
-            limit: self.info.len() as u64,
-        })?;
-        let view = self.view();
-        let header = header_at(&view, span.start)?;
-        let context = self.context(&view, &header, span.start)?;
-        Ok(Unit {
-            view,
-            header,
-            context,
-            start: span.start,
-        })
+    /// The number of the unit that holds an offset of `.debug_info`.
+    pub(super) fn unit_number(&self, offset: u64) -> Option<usize> {
+        let spans = &self.units.spans;
+        let number = spans
+            .partition_point(|unit| unit.start <= offset)
+            .checked_sub(1)?;
+        let span = spans.get(number)?;
+        (offset - span.start < span.len).then_some(number)
     }
 
-    fn context(
+    /// The unit that holds an offset of `.debug_info`.
+    pub(super) fn unit_of(&self, offset: u64) -> Result<Unit<'_>, Error> {
+        let number = self.unit_number(offset).ok_or(Error::BadTypeId {
+            id: offset,
+            limit: self.info.len(),
+        })?;
+        self.unit(number)
+    }
+
+    /// A unit by number, read and kept.
+    pub(super) fn unit(&self, number: usize) -> Result<Unit<'_>, Error> {
+        let span = self.units.spans.get(number).ok_or(Error::BadTypeId {
+            id: number as u64,
+            limit: self.units.spans.len() as u64,
+        })?;
+        let data = span.loaded.get_or_init(|| self.read_unit(span)).as_ref();
+        let data = data.map_err(Clone::clone)?;
+        data.unit(self.view(), span.start)
+    }
+
+    /// Calls `visit` with a unit that is kept only if it was before.
+    pub(super) fn with_unit<T>(
         &self,
-        view: &View<'_>,
-        header: &gimli::UnitHeader<Slice<'_>>,
-        start: u64,
-    ) -> Result<Arc<UnitContext>, Error> {
-        let lock = || self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(context) = lock().get(&start) {
-            return Ok(Arc::clone(context));
+        number: usize,
+        visit: impl FnOnce(&Unit<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match self.units.spans.get(number) {
+            Some(span) if span.loaded.get().is_none() => {
+                let data = self.read_unit(span)?;
+                visit(&data.unit(self.view(), span.start)?)
+            }
+            _ => visit(&self.unit(number)?),
         }
-        let context = Arc::new(UnitContext::read(view, header, start)?);
-        let mut contexts = lock();
-        if contexts.len() >= MAX_CONTEXTS {
-            contexts.clear();
+    }
+
+    /// A unit's bytes; kept only if they were before.
+    pub(super) fn unit_bytes(&self, number: usize) -> Result<FileBytes, Error> {
+        let span = self.units.spans.get(number).ok_or(Error::BadTypeId {
+            id: number as u64,
+            limit: self.units.spans.len() as u64,
+        })?;
+        match span.loaded.get() {
+            Some(Ok(data)) => Ok(data.bytes.clone()),
+            _ => self.info.bytes(PLACE, span.start, span.len),
         }
-        contexts.insert(start, Arc::clone(&context));
-        Ok(context)
+    }
+
+    fn read_unit(&self, span: &UnitSpan) -> Result<UnitData, Error> {
+        let bytes = self.info.bytes(PLACE, span.start, span.len)?;
+        let context = UnitContext::read(&self.view(), &header_of(&bytes, span.start)?, span.start)?;
+        Ok(UnitData { bytes, context })
     }
 }
 
-pub(super) fn header_at<'a>(
-    view: &View<'a>,
-    start: u64,
-) -> Result<gimli::UnitHeader<Slice<'a>>, Error> {
-    let offset = DebugInfoOffset(usize::try_from(start).unwrap_or(usize::MAX));
-    view.info
-        .header_from_offset(offset)
+impl UnitData {
+    fn unit<'a>(&'a self, view: View<'a>, start: u64) -> Result<Unit<'a>, Error> {
+        Ok(Unit {
+            view,
+            header: header_of(&self.bytes, start)?,
+            context: &self.context,
+            start,
+        })
+    }
+}
+
+/// The header of a unit whose bytes start with it.
+fn header_of(bytes: &[u8], start: u64) -> Result<gimli::UnitHeader<Slice<'_>>, Error> {
+    gimli::DebugInfo::new(bytes, LittleEndian)
+        .header_from_offset(DebugInfoOffset(0))
         .map_err(gimli_error(start))
 }
 

@@ -1,14 +1,18 @@
 //! The ELF header and the table of sections.
 
 use crate::read::{c_str_at, u8_at, u16_at, u32_at, u64_at};
-use crate::{Error, VirtAddr};
+use crate::{DebugFile, Error, FileBytes, VirtAddr};
 
 use super::Section;
 
+/// What [`Header::parse`] looks at: the header, and what tells other files apart.
+pub(super) const FIRST_BYTES: u64 = 0x300;
 /// Bytes of an `Elf64_Shdr`.
 const SECTION_HEADER_LEN: usize = 64;
 /// The longest name of a section that is read.
 const MAX_SECTION_NAME: usize = 256;
+/// The most bytes of sections' names.
+const MAX_NAMES: u64 = 64 << 20;
 /// The most sections: a module built with `-ffunction-sections` has thousands.
 const MAX_SECTIONS: u64 = 1 << 20;
 /// Magic numbers of what people hand over instead of a vmlinux: bytes, offset,
@@ -104,7 +108,7 @@ impl Header {
 
     /// All section headers. With more than 65,279 sections, their number and the
     /// number of the section of names stand in the first header.
-    pub(super) fn sections(&self, bytes: &[u8]) -> Result<Vec<Section>, Error> {
+    pub(super) fn sections(&self, file: &DebugFile) -> Result<Vec<Section>, Error> {
         if self.sections_at == 0 {
             return Ok(Vec::new());
         }
@@ -117,14 +121,18 @@ impl Header {
                 found,
             ));
         }
-        let first = RawHeader::at(bytes, self.sections_at, 0)?;
+        let table = |count: u64| {
+            let len = count.saturating_mul(SECTION_HEADER_LEN as u64);
+            file.bytes("ELF section headers", self.sections_at, len)
+        };
+        let first = RawHeader::at(&table(1)?, 0)?;
         let count = if self.section_count == 0 {
             first.size
         } else {
             self.section_count.into()
         };
         let names_index = if self.names_index == 0xffff {
-            first.link
+            first.link as usize
         } else {
             self.names_index.into()
         };
@@ -136,13 +144,13 @@ impl Header {
                 count.to_string(),
             ));
         }
-        let names = RawHeader::at(bytes, self.sections_at, names_index.into()).ok();
+        let table = table(count)?;
+        let names = RawHeader::at(&table, names_index).ok();
+        let names = names.and_then(|names| names.content(file));
         let mut sections = Vec::with_capacity(count.min(4096) as usize);
-        for index in 0..count {
-            let raw = RawHeader::at(bytes, self.sections_at, index)?;
-            let name = names
-                .as_ref()
-                .and_then(|names| names.string(bytes, raw.name));
+        for index in 0..count as usize {
+            let raw = RawHeader::at(&table, index)?;
+            let name = names.as_ref().and_then(|names| raw.name_in(names));
             sections.push(raw.named(name.unwrap_or_default()));
         }
         Ok(sections)
@@ -163,16 +171,12 @@ struct RawHeader {
 }
 
 impl RawHeader {
-    fn at(bytes: &[u8], table: u64, index: u64) -> Result<Self, Error> {
-        let start = index
-            .checked_mul(SECTION_HEADER_LEN as u64)
-            .and_then(|offset| offset.checked_add(table));
-        let start = start
-            .and_then(|start| usize::try_from(start).ok())
-            .unwrap_or(usize::MAX);
-        let short = || Error::truncated("ELF section headers", bytes, start, SECTION_HEADER_LEN);
+    /// Number `index` of a table of section headers.
+    fn at(table: &[u8], index: usize) -> Result<Self, Error> {
+        let start = index.saturating_mul(SECTION_HEADER_LEN);
+        let short = || Error::truncated("ELF section headers", table, start, SECTION_HEADER_LEN);
         let end = start.checked_add(SECTION_HEADER_LEN).ok_or_else(short)?;
-        let raw = bytes.get(start..end).ok_or_else(short)?;
+        let raw = table.get(start..end).ok_or_else(short)?;
         let word = |offset| u32_at(raw, offset).ok_or_else(short);
         let long = |offset| u64_at(raw, offset).ok_or_else(short);
         Ok(Self {
@@ -187,9 +191,14 @@ impl RawHeader {
         })
     }
 
-    fn string(&self, bytes: &[u8], name: u32) -> Option<String> {
-        let start = usize::try_from(self.offset.checked_add(name.into())?).ok()?;
-        let name = c_str_at(bytes, start, MAX_SECTION_NAME)?;
+    /// The section's bytes, where they are no more than names can take.
+    fn content(&self, file: &DebugFile) -> Option<FileBytes> {
+        let part = file.part(self.offset, self.size.min(MAX_NAMES))?;
+        part.whole("ELF section names").ok()
+    }
+
+    fn name_in(&self, names: &[u8]) -> Option<String> {
+        let name = c_str_at(names, self.name as usize, MAX_SECTION_NAME)?;
         Some(String::from_utf8_lossy(name).into_owned())
     }
 

@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 
 use super::Search;
 use crate::read::u32_at;
-use crate::{ElfFile, Files};
+use crate::{DebugFile, ElfFile, Error, Files};
+
+/// How many bytes of a file are read at once for its checksum.
+const CHECKED_AT_ONCE: u64 = 1 << 20;
 
 /// A file name and the checksum of that file.
 fn named_by(elf: &ElfFile) -> Option<(String, u32)> {
-    let bytes = elf.section_data(".gnu_debuglink").ok()??;
+    let bytes = elf.section_bytes(".gnu_debuglink").ok()??;
     let end = bytes.iter().position(|byte| *byte == 0)?;
     let name = std::str::from_utf8(bytes.get(..end)?).ok()?;
     let plain = !name.is_empty() && !name.contains('/') && name != "." && name != "..";
@@ -59,16 +62,26 @@ impl Search {
 /// Whether a file is the one that was split off: by build-id, or by the checksum where one of the
 /// two has none.
 fn belongs(place: &Path, elf: &ElfFile, checksum: u32, files: &dyn Files) -> bool {
-    let Ok(bytes) = files.open(place) else {
+    let Ok(file) = files.open(place) else {
         return false;
     };
-    let Ok(other) = ElfFile::parse(bytes.clone()) else {
+    let Ok(other) = ElfFile::parse(file.clone()) else {
         return false;
     };
     if let (Some(own), Some(its)) = (elf.build_id(), other.build_id()) {
         return own == its;
     }
+    checksum_of(&file).is_ok_and(|found| found == checksum)
+}
+
+/// The CRC-32 of a whole file.
+fn checksum_of(file: &DebugFile) -> Result<u32, Error> {
     let mut crc = flate2::Crc::new();
-    crc.update(&bytes);
-    crc.sum() == checksum
+    let mut at = 0;
+    while at < file.len() {
+        let len = (file.len() - at).min(CHECKED_AT_ONCE);
+        crc.update(&file.bytes("checked file", at, len)?);
+        at += len;
+    }
+    Ok(crc.sum())
 }

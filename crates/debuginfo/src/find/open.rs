@@ -6,6 +6,9 @@ use crate::bzimage;
 use crate::inflate::{Packing, unpack};
 use crate::{ElfFile, ElfType, Error, Files};
 
+/// What tells a compressed file and a bzImage (by its header at 0x202) from others.
+const FIRST_BYTES: u64 = 0x206;
+
 /// How sure it is that a vmlinux belongs to a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fit {
@@ -18,13 +21,17 @@ pub(super) enum Fit {
 /// Opens an ELF file; unpacks one that is compressed whole (gzip, xz, zstd, lz4: modules, SUSE's
 /// vmlinux), and the kernel in a bzImage.
 pub fn open_elf(path: &Path, files: &dyn Files) -> Result<ElfFile, Error> {
-    let bytes = files.open(path).map_err(|source| Error::io(path, source))?;
-    if bzimage::is_one(&bytes) {
-        return ElfFile::parse(bzimage::vmlinux(&bytes)?);
+    let file = files.open(path).map_err(|source| Error::io(path, source))?;
+    let first = file.first("first bytes", FIRST_BYTES)?;
+    if bzimage::is_one(&first) {
+        return ElfFile::parse(bzimage::vmlinux(&file.whole("compressed kernel image")?)?);
     }
-    match Packing::of(&bytes) {
-        Some(packing) => ElfFile::parse(unpack(packing, &bytes, None, "compressed file")?),
-        None => ElfFile::parse(bytes),
+    match Packing::of(&first) {
+        Some(packing) => {
+            let packed = file.whole("compressed file")?;
+            ElfFile::parse(unpack(packing, &packed, None, "compressed file")?)
+        }
+        None => ElfFile::parse(file),
     }
 }
 

@@ -6,6 +6,8 @@ use super::elf::MadeElf;
 
 pub(crate) enum Value {
     Text(&'static str),
+    /// As an offset in `.debug_str`.
+    Place(u32),
     Number(u64),
     Signed(i64),
     /// The number of an entry, in the order in which they were begun.
@@ -72,6 +74,7 @@ impl MadeDwarf {
             self.abbrev.extend(leb(name.0.into()));
             let (form, bytes) = match value {
                 Value::Text(text) => (0x08, [text.as_bytes(), b"\0"].concat()),
+                Value::Place(offset) => (0x0e, offset.to_le_bytes().to_vec()),
                 Value::Number(number) => (0x0f, leb(*number)),
                 Value::Signed(number) => (0x0d, sleb(*number)),
                 Value::Entry(entry) => {
@@ -108,6 +111,34 @@ impl MadeDwarf {
         self.info[..4].copy_from_slice(&len.to_le_bytes());
         (self.info, self.abbrev)
     }
+}
+
+/// A file of several units, each with the 16 bytes of code at 0x1000 and so on
+/// upwards, with `.debug_str`, mergeable or not.
+pub(crate) fn elf_of(units: Vec<MadeDwarf>, strings: &[u8], merged: bool) -> ElfFile {
+    let (mut info, mut abbrev, mut ranges) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, unit) in units.into_iter().enumerate() {
+        let (mut own, own_abbrev) = unit.sections();
+        own[6..10].copy_from_slice(&(abbrev.len() as u32).to_le_bytes());
+        // unit_length, version 2, offset of the unit, address and segment size, padding, pairs.
+        ranges.extend_from_slice(&44_u32.to_le_bytes());
+        ranges.extend_from_slice(&2_u16.to_le_bytes());
+        ranges.extend_from_slice(&(info.len() as u32).to_le_bytes());
+        ranges.extend_from_slice(&[8, 0, 0, 0, 0, 0]);
+        for word in [0x1000 + number as u64 * 16, 16, 0, 0] {
+            ranges.extend_from_slice(&word.to_le_bytes());
+        }
+        info.extend(own);
+        abbrev.extend(own_abbrev);
+    }
+    let flags = if merged { 0x30 } else { 0 };
+    let bytes = MadeElf::new(2)
+        .section(".debug_info", 1, &info)
+        .section(".debug_abbrev", 1, &abbrev)
+        .section(".debug_aranges", 1, &ranges)
+        .full(".debug_str", 1, (flags, 0), strings, (0, 0))
+        .build();
+    ElfFile::parse(bytes).unwrap()
 }
 
 pub(crate) fn elf((info, abbrev): (Vec<u8>, Vec<u8>)) -> ElfFile {

@@ -53,7 +53,7 @@ impl Vmlinux {
         let table = elf.symbols().ok()??;
         let at = table.lookup("linux_banner").first()?.address;
         let (section, offset) = elf.section_at(at)?;
-        let bytes = elf.section_data(&section.name).ok()??;
+        let bytes = elf.section_bytes(&section.name).ok()??;
         let bytes = bytes.get(usize::try_from(offset).ok()?..)?;
         let bytes = bytes.get(..BANNER.min(bytes.len()))?;
         let end = bytes.iter().position(|byte| *byte == 0)?;
