@@ -26,8 +26,8 @@ use crate::{Error, FileBytes, Symbol, SymbolOrigin, SymbolSource, VirtAddr};
 pub use addresses::{KallsymsAddresses, guess_encoding};
 pub use names::KallsymsNames;
 
-/// A lookup without an index passes over the whole table (about a millisecond);
-/// from this many lookups on, an index is worth its time and memory.
+/// A lookup without the kernel's own order of names or an index passes over the whole table (about
+/// a millisecond); from this many lookups on, an index is worth its time and memory.
 const LOOKUPS_BEFORE_INDEX: u32 = 4;
 
 /// The tables of kallsyms, as read from a dump.
@@ -124,7 +124,8 @@ impl Kallsyms {
     /// The numbers of the symbols of this name.
     fn numbers(&self, name: &str) -> Vec<u32> {
         let looked_up = self.lookups.fetch_add(1, Ordering::Relaxed);
-        if self.index.get().is_none() && looked_up < LOOKUPS_BEFORE_INDEX {
+        if self.names.is_sorted() || self.index.get().is_none() && looked_up < LOOKUPS_BEFORE_INDEX
+        {
             return self.names.search(name.as_bytes());
         }
         let index = self.index.get_or_init(|| {

@@ -50,12 +50,21 @@ pub(crate) fn load(space: &AddressSpace, info: &VmcoreInfo) -> Result<KernelSymb
     let names_at = table("kallsyms_names")?;
     let tokens_at = table("kallsyms_token_table")?;
     let index_at = table("kallsyms_token_index")?;
-    let names = KallsymsNames::parse(
+    let mut names = KallsymsNames::parse(
         num_syms,
         read_names(space, names_at, num_syms, tokens_at)?,
         read_tokens(space, tokens_at, index_at)?,
         FileBytes::from(space.bytes(index_at, TOKEN_INDEX)?),
     )?;
+    let sorted = order_places(info, num_syms, tokens_at)
+        .into_iter()
+        .any(|at| {
+            let len = num_syms as usize * 3;
+            space
+                .bytes(at, len)
+                .is_ok_and(|numbers| names.sort_by(numbers.into()))
+        });
+    tracing::debug!(sorted, "kallsyms_seqs_of_names");
     let candidates = address_tables(space, info, num_syms)?;
     let known: Vec<(&str, VirtAddr)> = ["_stext", "swapper_pg_dir", "init_uts_ns"]
         .into_iter()
@@ -65,6 +74,27 @@ pub(crate) fn load(space: &AddressSpace, info: &VmcoreInfo) -> Result<KernelSymb
     Ok(KernelSymbols::from_kallsyms(Arc::new(Kallsyms::new(
         names, addresses,
     )?)))
+}
+
+/// Where `kallsyms_seqs_of_names` may lie (since 6.2; VMCOREINFO does not tell): behind the
+/// addresses and their base, or before the token table. Source: `write_src` in scripts/kallsyms.c.
+fn order_places(info: &VmcoreInfo, count: u32, tokens: VirtAddr) -> Vec<VirtAddr> {
+    let count = u64::from(count);
+    let aligned = |at: u64| at.checked_next_multiple_of(8).unwrap_or(at);
+    let after = |name: &str, len: u64| Some(info.symbol(name)?.wrapping_add(len));
+    let mut places = Vec::new();
+    if let Some(end) = after("kallsyms_relative_base", 8) {
+        places.push(end);
+    }
+    for end in [
+        after("kallsyms_offsets", count * 4),
+        after("kallsyms_addresses", count * 8),
+    ] {
+        places.extend(end.into_iter().flat_map(|end| [end, aligned(end)]));
+    }
+    places.push(tokens.0.wrapping_sub(aligned(count * 3)));
+    places.dedup();
+    places.into_iter().map(VirtAddr).collect()
 }
 
 /// The names: as far as the next table, or as far as their count can reach.

@@ -187,7 +187,8 @@ impl AddressSpace {
         self.walk(at)
     }
 
-    /// Reads memory at a virtual address, across pages.
+    /// Reads memory at a virtual address, across pages. Pages that are neighbours in physical
+    /// memory too are read together.
     ///
     /// # Errors
     /// The first page that is not mapped or not in the dump; `buf` is then partly filled.
@@ -198,17 +199,39 @@ impl AddressSpace {
                 at.0.checked_add(done as u64)
                     .ok_or(Error::NotCanonical { at })?,
             );
-            let in_page = (0x1000 - (here.0 & 0xfff)) as usize;
-            let end = buf.len().min(done.saturating_add(in_page));
-            let physical = self.translate(here)?;
-            let Some(part) = buf.get_mut(done..end) else {
+            let (physical, len) = self.neighbours(here, buf.len() - done)?;
+            let Some(part) = buf.get_mut(done..done.saturating_add(len)) else {
                 break;
             };
-            self.dump
-                .read_at(physical, part)
-                .map_err(|source| Error::Page { at: here, source })?;
-            done = end;
+            self.dump.read_at(physical, part).map_err(|source| {
+                let page = |at: u64| at & !0xfff;
+                let before = page(source.at().0).wrapping_sub(page(physical.0));
+                let at = match before {
+                    0 => here.0,
+                    before => page(here.0).wrapping_add(before),
+                };
+                Error::Page {
+                    at: VirtAddr(at),
+                    source,
+                }
+            })?;
+            done = done.saturating_add(len);
         }
         Ok(())
+    }
+
+    /// Where `at` lies, and how many bytes from there on, at most `len`, lie one behind the other.
+    fn neighbours(&self, at: VirtAddr, len: usize) -> Result<(PhysAddr, usize)> {
+        let first = self.translate(at)?;
+        let mut reach = (0x1000 - (at.0 & 0xfff)) as usize;
+        while reach < len {
+            let next = at.0.checked_add(reach as u64).map(VirtAddr);
+            let follows = next.and_then(|next| self.translate(next).ok());
+            if follows.is_none_or(|next| next.0.wrapping_sub(first.0) != reach as u64) {
+                break;
+            }
+            reach = reach.saturating_add(0x1000);
+        }
+        Ok((first, reach.min(len)))
     }
 }

@@ -15,7 +15,7 @@ use crate::notes::{self, Note, PrStatus, QemuCpu};
 use crate::signature::{Signature, recognise};
 use crate::source::{Source, is_procfs};
 use crate::split::Parts;
-use crate::{Codec, Error, Page, PageError, Pfn, PhysAddr, VmcoreInfo, avml, lime, raw};
+use crate::{Codec, Error, Page, PageError, Pfn, PhysAddr, VmcoreInfo, avml, lime, raw, run};
 
 /// The page size of a dump that does not say: that of x86.
 const PAGE_SIZE: u64 = 4096;
@@ -503,11 +503,56 @@ impl Dump {
         Ok(page)
     }
 
-    /// Fills `buf` with the memory from `at`, across pages.
+    /// Fills `buf` with the memory from `at`, across pages. A long read is decoded in parallel.
     ///
     /// # Errors
     /// Which byte cannot be had first, and why; `buf` then holds the bytes before it.
     pub fn read_at(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PageError> {
+        let page = usize::try_from(self.page_size).unwrap_or(usize::MAX);
+        if buf.len() / page < run::SHORTEST {
+            return self.read_by_page(at, buf);
+        }
+        let before = (at.0.wrapping_neg() & self.page_size.saturating_sub(1)) as usize;
+        let whole = buf.len().saturating_sub(before) / page * page;
+        let (head, rest) = buf
+            .split_at_mut_checked(before)
+            .ok_or(PageError::Hole { at })?;
+        let (middle, tail) = rest.split_at_mut(whole);
+        let moved = |by: usize| at.checked_add(by as u64).ok_or(PageError::Hole { at });
+        self.read_by_page(at, head)?;
+        self.read_run(moved(before)?, middle)?;
+        self.read_by_page(moved(before.saturating_add(whole))?, tail)
+    }
+
+    /// Fills `buf` with whole pages.
+    fn read_run(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PageError> {
+        let page = usize::try_from(self.page_size).unwrap_or(usize::MAX);
+        match &self.memory {
+            Memory::Kdump(parts) => {
+                let first = at.pfn(self.page_size).0;
+                for pfn in (first..).take(buf.len() / page) {
+                    say_decode(pfn);
+                }
+                run::read(parts, page, first, buf)
+            }
+            Memory::Image(image) => {
+                let chunk = page.saturating_mul(run::CHUNK);
+                let mut here = at;
+                for piece in buf.chunks_mut(chunk) {
+                    // Which page it is that cannot be had, page by page.
+                    if image.read_at(here.0, piece).is_err() {
+                        self.read_by_page(here, piece)?;
+                    }
+                    here = here
+                        .checked_add(piece.len() as u64)
+                        .ok_or(PageError::Hole { at: here })?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn read_by_page(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PageError> {
         let mut at = at;
         let mut rest = buf;
         while !rest.is_empty() {
@@ -556,8 +601,7 @@ impl Dump {
 
     fn read_page(&self, pfn: Pfn) -> Result<Page, PageError> {
         let at = pfn.start(self.page_size);
-        // Which pages an answer stands on, for `-vvv` and for tests that take them away.
-        tracing::trace!(target: "virtopsy_vmcore::page", pfn = pfn.0, "decode");
+        say_decode(pfn.0);
         SCRATCH.with_borrow_mut(|(packed, page)| {
             page.resize(usize::try_from(self.page_size).unwrap_or(0), 0);
             match &self.memory {
@@ -575,6 +619,11 @@ impl Dump {
     pub(crate) fn memory(&self) -> &Memory {
         &self.memory
     }
+}
+
+/// Which pages an answer stands on, for `-vvv` and for tests that take them away.
+fn say_decode(pfn: u64) {
+    tracing::trace!(target: "virtopsy_vmcore::page", pfn, "decode");
 }
 
 thread_local! {

@@ -504,24 +504,41 @@ impl KdumpFile {
         packed: &mut Vec<u8>,
         page: &mut [u8],
     ) -> Result<(), PageError> {
-        let Some(codec) = data.codec else {
+        if data.codec.is_none() {
             return self
                 .source
                 .read_at(data.offset, page)
                 .map_err(|e| lost(at, e));
-        };
+        }
         packed.clear();
         packed.resize(data.size as usize, 0);
         self.source
             .read_at(data.offset, packed)
             .map_err(|e| lost(at, e))?;
-        codec
-            .decode(packed, page)
-            .map_err(|what| PageError::Corrupt {
-                at,
-                offset: Some(FileOffset(data.offset)),
-                what,
-            })
+        self.unpack(data, at, packed, page)
+    }
+
+    /// Decodes a page's data, as it stands in the file, into `page`.
+    pub(crate) fn unpack(
+        &self,
+        data: PageData,
+        at: PhysAddr,
+        packed: &[u8],
+        page: &mut [u8],
+    ) -> Result<(), PageError> {
+        let unpacked = match data.codec {
+            Some(codec) => codec.decode(packed, page),
+            None if packed.len() == page.len() => {
+                page.copy_from_slice(packed);
+                Ok(())
+            }
+            None => Err("it is shorter than a page".to_owned()),
+        };
+        unpacked.map_err(|what| PageError::Corrupt {
+            at,
+            offset: Some(FileOffset(data.offset)),
+            what,
+        })
     }
 
     /// Adds to `reasons` why this file is not whole. Reads the second bitmap once.

@@ -52,6 +52,7 @@ mod lime;
 mod map;
 mod notes;
 mod raw;
+mod run;
 mod scan;
 mod signature;
 mod source;

@@ -72,6 +72,17 @@ impl Parts {
         self.files.get(last).map(AsRef::as_ref)
     }
 
+    /// The part whose window holds `pfn`, as for [`Parts::find`], and the page that the next
+    /// part begins with.
+    pub(crate) fn part_until(&self, pfn: u64) -> Option<(&KdumpFile, u64)> {
+        let after = self
+            .files
+            .partition_point(|file| file.window().start <= pfn);
+        let next = self.files.get(after);
+        let until = next.map_or(u64::MAX, |file| file.window().start);
+        Some((self.part(pfn)?, until))
+    }
+
     /// The part and the place of a page's data.
     pub(crate) fn find(&self, pfn: u64) -> Result<(&KdumpFile, PageData), PageError> {
         let at = Pfn(pfn).start(self.block_size);

@@ -803,3 +803,79 @@ fn kdump_headers_with_impossible_fields_are_refused_with_the_place() {
         assert!(error.to_string().contains(field), "{error}");
     }
 }
+
+/// What reading page by page gives: the bytes before the first page that is missing, and its error.
+fn by_page(dump: &Dump, at: u64, len: usize) -> (Vec<u8>, Result<(), PageError>) {
+    let mut bytes = Vec::new();
+    while bytes.len() < len {
+        let here = at + bytes.len() as u64;
+        let mut piece = vec![0; (4096 - here as usize % 4096).min(len - bytes.len())];
+        if let Err(error) = dump.read_at(PhysAddr(here), &mut piece) {
+            return (bytes, Err(error));
+        }
+        bytes.extend(piece);
+    }
+    (bytes, Ok(()))
+}
+
+fn long_reads_agree(dump: &Dump, what: &str) {
+    for at in [0, 0x801, 0x10_000, 0x33_ff8] {
+        for len in [0x10_000, 0x20_123, 0x90_000, 0x140_000] {
+            let (expected, result) = by_page(dump, at, len);
+            let mut got = vec![0xee; len];
+            let long = dump.read_at(PhysAddr(at), &mut got);
+            let what = format!("{what}: {len:#x} bytes at {at:#x}");
+            assert_eq!(
+                long.as_ref().map_err(PageError::kind),
+                result.as_ref().map_err(PageError::kind),
+                "{what}"
+            );
+            assert_eq!(
+                long.map_err(|e| e.at().0 & !0xfff),
+                result.map_err(|e| e.at().0 & !0xfff),
+                "{what}"
+            );
+            assert!(got.starts_with(&expected), "{what}");
+        }
+    }
+}
+
+const LONG: &str = "
+    pages 0x0..0x60 random 5
+    page 0x60 zero
+    page 0x61 zero
+    pages 0x62..0x90 count 3
+    page 0x90 zero
+    pages 0x91..0xd0 random 8
+    page 0xd0 excluded
+    pages 0xd1..0x120 count 9
+";
+
+#[test]
+fn a_long_read_gives_what_reading_page_by_page_gives() {
+    for codec in codecs() {
+        let built = Kdump::new(Memory::parse(LONG))
+            .codec(codec)
+            .vmcoreinfo(INFO)
+            .build();
+        let what = format!("{codec:?}");
+        long_reads_agree(&Dump::from_bytes(built.bytes.clone()).unwrap(), &what);
+        let cut = built.bytes[..built.places[&0x70].data + 7].to_vec();
+        long_reads_agree(&Dump::from_bytes(cut).unwrap(), &format!("{what}, cut"));
+        let mut bad = built.bytes.clone();
+        let place = &built.places[&0x65];
+        bad[place.descriptor + 8..place.descriptor + 12].fill(0xff);
+        long_reads_agree(&Dump::from_bytes(bad).unwrap(), &format!("{what}, damaged"));
+    }
+    let bytes = |len: usize| -> Vec<u8> { (0..len).map(|n| (n / 61) as u8).collect() };
+    let elf = Elf::new(vec![
+        Load::new(0, bytes(0xa0_000)),
+        Load::new(0xb0_000, bytes(0x100_000)),
+    ])
+    .build();
+    long_reads_agree(
+        &Dump::from_bytes(elf[..0x70_000].to_vec()).unwrap(),
+        "elf, cut",
+    );
+    long_reads_agree(&Dump::from_bytes(elf).unwrap(), "elf");
+}

@@ -13,6 +13,11 @@ const MARK_EVERY: u32 = 256;
 /// The most symbols of one kernel. Real ones have a few hundred thousand.
 const MAX_SYMBOLS: u32 = 1 << 24;
 
+/// Places at which the order of names is held against the names.
+const SAMPLES: u32 = 512;
+/// Names on both sides of where a name should stand that are looked at too.
+const AROUND: u32 = 8;
+
 /// The names of all symbols of a kernel, compressed as they are in memory.
 #[derive(Debug)]
 pub struct KallsymsNames {
@@ -22,6 +27,8 @@ pub struct KallsymsNames {
     /// Start and length of each token in `token_table`.
     tokens: Box<[(u16, u16)]>,
     marks: Box<[u32]>,
+    /// `kallsyms_seqs_of_names`, if it was found and holds what it should.
+    by_name: Option<FileBytes>,
 }
 
 impl KallsymsNames {
@@ -46,7 +53,90 @@ impl KallsymsNames {
             token_table,
             tokens,
             marks: marks.into_boxed_slice(),
+            by_name: None,
         })
+    }
+
+    /// Takes what may be `kallsyms_seqs_of_names` (since 6.2): the symbols' numbers
+    /// in the order of their names, three bytes each, the highest first. With it a
+    /// name is found by bisection. `false`: it is something else, and not taken.
+    pub fn sort_by(&mut self, numbers: FileBytes) -> bool {
+        let fits = numbers.len() / 3 >= self.count as usize;
+        self.by_name = Some(numbers);
+        let fits = fits && self.count > 1 && self.looks_sorted();
+        if !fits {
+            self.by_name = None;
+        }
+        fits
+    }
+
+    /// Whether names are found by bisection.
+    #[must_use]
+    pub fn is_sorted(&self) -> bool {
+        self.by_name.is_some()
+    }
+
+    /// Holds neighbours against each other at places all over the table.
+    fn looks_sorted(&self) -> bool {
+        let step = (self.count / SAMPLES).max(1);
+        let mut before = Vec::new();
+        let mut text = Vec::new();
+        (0..self.count - 1).step_by(step as usize).all(|position| {
+            [position, position + 1].into_iter().all(|position| {
+                let known = self.name_in_order(position, &mut text).is_some();
+                let sorted = known && key_of(&before) <= key_of(&text);
+                std::mem::swap(&mut before, &mut text);
+                sorted
+            })
+        })
+    }
+
+    /// The number at a position of the order of names.
+    fn number_in_order(&self, position: u32) -> Option<u32> {
+        let at = usize::try_from(position).ok()?.checked_mul(3)?;
+        match self.by_name.as_ref()?.get(at..at.checked_add(3)?)? {
+            [high, middle, low] => Some(u32::from_be_bytes([0, *high, *middle, *low])),
+            _ => None,
+        }
+    }
+
+    /// Puts the name at a position of the order into `name`; gives its number.
+    fn name_in_order(&self, position: u32, name: &mut Vec<u8>) -> Option<u32> {
+        let number = self.number_in_order(position)?;
+        name.clear();
+        self.expand(self.compressed(number)?, name)?;
+        name.drain(..name.len().min(1)); // the letter
+        Some(number)
+    }
+
+    /// The numbers of all symbols of this name by bisection; `None` where the
+    /// order cannot be read.
+    fn bisect(&self, name: &[u8]) -> Option<Vec<u32>> {
+        let mut text = Vec::with_capacity(64);
+        let (mut low, mut high) = (0, self.count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            self.name_in_order(middle, &mut text)?;
+            if key_of(&text) < key_of(name) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let mut found = Vec::new();
+        // Names that the kernel's build took for equal stand in no order of their own.
+        let mut position = low.saturating_sub(AROUND);
+        while position < self.count {
+            let number = self.name_in_order(position, &mut text)?;
+            if text == name {
+                found.push(number);
+            } else if position > low.saturating_add(AROUND) && key_of(&text) != key_of(name) {
+                break;
+            }
+            position += 1;
+        }
+        found.sort_unstable();
+        Some(found)
     }
 
     /// How many there are.
@@ -74,10 +164,13 @@ impl KallsymsNames {
             .is_some_and(|ids| self.matches(ids, name))
     }
 
-    /// The numbers of all symbols of this name, by one pass that gives up on
-    /// each name at its first difference.
+    /// The numbers of all symbols of this name: by bisection, else by one pass
+    /// that gives up on each name at its first difference.
     #[must_use]
     pub fn search(&self, name: &[u8]) -> Vec<u32> {
+        if let Some(found) = self.by_name.as_ref().and_then(|_| self.bisect(name)) {
+            return found;
+        }
         let mut found = Vec::new();
         self.for_each_compressed(|number, ids| {
             if self.matches(ids, name) {
@@ -160,6 +253,15 @@ impl KallsymsNames {
             }
         }
         letter_seen && rest.is_empty()
+    }
+}
+
+/// What names are sorted by: clang's LTO appends `.llvm.` and a number to what it
+/// makes global, and scripts/kallsyms.c sorts by what stands before.
+fn key_of(name: &[u8]) -> &[u8] {
+    match memchr::memmem::find(name, b".llvm.") {
+        Some(end) => name.get(..end).unwrap_or(name),
+        None => name,
     }
 }
 

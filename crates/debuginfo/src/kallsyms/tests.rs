@@ -252,3 +252,77 @@ fn a_table_of_addresses_that_is_too_short_is_told() {
         "{error}"
     );
 }
+
+/// The numbers of symbols in the order of their names, as scripts/kallsyms.c writes them.
+fn order(names: &[String]) -> Vec<u8> {
+    let key = |number: &u32| {
+        let name = &names[*number as usize][1..];
+        let end = name.find(".llvm.").unwrap_or(name.len());
+        (name[..end].to_owned(), *number)
+    };
+    let mut numbers: Vec<u32> = (0..names.len() as u32).collect();
+    numbers.sort_by_key(key);
+    numbers
+        .iter()
+        .flat_map(|number| number.to_be_bytes()[1..].to_vec())
+        .collect()
+}
+
+fn names_of(parts: &KallsymsParts) -> KallsymsNames {
+    let parts = parts.clone();
+    KallsymsNames::parse(
+        parts.num_syms,
+        parts.names,
+        parts.token_table,
+        parts.token_index,
+    )
+    .unwrap()
+}
+
+#[test]
+fn the_kernel_s_order_of_names_finds_what_a_pass_over_all_finds() {
+    let mut names: Vec<String> = symbols().into_iter().map(|(name, _)| name).collect();
+    for name in ["foo.llvm.77", "foo", "foo.llvm.9", "foo.cold", "fo", "foo0"] {
+        names.push(format!("t{name}"));
+    }
+    let parts = parts(&names);
+    let plain = names_of(&parts);
+    let mut sorted = names_of(&parts);
+    assert!(sorted.sort_by(order(&names).into()));
+    for name in &names {
+        let name = &name.as_bytes()[1..];
+        assert_eq!(sorted.search(name), plain.search(name), "{name:?}");
+    }
+    for absent in [
+        "",
+        "a",
+        "foo.llvm.",
+        "foo.llvm.8",
+        "zzz",
+        "filler_",
+        "_end2",
+    ] {
+        assert!(sorted.search(absent.as_bytes()).is_empty(), "{absent}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_order_of_names_are_not_taken() {
+    let names: Vec<String> = symbols().into_iter().map(|(name, _)| name).collect();
+    let mut table = names_of(&parts(&names));
+    let right = order(&names);
+    let by_number: Vec<u8> = (0..names.len() as u32)
+        .flat_map(|number| number.to_be_bytes()[1..].to_vec())
+        .collect();
+    for wrong in [
+        by_number,
+        vec![0xff; right.len()],
+        right[..right.len() - 3].to_vec(),
+        Vec::new(),
+    ] {
+        assert!(!table.sort_by(wrong.into()));
+        assert!(!table.is_sorted());
+        assert_eq!(table.search(b"kvm_emergency_callback"), [5]);
+    }
+    assert!(table.sort_by(right.into()));
+}
