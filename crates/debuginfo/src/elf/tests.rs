@@ -60,10 +60,7 @@ fn compressed_sections_are_unpacked_in_all_forms() {
         );
     }
     let piece = elf.section_file(".debug_two").unwrap().unwrap();
-    assert_eq!(
-        &*piece.bytes("piece", 5, 9).unwrap(),
-        plain.get(5..14).unwrap()
-    );
+    assert_eq!(&*piece.bytes("piece", 5, 9).unwrap(), &plain[5..14]);
     assert!(elf.section_bytes(".debug_five").unwrap().is_none());
 }
 
