@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Cpus, Error, Kernel, Module, NoteContent, Result, SavedRegisters};
-use virtopsy_vmcore::QemuCpu;
+use virtopsy_vmcore::{Format, QemuCpu};
 
 use crate::era::{Era, Layout};
 use crate::report::{Feature, Origin};
@@ -331,6 +331,9 @@ fn rebooting_flag(kernel: &Kernel, layout: Layout, kvm: Option<&Module>) -> Fact
 /// that `crash_save_vmcoreinfo()` appends.
 fn origin_of(kernel: &Kernel, stop: &StopFacts) -> Origin {
     let dump = kernel.dump();
+    if dump.format() == Format::Kcore {
+        return Origin::Live;
+    }
     if dump.notes().iter().any(|note| note.name == "QEMU") {
         return Origin::Hypervisor;
     }

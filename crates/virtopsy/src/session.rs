@@ -285,6 +285,11 @@ fn machine_report(machine: &Machine<'_>, log: Option<&Log>, report: &mut DumpRep
             "a hypervisor took this dump of a machine that had not crashed: virtualization that is on is normal there",
         ));
     }
+    if report.origin == Origin::Live {
+        report.notes.push(Text::from(
+            "this is the running machine: it changes while it is read, and virtualization that is on is normal",
+        ));
+    }
     if let Some(e) = &machine.kernel.modules().broken {
         report
             .notes
