@@ -49,7 +49,7 @@ pub(super) const NO_FRIENDLY_STOP: KnownIssue = KnownIssue {
     id: "panic-stop-loses-registers",
     title: "with crash_kexec_post_notifiers the other CPUs were stopped without saving their registers",
     since: None,
-    until: Some("4.8"),
+    until: Some("4.9"),
     caused_by: None,
     fixed_by: Some("0ee59413c967"),
     text: "With crash_kexec_post_notifiers a panic stops the other CPUs before the notifiers run. This kernel \

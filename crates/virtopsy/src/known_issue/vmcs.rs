@@ -63,7 +63,7 @@ pub(super) const SHADOW_NOT_CLEARED: KnownIssue = KnownIssue {
     id: "shadow-vmcs-not-cleared",
     title: "shadow VMCSes were in use, and the emergency callback does not flush them",
     since: None,
-    until: Some("6.15"),
+    until: Some("6.16"),
     caused_by: None,
     fixed_by: Some("a0ee1d5faff1"),
     text: "With nested guests KVM uses shadow VMCSes, which a CPU caches like any other. The callback of this \
