@@ -1,8 +1,11 @@
 //! The kernel's own symbol table, read from the dump.
 //!
-//! VMCOREINFO names the tables since 6.0. Their order in memory has changed (until 6.1 the
-//! addresses stand first, since 6.2 behind the token tables); only the names' length is stored
-//! nowhere, and is found by walking them.
+//! VMCOREINFO names the tables since 6.0; before that they are found by their shape
+//! ([`search`]). Their order in memory has changed (until 6.1 the addresses stand first, since 6.2
+//! behind the token tables); only the names' length is stored nowhere, and is found by walking
+//! them.
+
+mod search;
 
 use std::sync::Arc;
 
@@ -25,19 +28,56 @@ const TOKEN_INDEX: usize = 512;
 /// Most bytes that 256 tokens take.
 const MAX_TOKENS: usize = 256 * 64;
 
-/// Reads kallsyms by the addresses in VMCOREINFO.
+/// Where the tables are.
+struct Tables {
+    num_syms: u32,
+    names: VirtAddr,
+    token_table: VirtAddr,
+    token_index: VirtAddr,
+    /// Every way in which the addresses can be meant; known symbols decide.
+    ways: Vec<KallsymsAddresses>,
+    /// Where the names' order by the alphabet may lie (since 6.2).
+    orders: Vec<VirtAddr>,
+}
+
+/// Reads kallsyms by the addresses in VMCOREINFO, or, where it has none (before 6.0), by the
+/// tables' own shape.
 pub(crate) fn load(space: &AddressSpace, info: &VmcoreInfo) -> Result<KernelSymbols> {
-    let symbol = |name: &str| info.symbol(name).map(VirtAddr);
-    let Some(count_at) = symbol("kallsyms_num_syms") else {
-        let why = "VMCOREINFO does not say where kallsyms is (kernels before 6.0 don't): a vmlinux is needed, see --vmlinux";
-        return Err(Error::NoSymbols { why: why.into() });
+    let tables = match info.symbol("kallsyms_num_syms") {
+        Some(count_at) => named(space, info, VirtAddr(count_at))?,
+        None => search::find(space, info)?,
     };
+    let mut names = KallsymsNames::parse(
+        tables.num_syms,
+        read_names(space, tables.names, tables.num_syms, tables.token_table)?,
+        read_tokens(space, tables.token_table, tables.token_index)?,
+        FileBytes::from(space.bytes(tables.token_index, TOKEN_INDEX)?),
+    )?;
+    let sorted = tables.orders.iter().any(|at| {
+        let len = tables.num_syms as usize * 3;
+        space
+            .bytes(*at, len)
+            .is_ok_and(|numbers| names.sort_by(numbers.into()))
+    });
+    tracing::debug!(sorted, "kallsyms_seqs_of_names");
+    let known: Vec<(&str, VirtAddr)> = ["_stext", "swapper_pg_dir", "init_uts_ns"]
+        .into_iter()
+        .filter_map(|name| info.symbol(name).map(|at| (name, VirtAddr(at))))
+        .collect();
+    let addresses = guess_encoding(&names, &tables.ways, &known)?;
+    Ok(KernelSymbols::from_kallsyms(Arc::new(Kallsyms::new(
+        names, addresses,
+    )?)))
+}
+
+/// The tables that VMCOREINFO names (since 6.0).
+fn named(space: &AddressSpace, info: &VmcoreInfo, count_at: VirtAddr) -> Result<Tables> {
     let table = |name: &str| {
         let key = || Error::VmcoreinfoKey {
             key: format!("SYMBOL({name})"),
             purpose: "kallsyms",
         };
-        symbol(name).ok_or_else(key)
+        info.symbol(name).map(VirtAddr).ok_or_else(key)
     };
     let num_syms = space.u32(count_at)?;
     if !(1..=MAX_SYMBOLS).contains(&num_syms) {
@@ -47,33 +87,15 @@ pub(crate) fn load(space: &AddressSpace, info: &VmcoreInfo) -> Result<KernelSymb
             found: num_syms.to_string(),
         });
     }
-    let names_at = table("kallsyms_names")?;
-    let tokens_at = table("kallsyms_token_table")?;
-    let index_at = table("kallsyms_token_index")?;
-    let mut names = KallsymsNames::parse(
+    let token_table = table("kallsyms_token_table")?;
+    Ok(Tables {
         num_syms,
-        read_names(space, names_at, num_syms, tokens_at)?,
-        read_tokens(space, tokens_at, index_at)?,
-        FileBytes::from(space.bytes(index_at, TOKEN_INDEX)?),
-    )?;
-    let sorted = order_places(info, num_syms, tokens_at)
-        .into_iter()
-        .any(|at| {
-            let len = num_syms as usize * 3;
-            space
-                .bytes(at, len)
-                .is_ok_and(|numbers| names.sort_by(numbers.into()))
-        });
-    tracing::debug!(sorted, "kallsyms_seqs_of_names");
-    let candidates = address_tables(space, info, num_syms)?;
-    let known: Vec<(&str, VirtAddr)> = ["_stext", "swapper_pg_dir", "init_uts_ns"]
-        .into_iter()
-        .filter_map(|name| symbol(name).map(|at| (name, at)))
-        .collect();
-    let addresses = guess_encoding(&names, &candidates, &known)?;
-    Ok(KernelSymbols::from_kallsyms(Arc::new(Kallsyms::new(
-        names, addresses,
-    )?)))
+        names: table("kallsyms_names")?,
+        token_table,
+        token_index: table("kallsyms_token_index")?,
+        ways: address_tables(space, info, num_syms)?,
+        orders: order_places(info, num_syms, token_table),
+    })
 }
 
 /// Where `kallsyms_seqs_of_names` may lie (since 6.2; VMCOREINFO does not tell): behind the
@@ -157,30 +179,44 @@ fn read_tokens(space: &AddressSpace, at: VirtAddr, index: VirtAddr) -> Result<Fi
     Ok(FileBytes::from(bytes))
 }
 
-/// Every way in which the addresses can be meant; known symbols decide.
+/// Every way in which the addresses of a table that VMCOREINFO names can be meant.
 fn address_tables(
     space: &AddressSpace,
     info: &VmcoreInfo,
     count: u32,
 ) -> Result<Vec<KallsymsAddresses>> {
-    let count = count as usize;
     if let Some(at) = info.symbol("kallsyms_addresses") {
-        return Ok(vec![KallsymsAddresses::Absolute(FileBytes::from(
-            space.bytes(VirtAddr(at), count * 8)?,
-        ))]);
+        return Ok(vec![absolute(space, VirtAddr(at), count)?]);
     }
     let missing = || Error::VmcoreinfoKey {
         key: "SYMBOL(kallsyms_offsets)".into(),
         purpose: "kallsyms",
     };
     let at = VirtAddr(info.symbol("kallsyms_offsets").ok_or_else(missing)?);
-    let offsets = FileBytes::from(space.bytes(at, count * 4)?);
+    let base_at = info.symbol("kallsyms_relative_base").map(VirtAddr);
+    relative(space, at, base_at, count)
+}
+
+/// A table of addresses.
+fn absolute(space: &AddressSpace, at: VirtAddr, count: u32) -> Result<KallsymsAddresses> {
+    let table = space.bytes(at, count as usize * 8)?;
+    Ok(KallsymsAddresses::Absolute(FileBytes::from(table)))
+}
+
+/// The ways in which a table of offsets can be meant.
+fn relative(
+    space: &AddressSpace,
+    at: VirtAddr,
+    base_at: Option<VirtAddr>,
+    count: u32,
+) -> Result<Vec<KallsymsAddresses>> {
+    let offsets = FileBytes::from(space.bytes(at, count as usize * 4)?);
     let mut ways = vec![KallsymsAddresses::PlaceRelative {
         offsets: offsets.clone(),
         table_address: at,
     }];
-    if let Some(base_at) = info.symbol("kallsyms_relative_base") {
-        let base = space.pointer(VirtAddr(base_at))?;
+    if let Some(base_at) = base_at {
+        let base = space.pointer(base_at)?;
         ways.push(KallsymsAddresses::AbsolutePercpu {
             offsets: offsets.clone(),
             base,

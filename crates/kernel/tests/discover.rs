@@ -271,3 +271,19 @@ fn the_banner_leads_to_the_kernel_where_nothing_else_does() {
     assert!(found.notes()[0].contains("banner"), "{:?}", found.notes());
     same_kernel(&found, &truth);
 }
+
+#[test]
+fn until_5_10_the_release_stands_behind_a_reference_count() {
+    let mut machine = Machine::new();
+    let kernel = TinyKernel::put(&mut machine, HERE, 0x100_0000, "5.10.0-test");
+    let mut names = vec![0; 65];
+    names[..11].copy_from_slice(b"5.10.0-test");
+    machine.write(0x100_0000 + 0x2000 + 130, &[0; 65]);
+    machine.write(0x100_0000 + 0x2000 + 4 + 130, &names);
+    let text = kernel
+        .text("")
+        .replace("OFFSET(uts_namespace.name)=0\n", "");
+    let dump = machine.dump(vec![Note::vmcoreinfo(&text)]);
+    let kernel = open(dump).unwrap();
+    assert!(kernel.notes().is_empty(), "{:?}", kernel.notes());
+}

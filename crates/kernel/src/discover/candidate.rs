@@ -11,6 +11,8 @@ use crate::paging::{AddressSpace, KERNEL_IMAGE_BASE};
 
 /// Bytes of one name in `struct new_utsname`; `release` is the third.
 const UTS_NAME: u64 = 65;
+/// Where `name` stands in `struct uts_namespace` until 5.10.
+const UTS_AFTER_KREF: u64 = 4;
 
 /// How a text fits the memory.
 #[derive(Debug)]
@@ -61,12 +63,23 @@ fn page_tables(space: &AddressSpace, info: &VmcoreInfo) -> Fit {
 
 /// Whether `init_uts_ns` has the text's release.
 fn release(space: &AddressSpace, info: &VmcoreInfo) -> Fit {
-    let offset = info.offset("uts_namespace.name").unwrap_or(0);
     let (Some(at), Some(stated)) = (symbol(info, "init_uts_ns"), info.os_release()) else {
         return Fit::Unclear("it has no SYMBOL(init_uts_ns) or OSRELEASE".into());
     };
-    let at = VirtAddr(at.0.wrapping_add(offset).wrapping_add(2 * UTS_NAME));
-    match space.string(at, UTS_NAME as usize) {
+    let stated = stated.to_owned();
+    let read = |offset: u64| {
+        let at = VirtAddr(at.0.wrapping_add(offset).wrapping_add(2 * UTS_NAME));
+        space.string(at, UTS_NAME as usize)
+    };
+    let found = match info.offset("uts_namespace.name") {
+        Some(offset) => read(offset),
+        // Until 5.10, whose VMCOREINFO does not give the offset, a `struct kref` comes first.
+        None => match read(UTS_AFTER_KREF) {
+            Ok(found) if found == stated.as_bytes() => Ok(found),
+            _ => read(0),
+        },
+    };
+    match found {
         Ok(found) if found == stated.as_bytes() => Fit::Proven,
         Ok(found) => Fit::Refuted(format!(
             "it is of release {stated}, init_uts_ns holds {:?}",
