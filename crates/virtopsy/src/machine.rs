@@ -143,8 +143,17 @@ impl<'k> Machine<'k> {
     }
 
     /// The CPU that ran the crash path, where one did.
+    ///
+    /// Only the NMI shootdown writes `crashing_cpu`, and without CONFIG_SMP there is none: the
+    /// crash kernel was then entered by the only CPU.
     pub(crate) fn crashing_cpu(&self) -> Option<CpuId> {
-        positive(&self.stop.crashing_cpu)
+        positive(&self.stop.crashing_cpu).or_else(|| {
+            let mut possible = self.cpus.possible.iter();
+            match (possible.next(), possible.next()) {
+                (only, None) if self.origin == Origin::Kdump => only,
+                _ => None,
+            }
+        })
     }
 
     /// CPUs that entered the crash NMI's callback, by the notes that they left, and did not count

@@ -368,3 +368,21 @@ fn a_cpu_whose_registers_no_note_of_the_dump_has_answered_too_late() {
     );
     assert_eq!(state(&report, 2).0, CpuState::Off);
 }
+
+#[test]
+fn the_only_cpu_of_a_kdump_is_the_one_that_crashed() {
+    // A kernel without CONFIG_SMP shoots nobody down and writes no crashing_cpu.
+    let mut dump = Edited::new(OFFLINE);
+    let crashed = dump.kernel.symbol("crashing_cpu").unwrap();
+    let crashed = dump.kernel.space().u32(crashed).unwrap();
+    let possible = dump.kernel.symbol("__cpu_possible_mask").unwrap();
+    dump.write(possible, &(1u64 << crashed).to_le_bytes());
+    let report = dump
+        .int("crashing_cpu", -1)
+        .int("crash_ipi_issued", 0)
+        .report();
+    assert_eq!(report.virtualization.cpus.len(), 1);
+    assert_eq!(state(&report, 0).0, CpuState::Off);
+    assert_eq!(report.virtualization.cpus[0].strength, Strength::Proof);
+    assert_eq!(report.crash.as_ref().unwrap().cpu, Some(crashed));
+}

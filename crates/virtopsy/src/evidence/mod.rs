@@ -146,7 +146,7 @@ pub(crate) fn gather(machine: &Machine<'_>, cpu: CpuId) -> Testimony {
     vmcs_list::examine(machine, cpu, &mut evidence);
     svm_data::examine(machine, cpu, &mut evidence);
     rebooting::examine(machine, &mut evidence);
-    let offline = online::examine(machine, cpu, &mut evidence);
+    let offline = online::examine(machine, cpu, usage, &mut evidence);
     nothing_ran::examine(machine, cpu, usage, &mut evidence);
     let (place, nmi_words) = nmi_stack::place(machine, cpu);
     let shootdown = Shootdown {

@@ -8,12 +8,19 @@
 
 use virtopsy_kernel::{CpuId, Result};
 
-use super::Evidence;
+use super::{Evidence, Usage};
 use crate::machine::{Machine, Read, positive};
 use crate::report::{Feature, Strength};
 
+const BY_REBOOT: &str = "stopped-by-reboot";
+
 /// Pushes what the masks say; true where the CPU was offline before the dump.
-pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) -> bool {
+pub(super) fn examine(
+    machine: &Machine<'_>,
+    cpu: CpuId,
+    usage: Usage,
+    out: &mut Vec<Evidence>,
+) -> bool {
     let online = match &machine.cpus.online {
         Ok(mask) => mask.contains(cpu),
         Err(e) => {
@@ -26,7 +33,7 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
     }
     match hotplug_state(machine, cpu) {
         Ok((read, true)) => {
-            stopped(machine, cpu, read, out);
+            stopped(machine, cpu, usage, read, out);
             false
         }
         Ok((read, false)) => {
@@ -61,7 +68,13 @@ fn hotplug_state(machine: &Machine<'_>, cpu: CpuId) -> Result<(Read<i64>, bool)>
 }
 
 /// A CPU that is out of the mask, but was not taken out by hotplug.
-fn stopped(machine: &Machine<'_>, cpu: CpuId, state: Read<i64>, out: &mut Vec<Evidence>) {
+fn stopped(
+    machine: &Machine<'_>,
+    cpu: CpuId,
+    usage: Usage,
+    state: Read<i64>,
+    out: &mut Vec<Evidence>,
+) {
     let read = |e: Evidence| {
         e.read(
             state.address,
@@ -79,14 +92,12 @@ fn stopped(machine: &Machine<'_>, cpu: CpuId, state: Read<i64>, out: &mut Vec<Ev
             let svm_left =
                 machine.feature == Feature::Svm && !machine.layout.reboot_vector_disables_svm;
             let e = if svm_left {
-                let why =
-                    "stopped by the REBOOT vector, which in this kernel does not switch SVM off";
-                Evidence::on("stopped-by-reboot", Strength::Weak, why)
+                left_on(usage)
             } else {
                 let why = format!(
                     "CPU {by} stopped it; stop_this_cpu() clears the online bit after the emergency disable"
                 );
-                Evidence::off("stopped-by-reboot", Strength::Proof, why)
+                Evidence::off(BY_REBOOT, Strength::Proof, why)
             };
             out.push(read(e));
         }
@@ -94,5 +105,33 @@ fn stopped(machine: &Machine<'_>, cpu: CpuId, state: Read<i64>, out: &mut Vec<Ev
             "online-mask",
             "not online, and no stop path is known to have run",
         ))),
+    }
+}
+
+/// SVM on a CPU that the REBOOT vector stopped where that path knows only VMX (era A).
+fn left_on(usage: Usage) -> Evidence {
+    let why = "stopped by the REBOOT vector, which in this kernel does not switch SVM off";
+    match usage {
+        Usage::Enabled => Evidence::on(BY_REBOOT, Strength::Strong, why)
+            .lies_when("a fix was taken into this kernel in a form of its own"),
+        Usage::Unknown => Evidence::on(BY_REBOOT, Strength::Weak, why),
+        Usage::Disabled { .. } => Evidence::neutral(BY_REBOOT, why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Says;
+
+    #[test]
+    fn svm_that_was_enabled_stays_on_where_the_reboot_vector_knows_only_vmx() {
+        let said = |usage| {
+            let e = left_on(usage);
+            (e.says, e.strength)
+        };
+        assert_eq!(said(Usage::Enabled), (Says::On, Strength::Strong));
+        assert_eq!(said(Usage::Unknown).1, Strength::Weak);
+        assert_eq!(said(Usage::Disabled { ever: true }).0, Says::Neutral);
     }
 }

@@ -20,11 +20,11 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, note: NoteState, out: &
     {
         return;
     }
-    let Ok(Some(read)) = &machine.stop.crashing_cpu else {
-        return;
-    };
     let why = "the crash kernel wrote this dump: the crashing CPU came to the end of its shutdown, which disables first";
     let e = Evidence::off("kdump-ran", Strength::Proof, why)
         .lies_when("the marks of a kdump (CRASHTIME) are forged");
-    out.push(e.read(read.address, format!("crashing_cpu {}", read.value)));
+    out.push(match &machine.stop.crashing_cpu {
+        Ok(Some(read)) => e.read(read.address, format!("crashing_cpu {}", read.value)),
+        _ => e,
+    });
 }
