@@ -230,12 +230,33 @@ impl Function {
             .map(|seen| seen.contains(&to.0))
     }
 
+    /// Whether the CPU can come from `from` to `gate` and on to a `hlt` of the function's own, and
+    /// make no call on the way. Then the stack of a CPU that halts there still holds the return
+    /// address of the last call before `from`.
+    pub fn halts_without_a_call(&self, from: VirtAddr, gate: VirtAddr) -> bool {
+        let until_call = |ip: VirtAddr| {
+            let calls = |i: &Instruction| call_of(i).is_some();
+            self.reachable_until(ip.0, |ip| self.instructions.get(&ip).is_some_and(calls))
+        };
+        let halts = |ip: &u64| {
+            let at = self.instructions.get(ip);
+            at.is_some_and(|i| i.mnemonic() == Mnemonic::Hlt)
+        };
+        until_call(from).is_some_and(|seen| seen.contains(&gate.0))
+            && until_call(gate).is_some_and(|seen| seen.iter().any(halts))
+    }
+
     /// Addresses that can be executed from `from` on, without passing `barrier`.
     fn reachable(&self, from: u64, barrier: Option<u64>) -> Option<BTreeSet<u64>> {
+        self.reachable_until(from, |ip| Some(ip) == barrier)
+    }
+
+    /// Addresses that can be executed from `from` on, as far as instructions that are `barrier`s.
+    fn reachable_until(&self, from: u64, barrier: impl Fn(u64) -> bool) -> Option<BTreeSet<u64>> {
         let mut seen = BTreeSet::new();
         let mut todo = vec![from];
         while let Some(ip) = todo.pop() {
-            if Some(ip) == barrier || !seen.insert(ip) {
+            if barrier(ip) || !seen.insert(ip) {
                 continue;
             }
             let Some(instruction) = self.instructions.get(&ip) else {
@@ -352,6 +373,24 @@ mod tests {
         ];
         let function = Function::decode("f", VirtAddr(0x1000), &text);
         assert_eq!(function.percpu_loads(), [VirtAddr(0x2000)]);
+    }
+
+    #[test]
+    fn a_halt_that_is_no_call_leaves_the_stack_as_it_was() {
+        let text = |halt: [u8; 5]| {
+            let mut text = vec![0xe8, 0xfb, 0x0f, 0x00, 0x00]; // 1000: call 2000
+            text.extend([0xf0, 0xff, 0x0d, 0xf4, 0x1f, 0x00, 0x00]); // 1005: lock decl 3000
+            text.extend(halt); // 100c
+            text.extend([0xf3, 0x90, 0xeb, 0xfc]); // 1011: pause; jmp 1011
+            Function::decode("f", VirtAddr(0x1000), &text)
+        };
+        let (from, gate) = (VirtAddr(0x1005), VirtAddr(0x1005));
+        let inline = text([0xf4, 0x90, 0x90, 0x90, 0x90]);
+        assert!(inline.halts_without_a_call(from, gate));
+        assert!(!inline.halts_without_a_call(VirtAddr(0x1000), gate));
+        assert!(!inline.halts_without_a_call(VirtAddr(0x1011), gate));
+        let called = text([0xe8, 0xef, 0x2f, 0x00, 0x00]);
+        assert!(!called.halts_without_a_call(from, gate));
     }
 
     #[test]

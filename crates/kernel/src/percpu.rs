@@ -9,6 +9,7 @@ use virtopsy_debuginfo::VirtAddr;
 use crate::cpu::{CpuId, CpuMask, MAX_CPUS};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
+use crate::symbols::KernelSymbols;
 
 /// Where each CPU's area is, and which CPUs there are.
 #[derive(Clone, Debug)]
@@ -27,9 +28,12 @@ impl Cpus {
     pub(crate) fn load(kernel: &Kernel) -> Result<Cpus> {
         let symbols = kernel.symbols()?;
         let space = kernel.space();
+        // Without CONFIG_SMP there is one area, the image's own, and nothing to count CPUs with.
+        let smp = symbols.get("__per_cpu_offset").is_some();
         let nr_cpu_ids = match symbols.get("nr_cpu_ids") {
             Some(symbol) => space.u32(symbol.address)?,
-            None => MAX_CPUS,
+            None if smp => cpus_that_the_masks_hold(symbols),
+            None => 1,
         };
         if !(1..=MAX_CPUS).contains(&nr_cpu_ids) {
             return Err(Error::Implausible {
@@ -39,6 +43,9 @@ impl Cpus {
             });
         }
         let mask = |name: &str| -> Result<CpuMask> {
+            if !smp && symbols.get(name).is_none() {
+                return Ok(CpuMask::from_bytes(&[1, 0, 0, 0, 0, 0, 0, 0], 1));
+            }
             let at = symbols.first_of(&[name])?.address;
             let bytes = space.bytes(at, (nr_cpu_ids as usize).div_ceil(64) * 8)?;
             Ok(CpuMask::from_bytes(&bytes, nr_cpu_ids))
@@ -95,4 +102,12 @@ impl Cpus {
     pub fn is_online(&self, cpu: CpuId) -> Option<bool> {
         self.online.as_ref().ok().map(|mask| mask.contains(cpu))
     }
+}
+
+/// CPUs for which the kernel's masks have room: the count where it is no variable
+/// (CONFIG_FORCE_NR_CPUS, since 6.1).
+fn cpus_that_the_masks_hold(symbols: &KernelSymbols) -> u32 {
+    let size = symbols.get("__cpu_possible_mask").and_then(|s| s.size);
+    let cpus = size.map_or(MAX_CPUS.into(), |size| size.saturating_mul(8));
+    u32::try_from(cpus).unwrap_or(MAX_CPUS).clamp(1, MAX_CPUS)
 }

@@ -7,7 +7,8 @@ mod support;
 use std::sync::Arc;
 
 use support::{Machine, TinyKernel};
-use virtopsy_kernel::{Kernel, KernelOptions, SymbolOrigin};
+use virtopsy_debuginfo::VirtAddr;
+use virtopsy_kernel::{CpuId, Kernel, KernelOptions, SymbolOrigin};
 use virtopsy_testkit::Note;
 use virtopsy_vmcore::Dump;
 
@@ -51,7 +52,10 @@ fn align(bytes: &mut Vec<u8>) {
 }
 
 fn tables(order: Order) -> Vec<u8> {
-    let symbols = symbols();
+    tables_of(order, &symbols())
+}
+
+fn tables_of(order: Order, symbols: &[(String, u64)]) -> Vec<u8> {
     let mut names = Vec::new();
     let mut markers = Vec::new();
     for (n, (name, _)) in symbols.iter().enumerate() {
@@ -104,10 +108,14 @@ fn dump(tables: &[u8]) -> Arc<Dump> {
     // a counting table, as fonts and character maps have: no token index
     let counting: Vec<u8> = (0..300u16).flat_map(u16::to_le_bytes).collect();
     machine.write(PHYS + 0x10_000, &counting);
+    put_tables(&mut machine, tables);
+    machine.dump(vec![Note::vmcoreinfo(&kernel.text(""))])
+}
+
+fn put_tables(machine: &mut Machine, tables: &[u8]) {
     for (n, page) in tables.chunks(4096).enumerate() {
         machine.write(PHYS + TABLES + n as u64 * 4096, page);
     }
-    machine.dump(vec![Note::vmcoreinfo(&kernel.text(""))])
 }
 
 fn open(dump: Arc<Dump>) -> Kernel {
@@ -158,4 +166,40 @@ fn tables_that_do_not_fit_each_other_are_not_taken_for_kallsyms() {
 fn a_kernel_without_the_tables_says_that_a_vmlinux_is_needed() {
     let error = open(dump(&[])).symbols().unwrap_err().to_string();
     assert!(error.contains("--vmlinux"), "{error}");
+}
+
+#[test]
+fn a_kernel_without_smp_has_one_cpu() {
+    let kernel = open(dump(&tables(Order::OffsetsFirst)));
+    let cpus = kernel.cpus().unwrap();
+    assert_eq!(cpus.possible.iter().map(|c| c.0).collect::<Vec<_>>(), [0]);
+    assert_eq!(cpus.is_online(CpuId(0)), Some(true));
+    assert!(cpus.address(VirtAddr(VIRT), CpuId(0)).is_ok());
+}
+
+#[test]
+fn where_the_count_of_cpus_is_no_variable_the_masks_bound_it() {
+    let mut symbols = symbols();
+    let data = VIRT + 0x1_2000;
+    for (n, name) in [
+        "__cpu_possible_mask",
+        "__cpu_online_mask",
+        "__per_cpu_offset",
+    ]
+    .iter()
+    .enumerate()
+    {
+        symbols.push((format!("D{name}"), data + n as u64 * 8));
+    }
+    let mut machine = Machine::new();
+    let kernel = TinyKernel::put(&mut machine, VIRT, PHYS, "5.10.0-test");
+    // four CPUs, two of them online; what follows the masks is no mask
+    let words = [0b1111u64, 0b0101, u64::MAX, u64::MAX];
+    let words: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+    machine.write(PHYS + 0x1_2000, &words);
+    put_tables(&mut machine, &tables_of(Order::OffsetsFirst, &symbols));
+    let cpus = open(machine.dump(vec![Note::vmcoreinfo(&kernel.text(""))]));
+    let cpus = cpus.cpus().unwrap();
+    assert_eq!(cpus.possible.count(), 4);
+    assert_eq!(cpus.online.as_ref().unwrap().count(), 2);
 }

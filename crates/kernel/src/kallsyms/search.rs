@@ -84,12 +84,17 @@ fn readable(space: &AddressSpace, at: VirtAddr, len: usize) -> Vec<u8> {
     if space.read(at, &mut out).is_ok() {
         return out;
     }
-    let mut page = at;
-    for part in out.chunks_mut(0x1000) {
-        if space.read(page, part).is_err() {
+    let mut done = 0usize;
+    while done < len {
+        let here = VirtAddr(at.0.wrapping_add(done as u64));
+        let end = len.min(done + 0x1000 - (here.0 & 0xfff) as usize);
+        let Some(part) = out.get_mut(done..end) else {
+            break;
+        };
+        if space.read(here, part).is_err() {
             part.fill(0);
         }
-        page = VirtAddr(page.0.wrapping_add(0x1000));
+        done = end;
     }
     out
 }

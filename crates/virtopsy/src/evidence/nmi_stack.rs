@@ -7,7 +7,9 @@
 //! only be reached through that instruction is proof that the disable is over. The return address
 //! of the disable call itself says that the CPU is still inside it. `nmi_state` says whether an
 //! NMI is being handled at all; by itself it proves nothing, as a CPU can be stuck in another
-//! handler. Lies when the stack is stale (`nmi_state` 0).
+//! handler. Where `halt()` is no call (kernels without paravirtual operations) a parked CPU leaves
+//! the return address of the last call before it, as a CPU inside that call does: then the stack
+//! says only that the CPU came that far. Lies when the stack is stale (`nmi_state` 0).
 
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CodeWord, CpuId, Error, Function, Kernel, Result};
@@ -101,7 +103,7 @@ fn read(machine: &Machine<'_>, cpu: CpuId, words: &[CodeWord]) -> Result<Place> 
     Ok(match handler.judge(word, alive, below) {
         Place::Inside(e) => Place::Inside(e.read(word.at, value)),
         Place::Past(e) => Place::Past(e.read(word.at, value)),
-        other => other,
+        Place::Unknown(e) => Place::Unknown(e.map(|e| e.read(word.at, value))),
     })
 }
 
@@ -149,6 +151,14 @@ impl Handler {
     }
 
     fn judge(&self, word: &CodeWord, alive: bool, below: &[CodeWord]) -> Place {
+        if self
+            .function
+            .halts_without_a_call(word.value, self.counted_off)
+        {
+            let why = "the CPU is in the crash NMI's callback: in the call that returns there, or halted \
+                       behind it, which in this kernel is no call and leaves no word";
+            return Place::Unknown(Some(Evidence::neutral(WHAT, why)));
+        }
         if self.inside_disable == Some(word.value) {
             let inner = callers(below.get(..3).unwrap_or(below));
             let why = format!("the CPU is still inside the emergency disable; below: {inner}");
@@ -236,5 +246,56 @@ fn callers(words: &[CodeWord]) -> String {
         "nobody".into()
     } else {
         names.join(" < ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use virtopsy_kernel::Location;
+
+    use super::*;
+
+    /// `call 2000 (the disable); lock decl 3000; HALT; pause; jmp` at 0x1000.
+    fn handler(halt: [u8; 5]) -> Handler {
+        let mut text = vec![0xe8, 0xfb, 0x0f, 0x00, 0x00];
+        text.extend([0xf0, 0xff, 0x0d, 0xf4, 0x1f, 0x00, 0x00]);
+        text.extend(halt);
+        text.extend([0xf3, 0x90, 0xeb, 0xfc]);
+        Handler {
+            function: Function::decode(HANDLER, VirtAddr(0x1000), &text),
+            counted_off: VirtAddr(0x1005),
+            inside_disable: Some(VirtAddr(0x1005)),
+        }
+    }
+
+    fn word(value: u64) -> CodeWord {
+        CodeWord {
+            at: VirtAddr(0x8000),
+            value: VirtAddr(value),
+            location: Location {
+                symbol: HANDLER.into(),
+                offset: value - 0x1000,
+                size: Some(0x15),
+                module: None,
+            },
+        }
+    }
+
+    const CALL: [u8; 5] = [0xe8, 0xef, 0x2f, 0x00, 0x00];
+    const INLINE: [u8; 5] = [0xf4, 0x90, 0x90, 0x90, 0x90];
+
+    #[test]
+    fn the_disables_own_return_address_says_inside_where_halting_is_a_call() {
+        let judged = handler(CALL).judge(&word(0x1005), true, &[]);
+        assert!(matches!(judged, Place::Inside(_)), "{judged:?}");
+        let judged = handler(CALL).judge(&word(0x1011), true, &[]);
+        assert!(matches!(judged, Place::Past(_)), "{judged:?}");
+    }
+
+    #[test]
+    fn it_says_nothing_where_a_parked_cpu_leaves_the_same_word() {
+        let judged = handler(INLINE).judge(&word(0x1005), true, &[]);
+        let neutral = |e: &Evidence| e.says == crate::report::Says::Neutral;
+        assert!(matches!(judged, Place::Unknown(Some(e)) if neutral(&e)));
     }
 }
