@@ -1,43 +1,50 @@
 //! Tasks that wait for a lock: which lock, who owns it, and whether they wait for each other.
 //!
-//! Which lock a task waits for is known from, newest first:
+//! Which lock a task waits for is known from, in this order:
 //!
 //! | what | kernel | says |
 //! |---|---|---|
+//! | `pi_blocked_on` | 2.6.18 | an rt_mutex: a PI futex, and every sleeping lock of PREEMPT_RT |
 //! | `blocked_on` | 6.18 (`struct mutex *`) | the mutex |
 //! | `blocker` | 6.16 with DETECT_HUNG_TASK_BLOCKER | mutex, semaphore or rwsem, by its low bits |
 //! | `blocker_mutex` | 6.15, the same | the mutex |
+//! | its waiter on its own stack | all whose locks have a `wait_list` | mutex, rwsem, semaphore |
 //! | the last of `held_locks` | lockdep | what the task holds or waits for; waits, if its stack says so |
 //!
-//! Owners: `mutex.owner` (4.10) and `rw_semaphore.owner` are a task's address with flags in the low
-//! three bits; bit 0 of a rwsem's says that readers own it, and the task is only the last of them.
-//! Source: kernel/locking/{mutex.c,rwsem.c}, include/linux/hung_task.h.
+//! A CPU that spins for a spinlock or rwlock is known by its stack, and the lock by lockdep alone.
+//! Source: kernel/locking/{mutex.c,rwsem.c,rtmutex.c,spinlock_debug.c}, include/linux/hung_task.h.
+
+mod owner;
+mod pointer;
+mod waiter;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use virtopsy_debuginfo::{Type, TypeSourceExt as _, VirtAddr};
+use virtopsy_debuginfo::VirtAddr;
 
-use crate::error::Result;
 use crate::kernel::Kernel;
-use crate::object::Object;
 use crate::unwind::Backtrace;
 
-/// Flags in the low bits of an owner.
-const OWNER_FLAGS: u64 = 7;
-/// Bit 0 of a rwsem's owner: `RWSEM_READER_OWNED`.
-const READER_OWNED: u64 = 1;
+pub use owner::OwnerSource;
+
 /// How deep in a stack the function that waits may stand.
 const INNERMOST: usize = 12;
 
-/// A kind of lock that tasks sleep for.
+/// A kind of lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockKind {
     /// `struct mutex`.
     Mutex,
     /// `struct rw_semaphore`.
     RwSemaphore,
-    /// `struct semaphore`, which has no owner.
+    /// `struct semaphore`, which has no owner but for the last task that took it (6.16).
     Semaphore,
+    /// `struct rt_mutex`.
+    RtMutex,
+    /// `raw_spinlock_t`, also inside of a `spinlock_t`: the CPU does not sleep, but spins.
+    Spinlock,
+    /// `rwlock_t`, likewise.
+    RwLock,
 }
 
 impl std::fmt::Display for LockKind {
@@ -46,7 +53,29 @@ impl std::fmt::Display for LockKind {
             LockKind::Mutex => "mutex",
             LockKind::RwSemaphore => "rwsem",
             LockKind::Semaphore => "semaphore",
+            LockKind::RtMutex => "rt_mutex",
+            LockKind::Spinlock => "spinlock",
+            LockKind::RwLock => "rwlock",
         })
+    }
+}
+
+impl LockKind {
+    /// The type that holds its `dep_map`, `owner` and `wait_list`.
+    fn structure(self) -> &'static str {
+        match self {
+            LockKind::Mutex => "struct mutex",
+            LockKind::RwSemaphore => "struct rw_semaphore",
+            LockKind::Semaphore => "struct semaphore",
+            LockKind::RtMutex => "struct rt_mutex_base",
+            LockKind::Spinlock => "struct raw_spinlock",
+            LockKind::RwLock => "rwlock_t",
+        }
+    }
+
+    /// Whether its waiters spin, and so are running.
+    pub fn spins(self) -> bool {
+        matches!(self, LockKind::Spinlock | LockKind::RwLock)
     }
 }
 
@@ -61,6 +90,8 @@ pub struct Waiting {
     pub kind: LockKind,
     /// The task that owns it; `None` where nobody does, or it can't be told.
     pub owner: Option<VirtAddr>,
+    /// How the owner is known.
+    pub owner_known_by: Option<OwnerSource>,
     /// Readers own it: `owner` is the last of them, and may have let go.
     pub owned_by_readers: bool,
     /// How the lock is known.
@@ -68,89 +99,46 @@ pub struct Waiting {
 }
 
 impl Kernel {
-    /// The lock that a sleeping task waits for, if it can be named. `stack` is its backtrace,
-    /// which is asked where only lockdep knows.
+    /// The lock that a task waits for, if it can be named. `stack` is its backtrace, or that of the
+    /// CPU that it runs on: what waits for a lock stands in it.
     pub fn waiting_for(&self, task: VirtAddr, stack: &Backtrace) -> Option<Waiting> {
         let object = self.object(task, "struct task_struct").ok()?;
-        let (lock, kind, known_by) = blocked_on(&object)
-            .or_else(|| blocker(&object))
-            .or_else(|| self.last_held(task, stack))?;
-        let (owner, owned_by_readers) = self.owner(lock, kind).unwrap_or((None, false));
+        let waits = waits_in(stack);
+        let (lock, kind, known_by) = match waits {
+            Some(kind) if kind.spins() => self.last_held(task, kind)?,
+            _ => pointer::named(&object)
+                .or_else(|| self.by_waiter(task, waits?, stack))
+                .or_else(|| self.last_held(task, waits?))?,
+        };
+        let owner = self.owner(task, lock, kind);
         Some(Waiting {
             task,
             lock,
             kind,
-            owner,
-            owned_by_readers,
+            owner: owner.map(|owner| owner.task),
+            owner_known_by: owner.map(|owner| owner.known_by),
+            owned_by_readers: owner.is_some_and(|owner| owner.reader),
             known_by,
         })
     }
 
-    /// The last lock of lockdep's list, where the stack says that the task waits for one.
+    /// The last lock of lockdep's list: it is put there before the task waits.
     fn last_held(
         &self,
         task: VirtAddr,
-        stack: &Backtrace,
+        kind: LockKind,
     ) -> Option<(VirtAddr, LockKind, &'static str)> {
-        let kind = waits_in(stack)?;
         let held = self.held_locks(task).ok()?;
         let last = held.locks.last()?;
-        let structure = match kind {
-            LockKind::Mutex => "struct mutex",
-            LockKind::RwSemaphore => "struct rw_semaphore",
-            LockKind::Semaphore => return None, // lockdep does not know them
-        };
-        let map = self
-            .object(VirtAddr(0), structure)
-            .ok()?
-            .field("dep_map")
-            .ok()?;
-        let lock = VirtAddr(last.instance.0.wrapping_sub(map.address.0));
-        Some((lock, kind, "held_locks"))
+        let lock = last.instance.0.wrapping_sub(self.dep_map_offset(kind)?);
+        Some((VirtAddr(lock), kind, "held_locks"))
     }
 
-    fn owner(&self, lock: VirtAddr, kind: LockKind) -> Result<(Option<VirtAddr>, bool)> {
-        let structure = match kind {
-            LockKind::Mutex => "struct mutex",
-            LockKind::RwSemaphore => "struct rw_semaphore",
-            LockKind::Semaphore => return Ok((None, false)),
-        };
-        let word = self.object(lock, structure)?.field("owner")?.u64()?;
-        let readers = kind == LockKind::RwSemaphore && word & READER_OWNED != 0;
-        let owner = word & !OWNER_FLAGS;
-        Ok(((owner != 0).then_some(VirtAddr(owner)), readers))
+    /// Where lockdep's map stands in a lock of this kind. `None`: lockdep does not know the kind.
+    fn dep_map_offset(&self, kind: LockKind) -> Option<u64> {
+        let lock = self.object(VirtAddr(0), kind.structure()).ok()?;
+        lock.field("dep_map").ok().map(|map| map.address.0)
     }
-}
-
-/// `blocked_on` of 6.18: until then, with DEBUG_MUTEXES, the member was the waiter.
-fn blocked_on(task: &Object<'_>) -> Option<(VirtAddr, LockKind, &'static str)> {
-    let member = task.field("blocked_on").ok()?;
-    let Type::Pointer { target, .. } = member.resolved().ok()? else {
-        return None;
-    };
-    let target = member.ty.source.resolve(target).ok()?.1;
-    if !matches!(&target, Type::Struct { name: Some(name), .. } if name == "mutex") {
-        return None;
-    }
-    let lock = member.pointer().ok()?;
-    // Proxy execution marks a task that is being woken with -1.
-    let is_lock = lock.0 != 0 && task.space().is_kernel_address(lock) && lock.0.is_multiple_of(8);
-    is_lock.then_some((lock, LockKind::Mutex, "blocked_on"))
-}
-
-fn blocker(task: &Object<'_>) -> Option<(VirtAddr, LockKind, &'static str)> {
-    if let Ok(mutex) = task.field("blocker_mutex") {
-        let lock = mutex.pointer().ok().filter(|lock| lock.0 != 0)?;
-        return Some((lock, LockKind::Mutex, "blocker_mutex"));
-    }
-    let word = task.field("blocker").ok()?.u64().ok()?;
-    let kind = match word & 3 {
-        0 => LockKind::Mutex,
-        1 => LockKind::Semaphore,
-        _ => LockKind::RwSemaphore, // 2: as a reader, 3: as a writer
-    };
-    let lock = word & !3;
-    (lock != 0).then_some((VirtAddr(lock), kind, "blocker"))
 }
 
 /// Whether the innermost functions wait for a lock.
@@ -166,26 +154,34 @@ fn waits_in(stack: &Backtrace) -> Option<LockKind> {
 }
 
 fn wait_function(name: &str) -> Option<LockKind> {
-    let mutex = [
-        "__mutex_lock",
-        "mutex_lock",
-        "__ww_mutex_lock",
-        "ww_mutex_lock",
+    let by_prefix = [
+        ("__mutex_lock", LockKind::Mutex),
+        ("mutex_lock", LockKind::Mutex),
+        ("__ww_mutex_lock", LockKind::Mutex),
+        ("ww_mutex_lock", LockKind::Mutex),
+        ("rwsem_down_", LockKind::RwSemaphore),
+        ("down_read", LockKind::RwSemaphore),
+        ("down_write", LockKind::RwSemaphore),
+        ("__down_read", LockKind::RwSemaphore),
+        ("__down_write", LockKind::RwSemaphore),
+        ("__down", LockKind::Semaphore),
+        ("down_", LockKind::Semaphore),
+        ("queued_spin_lock_slowpath", LockKind::Spinlock),
+        ("native_queued_spin_lock_slowpath", LockKind::Spinlock),
+        ("__pv_queued_spin_lock_slowpath", LockKind::Spinlock),
+        ("do_raw_spin_lock", LockKind::Spinlock),
+        ("queued_read_lock_slowpath", LockKind::RwLock),
+        ("queued_write_lock_slowpath", LockKind::RwLock),
+        ("do_raw_read_lock", LockKind::RwLock),
+        ("do_raw_write_lock", LockKind::RwLock),
     ];
-    let rwsem = [
-        "rwsem_down_",
-        "down_read",
-        "down_write",
-        "__down_read",
-        "__down_write",
-    ];
-    if mutex.iter().any(|prefix| name.starts_with(prefix)) {
-        Some(LockKind::Mutex)
-    } else if rwsem.iter().any(|prefix| name.starts_with(prefix)) {
-        Some(LockKind::RwSemaphore)
-    } else {
-        None
+    if name == "down" {
+        return Some(LockKind::Semaphore);
     }
+    by_prefix
+        .iter()
+        .find(|(prefix, _)| name.starts_with(prefix))
+        .map(|(_, kind)| *kind)
 }
 
 /// Circles of tasks of which each waits for a lock that the next one owns. Each circle is given
@@ -229,6 +225,7 @@ mod tests {
             lock: VirtAddr(task + 0x1000),
             kind: LockKind::Mutex,
             owner: (owner != 0).then_some(VirtAddr(owner)),
+            owner_known_by: None,
             owned_by_readers: false,
             known_by: "test",
         }
@@ -281,6 +278,18 @@ mod tests {
         assert_eq!(
             wait_function("rwsem_down_write_slowpath"),
             Some(LockKind::RwSemaphore)
+        );
+        assert_eq!(
+            wait_function("down_interruptible"),
+            Some(LockKind::Semaphore)
+        );
+        assert_eq!(
+            wait_function("down_read_killable"),
+            Some(LockKind::RwSemaphore)
+        );
+        assert_eq!(
+            wait_function("native_queued_spin_lock_slowpath.part.0"),
+            Some(LockKind::Spinlock)
         );
         assert_eq!(wait_function("schedule"), None);
     }

@@ -51,7 +51,7 @@ mod unwind;
 mod wall_clock;
 pub mod xarray;
 
-pub use blocked::{LockKind, Waiting, wait_cycles};
+pub use blocked::{LockKind, OwnerSource, Waiting, wait_cycles};
 pub use code::{Call, Function};
 pub use cpu::{CpuId, CpuMask, MAX_CPUS};
 pub use crash::{CrashNote, NoteContent, SavedRegisters};

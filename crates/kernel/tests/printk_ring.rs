@@ -162,6 +162,11 @@ fn an_empty_line_is_a_record_and_a_lost_text_is_counted() {
         .read();
     assert_eq!(texts(&log), ["", "whole"]);
     assert_eq!((log.lost, log.uncommitted), (1, 1));
+    let unfinished = &log.unfinished[0];
+    assert_eq!(
+        (unfinished.sequence, &unfinished.text[..]),
+        (2, &b"half written"[..])
+    );
     assert_eq!(log.records[1].level, Some(4));
     assert_eq!(
         log.records[1].caller.map(|c| c.to_string()).as_deref(),
@@ -177,4 +182,22 @@ fn a_block_that_claims_more_than_the_ring_is_lost_not_read_elsewhere() {
         .record(FINALIZED, 0, 32, "whole")
         .read();
     assert_eq!(texts(&log).last().map(String::as_str), Some("whole"));
+}
+
+#[test]
+fn of_a_record_that_was_never_committed_the_text_up_to_its_nul_is_told() {
+    // The block of 32 bytes: its id, 9 bytes of text, a NUL, and an older record's rest.
+    let mut ring = Ring::new().record(0, 32, 64, "half of it\0 older text");
+    ring.put(INFOS + 16, &[0]); // text_len is set only when the text is whole
+    let log = ring.read();
+    assert_eq!(log.unfinished[0].text, b"half of it");
+    assert!(log.records.is_empty());
+}
+
+#[test]
+fn a_block_that_was_not_yet_given_to_the_record_holds_none_of_its_text() {
+    let mut ring = Ring::new().record(0, 32, 64, "of an older record");
+    ring.put(DATA + 32, &[0x77]);
+    let log = ring.read();
+    assert_eq!((log.unfinished.len(), log.uncommitted), (0, 1));
 }

@@ -79,6 +79,7 @@ struct WaitingEntry {
     lock: Hex,
     kind: String,
     owner: Option<Who>,
+    owner_known_by: Option<String>,
     owned_by_readers: bool,
     known_by: &'static str,
 }
@@ -133,6 +134,7 @@ fn answer(kernel: &Kernel) -> Result<Answer, Error> {
             lock: Hex(wait.lock.0),
             kind: wait.kind.to_string(),
             owner: wait.owner.map(|owner| who(owner.0)),
+            owner_known_by: wait.owner_known_by.map(|by| by.to_string()),
             owned_by_readers: wait.owned_by_readers,
             known_by: wait.known_by,
         })
@@ -141,10 +143,13 @@ fn answer(kernel: &Kernel) -> Result<Answer, Error> {
 }
 
 fn waiting(kernel: &Kernel, unwinder: &Unwinder<'_>, task: &TaskInfo) -> Option<Waiting> {
-    if task.running_on.is_some() || !matches!(task.state.letter(), 'S' | 'D') {
+    // One that runs may spin; others wait only if they sleep.
+    if task.running_on.is_none() && !matches!(task.state.letter(), 'S' | 'D') {
         return None;
     }
-    kernel.waiting_for(task.address, &unwinder.backtrace(Start::Task(task.address)))
+    let stack = unwinder.backtrace(Start::Task(task.address));
+    let wait = kernel.waiting_for(task.address, &stack)?;
+    (task.running_on.is_none() || wait.kind.spins()).then_some(wait)
 }
 
 fn lockdep(kernel: &Kernel, tasks: &TaskList) -> Result<LockdepEntry, Error> {
