@@ -6,6 +6,24 @@ use crate::cpu::CpuId;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
+/// Features, by word and bit of `x86_capability` (arch/x86/include/asm/cpufeatures.h; these have
+/// not moved since 5.10, `fred` is of 6.9).
+const FEATURES: [(&str, u64, u32); 13] = [
+    ("vmx", 4, 5),
+    ("svm", 6, 2),
+    ("ept", 8, 17),
+    ("npt", 15, 0),
+    ("nrips", 15, 3),
+    ("vgif", 15, 16),
+    ("hypervisor", 4, 31),
+    ("la57", 16, 16),
+    ("fred", 12, 17),
+    ("sme", 19, 0),
+    ("sev", 19, 1),
+    ("sev_es", 19, 3),
+    ("sev_snp", 19, 4),
+];
+
 /// The processor that the kernel ran on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Processor {
@@ -15,6 +33,8 @@ pub struct Processor {
     pub model: Vec<u8>,
     /// Family, model and stepping.
     pub family: [u64; 3],
+    /// Of the features that matter to virtualization those that the kernel uses or found.
+    pub features: Vec<&'static str>,
 }
 
 impl Kernel {
@@ -26,7 +46,20 @@ impl Kernel {
         let info = self.global("boot_cpu_data", "struct cpuinfo_x86")?;
         let number = |names: &[&str]| -> Result<u64> { info.first_field(names)?.u64() };
         let text = |name: &str| -> Result<Vec<u8>> { info.field(name)?.string() };
+        let words = info.field("x86_capability")?;
+        let set = |word: u64, bit: u32| {
+            words
+                .index(word)
+                .and_then(|w| w.u64())
+                .map(|w| w >> bit & 1)
+        };
+        let features = FEATURES
+            .iter()
+            .filter(|(_, word, bit)| set(*word, *bit).is_ok_and(|set| set == 1))
+            .map(|(name, ..)| *name)
+            .collect();
         Ok(Processor {
+            features,
             vendor: text("x86_vendor_id")?,
             model: text("x86_model_id")?,
             family: [

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use virtopsy::report::{CpuReport, ErrorReport, SCHEMA, Text, VirtualizationReport};
 
-use super::{ask, print};
+use super::cpu_states::{self, Machine};
+use super::{examine_and_ask, judged, print};
 use crate::args::{Common, CpusArgs, PageFormat};
 use crate::exit::Status;
 use crate::output::Output;
@@ -16,6 +17,8 @@ struct Document<'a> {
     path: &'a Text,
     error: &'a Option<ErrorReport>,
     virtualization: &'a VirtualizationReport,
+    /// What each CPU was doing; absent where the kernel's memory can't be read.
+    machine: Option<&'a Machine>,
 }
 
 #[derive(Serialize)]
@@ -31,7 +34,9 @@ struct OneCpu<'a> {
 /// # Errors
 /// When it cannot be printed.
 pub(crate) fn run(args: &CpusArgs, common: &Common) -> anyhow::Result<Status> {
-    let (judged, status) = ask(&args.dump, common, "virt-disabled-all-cpus");
+    let (report, machine) =
+        examine_and_ask(&args.dump, common, |kernel| cpu_states::read(kernel).ok());
+    let (judged, status) = judged(report, "virt-disabled-all-cpus");
     let report = &judged.report;
     let (schema, path, error, virtualization) =
         (SCHEMA, &report.path, &report.error, &report.virtualization);
@@ -61,10 +66,17 @@ pub(crate) fn run(args: &CpusArgs, common: &Common) -> anyhow::Result<Status> {
                 path,
                 error,
                 virtualization,
+                machine: machine.as_ref(),
             },
         )?,
         None if error.is_some() && virtualization.cpus.is_empty() => {}
-        None => print(&text::cpus(report, look))?,
+        None => {
+            let mut page = text::cpus(report, look);
+            if let Some(machine) = &machine {
+                page.push_str(&cpu_states::text(machine, look));
+            }
+            print(&page)?;
+        }
     }
     Ok(status.exit_zero(args.exit_zero))
 }

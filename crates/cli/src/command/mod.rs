@@ -4,6 +4,7 @@ pub(crate) mod bt;
 pub(crate) mod callback;
 pub(crate) mod check;
 pub(crate) mod completions;
+mod cpu_states;
 pub(crate) mod cpus;
 pub(crate) mod explain;
 pub(crate) mod info;
@@ -47,9 +48,39 @@ fn examine(name: &OsStr, common: &Common) -> DumpReport {
     report
 }
 
+/// Like [`examine`], and asks the dump's kernel one thing more while it is open.
+fn examine_and_ask<T>(
+    name: &OsStr,
+    common: &Common,
+    question: impl Fn(&Kernel) -> Option<T>,
+) -> (DumpReport, Option<T>) {
+    let label = Text::new(name.as_bytes());
+    let _spinner = Progress::spinner(common, format!("reading {label}"));
+    let (spec, options) = (input::spec(name), common.options());
+    let asked = batch::catch(|| {
+        let session = Session::open(&spec, &options)?;
+        let answer = session.kernel().ok().and_then(&question);
+        Ok((session.report(), answer))
+    });
+    let (mut report, answer) = asked.unwrap_or_else(Err).unwrap_or_else(|error| {
+        let report = DumpReport {
+            error: Some(error),
+            ..DumpReport::default()
+        };
+        (report, None)
+    });
+    report.path = label;
+    (report, answer)
+}
+
 /// Examines one dump for the sake of one check, and says on standard error what went wrong.
 fn ask(name: &OsStr, common: &Common, check: &str) -> (Judged, Status) {
-    let judged = Judge::only(check).judge(examine(name, common));
+    judged(examine(name, common), check)
+}
+
+/// Judges a report for the sake of one check, and says on standard error what went wrong.
+fn judged(report: DumpReport, check: &str) -> (Judged, Status) {
+    let judged = Judge::only(check).judge(report);
     if let Some(error) = &judged.report.error {
         say(&format!(
             "{}: {}: {}",
