@@ -25,6 +25,8 @@ mod kernel;
 mod kvm;
 pub mod list;
 mod lockdep;
+#[cfg(test)]
+mod made;
 mod memory;
 mod module;
 mod module_btf;

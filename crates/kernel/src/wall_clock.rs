@@ -101,3 +101,55 @@ impl Kernel {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::made::MadeKernel;
+
+    const KEEPER: &str = "wall_to_monotonic@8 timespec64";
+    const AT: u64 = 0x1_0000;
+    const BOOT: i64 = 1_700_000_000;
+
+    /// `wall_to_monotonic` at this distance from the symbol, and the crash so long after boot.
+    fn boot_time(
+        types: &'static [(&'static str, u64, &'static str)],
+        distance: u64,
+        seconds: i64,
+    ) -> Result<BootTime> {
+        let mut made = MadeKernel::new().types(types).symbol("tk_core", AT);
+        made.words(AT + distance, &[seconds as u64, 500_000_000]);
+        let kernel = made.kernel_with(&format!("CRASHTIME={}\n", BOOT + 100));
+        kernel.boot_time(100 * NANOS as u64)
+    }
+
+    const OLD: &[(&str, u64, &str)] = &[
+        ("timespec64", 16, "tv_sec@0 i64, tv_nsec@8 i64"),
+        ("timekeeper", 64, KEEPER),
+    ];
+    const NEW: &[(&str, u64, &str)] = &[
+        ("timespec64", 16, "tv_sec@0 i64, tv_nsec@8 i64"),
+        ("timekeeper", 64, KEEPER),
+        ("tk_data", 128, "seq@0 u32, timekeeper@32 timekeeper"),
+    ];
+
+    #[test]
+    fn the_time_of_boot_is_the_timekeepers_in_old_and_new_layouts() {
+        for (types, distance) in [(OLD, 8 + 8), (NEW, 32 + 8)] {
+            let found = boot_time(types, distance, -BOOT - 1).unwrap();
+            assert_eq!(found.known_by, BootTimeSource::Timekeeper);
+            assert_eq!(found.nanoseconds, BOOT * NANOS + 500_000_000);
+        }
+    }
+
+    #[test]
+    fn a_timekeeper_that_makes_no_sense_is_not_believed() {
+        for nonsense in [0, 77, -1, i64::MIN] {
+            let found = boot_time(OLD, 16, nonsense).unwrap();
+            assert_eq!(found.known_by, BootTimeSource::CrashTime, "{nonsense}");
+            assert_eq!(found.nanoseconds, BOOT * NANOS);
+        }
+    }
+}

@@ -78,7 +78,37 @@ fn lines(bytes: &[u8], cpu: CpuId, in_nmi: bool) -> Vec<Leftover> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
+
     use super::*;
+    use crate::made::MadeKernel;
+
+    #[test]
+    fn the_buffers_of_each_cpu_are_read_up_to_their_length() {
+        let mut made = MadeKernel::new()
+            .types(&[
+                ("atomic_t", 4, "counter@0 i32"),
+                (
+                    "printk_safe_seq_buf",
+                    64,
+                    "len@0 atomic_t, message_lost@4 atomic_t, buffer@16 u8[48]",
+                ),
+            ])
+            .symbol("nr_cpu_ids", 0x1_0000)
+            .symbol("__cpu_possible_mask", 0x1_0008)
+            .symbol("__per_cpu_offset", 0x1_0010)
+            .symbol("nmi_print_seq", 0x1_1000);
+        made.words(0x1_0000, &[2, 0b11, 0x1000, 0x2000]);
+        made.words(0x1_2000, &[8]);
+        made.bytes(0x1_2010, b"\x013in NMI\x01flushed before");
+        made.words(0x1_3000, &[u64::from(u32::MAX)]); // more than the buffer holds
+        let found = read(&made.kernel());
+        let first: Vec<_> = found.iter().filter(|line| line.cpu == CpuId(0)).collect();
+        assert_eq!(first.len(), 1, "{found:?}");
+        let line = first[0];
+        assert_eq!((line.level, line.in_nmi), (Some(3), true));
+        assert_eq!(line.text, b"in NMI");
+    }
 
     #[test]
     fn lines_of_a_cpus_buffer_carry_their_level() {

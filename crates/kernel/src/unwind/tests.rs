@@ -2,19 +2,15 @@
 
 use std::sync::Arc;
 
-use virtopsy_debuginfo::{Symbol, SymbolOrigin, SymbolSource};
-use virtopsy_testkit::Note;
 use virtopsy_vmcore::UserRegs;
 
 use super::*;
+use crate::made::{IMAGE, MadeKernel};
 use crate::open::KernelOptions;
 use crate::regs::RegisterSource;
 use crate::stacks::StackKind;
-use crate::support::{self, Machine, TinyKernel};
-use crate::symbols::KernelSymbols;
+use crate::support;
 
-const IMAGE: u64 = 0xffff_ffff_8120_0000;
-const PHYS: u64 = 0x100_0000;
 const TEXT: u64 = 0x1_0000;
 const STACK: u64 = 0x2_0000;
 const IPS: u64 = 0x3_0000;
@@ -27,58 +23,17 @@ const OUTER: u64 = INNER + 0x200;
 const FIRST: u64 = INNER + 0x300;
 const END: u64 = INNER + 0x400;
 
-#[derive(Debug)]
-struct Symbols(Vec<(&'static str, u64, u64)>);
-
-impl SymbolSource for Symbols {
-    fn origin(&self) -> SymbolOrigin {
-        SymbolOrigin::Kallsyms
-    }
-
-    fn lookup(&self, name: &str) -> Vec<Symbol> {
-        let found = self.0.iter().filter(|symbol| symbol.0 == name);
-        found.map(symbol).collect()
-    }
-
-    fn at(&self, address: VirtAddr) -> Option<(Symbol, u64)> {
-        let inside = |s: &&(&str, u64, u64)| address.0.wrapping_sub(s.1) < s.2;
-        let found = self.0.iter().find(inside)?;
-        Some((symbol(found), address.0 - found.1))
-    }
-
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn for_each(&self, visit: &mut dyn FnMut(&str, VirtAddr, char)) {
-        self.0.iter().for_each(|s| visit(s.0, VirtAddr(s.1), 't'));
-    }
-}
-
-fn symbol((name, address, size): &(&'static str, u64, u64)) -> Symbol {
-    Symbol {
-        name: (*name).to_owned(),
-        address: VirtAddr(*address),
-        size: Some(*size).filter(|size| *size > 0),
-        kind: 't',
-    }
-}
-
 /// A kernel with four functions and a stack.
-struct Made {
-    machine: Machine,
-    symbols: Vec<(&'static str, u64, u64)>,
-}
+struct Made(MadeKernel);
 
 impl Made {
     fn new() -> Made {
-        let mut machine = Machine::new();
-        TinyKernel::put(&mut machine, IMAGE, PHYS, "0.0.0-test");
+        let mut made = MadeKernel::new();
         for page in 0..4 {
-            machine.write(PHYS + STACK + page * 4096, &[0]);
+            made.bytes(STACK + page * 4096, &[0]);
         }
-        machine.write(PHYS + TEXT, &[0xcc; 0x400]);
-        let symbols = vec![
+        made.bytes(TEXT, &[0xcc; 0x400]);
+        made.symbols = vec![
             ("_stext", INNER, 0),
             ("inner", INNER, 0x100),
             ("irq", IRQ, 0x100),
@@ -86,22 +41,19 @@ impl Made {
             ("first", FIRST, 0x100),
             ("_etext", END, 0),
         ];
-        Made { machine, symbols }
+        Made(made)
     }
 
     fn words(&mut self, at: u64, words: &[u64]) {
-        for (i, word) in words.iter().enumerate() {
-            let at = PHYS + at + i as u64 * 8;
-            self.machine.write(at, &word.to_le_bytes());
-        }
+        self.0.words(at, words);
     }
 
     /// A call of `to` whose return address is `back`.
     fn call(&mut self, back: u64, to: u64) {
         let distance = to.wrapping_sub(back) as u32;
-        let at = PHYS + (back - IMAGE) - 5;
-        self.machine.write(at, &[0xe8]);
-        self.machine.write(at + 1, &distance.to_le_bytes());
+        let at = back - IMAGE - 5;
+        self.0.bytes(at, &[0xe8]);
+        self.0.bytes(at + 1, &distance.to_le_bytes());
     }
 
     /// An ORC table: for each function offsets and flags as they stand in memory.
@@ -109,14 +61,14 @@ impl Made {
         for (i, (address, sp, bp, flags)) in entries.iter().enumerate() {
             let at = IPS + i as u64 * 4;
             let distance = address.wrapping_sub(IMAGE + at) as u32;
-            self.machine.write(PHYS + at, &distance.to_le_bytes());
-            let at = PHYS + ENTRIES + i as u64 * 6;
-            self.machine.write(at, &sp.to_le_bytes());
-            self.machine.write(at + 2, &bp.to_le_bytes());
-            self.machine.write(at + 4, &flags.to_le_bytes());
+            self.0.bytes(at, &distance.to_le_bytes());
+            let at = ENTRIES + i as u64 * 6;
+            self.0.bytes(at, &sp.to_le_bytes());
+            self.0.bytes(at + 2, &bp.to_le_bytes());
+            self.0.bytes(at + 4, &flags.to_le_bytes());
         }
         let stop = IMAGE + IPS + entries.len() as u64 * 4;
-        self.symbols.extend([
+        self.0.symbols.extend([
             ("__start_orc_unwind_ip", IMAGE + IPS, 0),
             ("__stop_orc_unwind_ip", stop, 0),
             ("__start_orc_unwind", IMAGE + ENTRIES, 0),
@@ -124,18 +76,7 @@ impl Made {
     }
 
     fn kernel(self) -> Kernel {
-        let tiny = TinyKernel {
-            virt: IMAGE,
-            phys: PHYS,
-            root: PHYS + 0x3000,
-            release: "0.0.0-test",
-        };
-        let note = Note::vmcoreinfo(&tiny.text(""));
-        let mut kernel =
-            Kernel::open(self.machine.dump(vec![note]), &KernelOptions::default()).unwrap();
-        let symbols = KernelSymbols::from_kallsyms(Arc::new(Symbols(self.symbols)));
-        kernel.parts.symbols = Ok(symbols);
-        kernel
+        self.0.kernel()
     }
 }
 
