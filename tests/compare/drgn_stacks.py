@@ -6,11 +6,13 @@ usage: drgn_stacks.py [--bin VIRTOPSY] [--corpus DIR] [DUMP...]
 Every difference is explained or counts: the exit status is 1 when one is left without an
 explanation. Where drgn, the corpus or a vmlinux is missing, a line says SKIPPED.
 
-What is compared of a stack is its physical frames, by address. drgn adds inlined functions, which
-virtopsy does not tell, and goes on into user mode with one frame, which virtopsy tells as the
-reason for the end.
+What is compared of a stack is its physical frames, by address, and for each of them the functions
+that are inlined there, with file and line, where both have them. drgn goes on into user mode with
+one frame, which virtopsy tells as the reason for the end. Without drgn the log alone is compared,
+with makedumpfile's.
 """
 import argparse
+import importlib.util
 import json
 import os
 import pathlib
@@ -68,7 +70,8 @@ def kernel_ip(ip):
 
 
 def drgn_frames(prog, address):
-    """Return addresses of the physical frames in the kernel, and what kept drgn from more."""
+    """The physical frames in the kernel, each its return address and the places that its code comes
+    from, innermost first; and what kept drgn from more."""
     import drgn
 
     task = drgn.Object(prog, "struct task_struct *", address)
@@ -76,7 +79,17 @@ def drgn_frames(prog, address):
         trace = prog.stack_trace(task)
     except Exception as e:  # drgn raises several kinds
         return [], f"{type(e).__name__}: {e}"
-    return [f.pc for f in trace if not f.is_inline and kernel_ip(f.pc)], None
+    frames, places = [], []
+    for f in trace:
+        try:
+            places.append((f.name, *f.source()[:2]))
+        except LookupError:
+            pass
+        if not f.is_inline:
+            if kernel_ip(f.pc):
+                frames.append((f.pc, places))
+            places = []
+    return frames, None
 
 
 def has_symbol(prog, ip):
@@ -111,9 +124,11 @@ def compare_stack(prog, entry, tally):
     what = f"{task['comm']}/{task['pid']}" + (f" on CPU {entry['cpu']}" if entry["cpu"] is not None else "")
     ours = [int(f["ip"], 16) for f in entry["frames"] if f["reliable"] and kernel_ip(int(f["ip"], 16))]
     guessed = len(entry["frames"]) - len(ours)
-    theirs, failed = drgn_frames(prog, int(task["address"], 16))
+    frames, failed = drgn_frames(prog, int(task["address"], 16))
+    theirs = [pc for pc, _ in frames]
     if ours == theirs:
         tally.agree()
+        compare_places(what, [f for f in entry["frames"] if f["reliable"]], frames, tally)
         if guessed and not ours:
             tally.explain(what, f"neither has a frame; virtopsy shows {guessed} that it marks as scanned")
     elif failed and not theirs:
@@ -124,6 +139,22 @@ def compare_stack(prog, entry, tally):
         tally.explain(what, why)
     else:
         tally.differ(what, names(prog, ours) + f" ({entry['ended_because']['kind']})", names(prog, theirs))
+
+
+def compare_places(what, ours, theirs, tally):
+    """Inlined functions, files and lines of frames that are the same."""
+    for frame, (pc, places) in zip(ours, theirs):
+        source = frame["source"]
+        if not source or not places:
+            continue
+        mine = [(text(s["function"]).decode(), text(s["file"]).decode(), s["line"]) for s in source]
+        if all(a[0] == b[0] and ("/" + b[1]).endswith("/" + a[1]) and a[2] == b[2] for a, b in zip(mine, places)) and len(mine) == len(places):
+            tally.agree()
+        elif mine[-1][0] != places[-1][0] or len(mine) == len(places) == 1 and not mine[0][0]:
+            # Assembly has no functions in DWARF; drgn names it by the symbol.
+            tally.agree() if mine[-1][2] == places[-1][2] else tally.differ(f"{what}, lines of {pc:#x}", mine, places)
+        else:
+            tally.differ(f"{what}, lines of {pc:#x}", mine, places)
 
 
 def names(prog, ips):
@@ -178,7 +209,8 @@ def compare_modules(prog, found, tally):
 
 def log_lines(binary, dump, vmlinux):
     records = answer(binary, "log", dump, vmlinux)["log"]
-    return [line for r in records for line in text(r["text"]).split(b"\n")]
+    committed = [r for r in records if r["state"] == "committed"]
+    return [line for r in committed for line in text(r["text"]).split(b"\n")]
 
 
 def compare_log(prog, ours, tally):
@@ -247,6 +279,9 @@ def open_drgn(dump, kernels):
 
 def compare(binary, dump, kernels):
     tally = Tally()
+    if not has_drgn():
+        compare_makedumpfile(log_lines(binary, dump, None), dump, tally)
+        return tally
     try:
         prog, folder, release = open_drgn(dump, kernels)
     except Exception as e:
@@ -271,6 +306,10 @@ def compare(binary, dump, kernels):
     return tally
 
 
+def has_drgn():
+    return importlib.util.find_spec("drgn") is not None
+
+
 def main():
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
@@ -279,11 +318,8 @@ def main():
                         default=pathlib.Path(os.environ.get("VIRTOPSY_CORPUS", ROOT / "target/corpus")))
     parser.add_argument("dumps", nargs="*", type=pathlib.Path)
     args = parser.parse_args()
-    try:
-        import drgn  # noqa: F401
-    except ImportError:
-        print("SKIPPED: drgn is not installed (pip install drgn)")
-        return 0
+    if not has_drgn():
+        print("SKIPPED all but the log: drgn is not installed (pip install drgn)")
     dumps = args.dumps or sorted(p for p in (args.corpus / "dumps").glob("*") if p.suffix != ".json")
     if not dumps:
         print(f"SKIPPED: no dumps in {args.corpus}/dumps (set VIRTOPSY_CORPUS)")

@@ -115,6 +115,7 @@ Expressions:
                                           a cast; members of it may follow
   'boot_cpu_data.x86_capability[0..4]'    elements 0 to 3
   '*init_task.mm'                         what a pointer points to
+  '&init_task.tasks'                      where it is
   0xffff888003a80000:64                   64 bytes as they are
 
 Without debug files, types come from BTF, which knows the types of per-CPU variables only; for
@@ -581,6 +582,9 @@ pub(crate) struct LocksArgs {
     /// A dump, or the parts of a split one joined by commas
     #[arg(value_name = "DUMP")]
     pub(crate) dump: OsString,
+    /// All lock classes too, with the four letters of their usage
+    #[arg(long)]
+    pub(crate) classes: bool,
     /// How to print them
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: PageFormat,

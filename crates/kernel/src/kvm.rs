@@ -117,6 +117,9 @@ pub struct Vcpu {
     pub thread: Option<i32>,
     /// Whether it ran a guest of its own (L2).
     pub nested: Option<bool>,
+    /// Guest registers that KVM has changed in its copy and not yet written to the VMCS, a bit each
+    /// (`arch.regs_dirty`, by `enum kvm_reg`). VMX only: SVM writes all of them on every entry.
+    pub dirty_registers: Option<u64>,
     /// The guest's registers, where they may be shown.
     pub registers: GuestRegisters,
     /// Why members could not be read.
@@ -367,6 +370,7 @@ impl<'k> Kvm<'k> {
             loaded_on: self.loaded.get(&address).copied(),
             thread: None,
             nested: None,
+            dirty_registers: None,
             registers: GuestRegisters::default(),
             missing: Vec::new(),
         };
@@ -391,6 +395,10 @@ impl<'k> Kvm<'k> {
             .and_then(|cpu| u32::try_from(cpu).ok())
             .map(CpuId);
         vcpu.nested = number("arch.hflags").and_then(|flags| self.is_nested(flags as u64));
+        if self.kernel.modules().get("kvm_intel").is_some() {
+            let dirty = object.field("arch.regs_dirty").and_then(|bits| bits.u64());
+            vcpu.dirty_registers = dirty.ok();
+        }
         vcpu.thread = self.thread(&object).ok();
         vcpu.registers = self.registers(&object, kind);
         vcpu

@@ -19,6 +19,8 @@ use crate::symbols::Location;
 
 /// Most locks of one task: `MAX_LOCK_DEPTH` is 48.
 const MAX_DEPTH: u64 = 256;
+/// Most classes that are listed: `MAX_LOCKDEP_KEYS` is 8192.
+const MAX_CLASSES: u64 = 1 << 16;
 /// Longest bitmap that is counted, in bytes.
 const MAX_BITMAP: u64 = 1 << 20;
 
@@ -149,6 +151,38 @@ impl Kernel {
             }
         }
         Ok(out)
+    }
+
+    /// All lock classes in use, in the order in which they were registered.
+    ///
+    /// # Errors
+    /// Where the kernel is built without lockdep, or its table can't be found. A class that can't be
+    /// read is left out, and the first error told.
+    pub fn lock_classes(&self) -> Result<(Vec<LockClass>, Option<Error>)> {
+        let table = self.symbols()?.first_of(&["lock_classes"])?;
+        let probe = self.object(VirtAddr(0), "struct lock_class")?;
+        let room = table.size.unwrap_or(0).checked_div(probe.size()?);
+        // Since 5.2 classes are freed again: those in use may stand anywhere in the table.
+        let (mut classes, mut broken) = (Vec::new(), None);
+        for index in 0..room.unwrap_or(0).min(MAX_CLASSES) {
+            let at = table
+                .address
+                .0
+                .wrapping_add(index.wrapping_mul(probe.size()?));
+            let read = self
+                .object(VirtAddr(at), "struct lock_class")
+                .and_then(|class| match class.field("key")?.u64()? {
+                    0 => Ok(None),
+                    _ => self.describe_class(&class).map(Some),
+                });
+            match read {
+                Ok(class) => classes.extend(class),
+                Err(e) => {
+                    broken.get_or_insert(e);
+                }
+            }
+        }
+        Ok((classes, broken))
     }
 
     fn held_lock(&self, index: u64, lock: &Object<'_>) -> Result<HeldLock> {

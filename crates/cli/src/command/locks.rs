@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use virtopsy::report::{Hex, Text};
 use virtopsy_kernel::{
-    Error, HeldLock, HeldLocks, Kernel, Start, TaskInfo, TaskList, Unwinder, Waiting, wait_cycles,
+    Error, HeldLock, HeldLocks, Kernel, LockClass, Start, TaskInfo, TaskList, Unwinder, Waiting,
+    wait_cycles,
 };
 
 use super::{ask_kernel, error_text, print, print_json};
@@ -22,7 +23,17 @@ struct Answer {
     waiting: Vec<WaitingEntry>,
     /// Circles of tasks, each waiting for the next one, by thread id.
     cycles: Vec<Vec<Who>>,
+    /// All classes, if they were asked for.
+    classes: Option<Vec<ClassEntry>>,
     incomplete_because: Vec<Text>,
+}
+
+#[derive(Serialize)]
+struct ClassEntry {
+    address: Hex,
+    name: Text,
+    usage: String,
+    wait: Option<String>,
 }
 
 #[derive(Default, Serialize)]
@@ -89,7 +100,14 @@ struct WaitingEntry {
 /// # Errors
 /// When they cannot be printed.
 pub(crate) fn run(args: &LocksArgs, common: &Common) -> anyhow::Result<Status> {
-    let Some(answer) = ask_kernel(&args.dump, common, answer) else {
+    let asked = ask_kernel(&args.dump, common, |kernel| {
+        let mut answer = answer(kernel)?;
+        if args.classes {
+            list_classes(kernel, &mut answer);
+        }
+        Ok(answer)
+    });
+    let Some(answer) = asked else {
         return Ok(Status::Error);
     };
     match args.format {
@@ -106,6 +124,7 @@ fn answer(kernel: &Kernel) -> Result<Answer, Error> {
         tasks: Vec::new(),
         waiting: Vec::new(),
         cycles: Vec::new(),
+        classes: None,
         incomplete_because: tasks.broken.iter().map(error_text).collect(),
     };
     let unwinder = kernel.unwinder();
@@ -140,6 +159,28 @@ fn answer(kernel: &Kernel) -> Result<Answer, Error> {
         })
         .collect();
     Ok(answer)
+}
+
+fn list_classes(kernel: &Kernel, answer: &mut Answer) {
+    let (classes, broken) = match kernel.lock_classes() {
+        Ok(found) => found,
+        // That there is no lockdep is told already.
+        Err(e) if e.is_absent() => return,
+        Err(e) => (Vec::new(), Some(e)),
+    };
+    answer.classes = Some(classes.iter().map(class_entry).collect());
+    answer
+        .incomplete_because
+        .extend(broken.as_ref().map(error_text));
+}
+
+fn class_entry(class: &LockClass) -> ClassEntry {
+    ClassEntry {
+        address: Hex(class.address.0),
+        name: Text::new(class.name.clone()),
+        usage: class.usage.clone(),
+        wait: class.wait.map(|(outer, inner)| format!("{outer}:{inner}")),
+    }
 }
 
 fn waiting(kernel: &Kernel, unwinder: &Unwinder<'_>, task: &TaskInfo) -> Option<Waiting> {
@@ -241,6 +282,10 @@ fn text(answer: &Answer, look: Look) -> String {
     for cycle in &answer.cycles {
         let names: Vec<String> = cycle.iter().chain(cycle.first()).map(named).collect();
         let _ = writeln!(out, "DEADLOCK: {}", names.join(" waits for "));
+    }
+    for class in answer.classes.iter().flatten() {
+        let wait = class.wait.as_deref().unwrap_or("?:?");
+        let _ = writeln!(out, "  {{{}}}-{{{wait}}}  {}", class.usage, class.name);
     }
     if let Some(first) = answer.incomplete_because.first() {
         let count = answer.incomplete_because.len();

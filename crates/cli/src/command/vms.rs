@@ -45,6 +45,8 @@ struct VcpuEntry {
     loaded_on: Option<u32>,
     thread: Option<i32>,
     nested: Option<bool>,
+    /// Registers that KVM had changed and not yet written to the VMCS, a bit each; VMX only.
+    dirty_registers: Option<Hex>,
     rip: Option<Hex>,
     cr3: Option<Hex>,
     registers_hidden_because: Option<&'static str>,
@@ -115,6 +117,7 @@ fn vcpu_entry(vcpu: &Vcpu) -> VcpuEntry {
         loaded_on: vcpu.loaded_on.map(number),
         thread: vcpu.thread,
         nested: vcpu.nested,
+        dirty_registers: vcpu.dirty_registers.map(Hex),
         rip: vcpu.registers.rip.map(Hex),
         cr3: vcpu.registers.cr3.map(Hex),
         registers_hidden_because: vcpu.registers.hidden_because,
@@ -175,6 +178,9 @@ fn vcpu_text(vcpu: &VcpuEntry) -> String {
     facts.extend(vcpu.thread.map(|pid| format!("thread {pid}")));
     if vcpu.nested == Some(true) {
         facts.push("running a nested guest".to_owned());
+    }
+    if let Some(dirty) = vcpu.dirty_registers.filter(|dirty| dirty.0 != 0) {
+        facts.push(format!("registers not yet in the VMCS: {dirty}"));
     }
     match vcpu.registers_hidden_because {
         Some(why) => facts.push(why.to_owned()),

@@ -80,6 +80,7 @@ impl<'k> Evaluator<'k> {
             Expression::Index(of, index) => self.element(&self.eval(of)?, *index),
             Expression::Range(of, from, to) => self.range(&self.eval(of)?, *from, *to),
             Expression::Deref(of) => self.deref(self.eval(of)?),
+            Expression::AddressOf(of) => address_of(self.eval(of)?),
             Expression::Cast(ty, of) => self.cast(ty, &self.eval(of)?),
         }
     }
@@ -397,6 +398,31 @@ impl<'k> Evaluator<'k> {
             .collect::<Result<_>>()?;
         Ok(Item::Elements { first: from, items })
     }
+}
+
+/// A pointer to what stands in memory.
+fn address_of(item: Item<'_>) -> Result<Item<'_>> {
+    let pointed = |ty: Option<TypeRef>, stars| Pointed { ty, stars };
+    let (to, target) = match item {
+        Item::Object(object) | Item::Table { first: object, .. } => {
+            (object.address, pointed(Some(object.ty), 0))
+        }
+        Item::Bytes { at, .. } => (at, pointed(None, 0)),
+        Item::Pointer {
+            at: Some(at),
+            target,
+            ..
+        } => (at, pointed(target.ty, target.stars.saturating_add(1))),
+        Item::Pointer { at: None, .. } | Item::Number(_) | Item::Elements { .. } => {
+            let why = "only what stands in memory has an address".into();
+            return Err(refused(VirtAddr(0), why));
+        }
+    };
+    Ok(Item::Pointer {
+        at: None,
+        to,
+        target,
+    })
 }
 
 fn moved(mut object: Object<'_>, step: u64, index: u64) -> Object<'_> {

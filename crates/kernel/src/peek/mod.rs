@@ -47,6 +47,7 @@ impl Kernel {
     ///  (struct task_struct *)0xffff…     a cast; members of it may follow
     ///  ((struct kvm *)0xffff…)->vcpus[0..4]   elements 0 to 3
     ///  *init_task.stack                  what a pointer points to
+    ///  &init_task.tasks                  where it is
     ///  0xffff…:64                        64 bytes as they are
     /// ```
     ///

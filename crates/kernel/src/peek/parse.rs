@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  input   := number ':' number | unary
-//!  unary   := '*' unary | '(' type ')' operand | path
+//!  unary   := '*' unary | '&' unary | '(' type ')' operand | path
 //!  operand := number step* | unary                   a cast binds before the steps of a number
 //!  path    := primary step*
 //!  primary := number | name (':' name)? | 'percpu' '(' name (':' name)? ',' number ')' | '(' unary ')'
@@ -48,6 +48,8 @@ pub enum Expression {
     Range(Box<Expression>, u64, u64),
     /// What a pointer points to.
     Deref(Box<Expression>),
+    /// Where something is.
+    AddressOf(Box<Expression>),
     /// The same as another type.
     Cast(TypeName, Box<Expression>),
     /// Bytes as they are: address and count.
@@ -221,6 +223,8 @@ impl<'t> Parser<'t> {
         }
         let found = if self.take("*") {
             Expression::Deref(Box::new(self.unary()?))
+        } else if self.take("&") {
+            Expression::AddressOf(Box::new(self.unary()?))
         } else if let Some(ty) = self.cast() {
             if self.is_number() {
                 let cast = Expression::Cast(ty, Box::new(Expression::Number(self.number()?)));
@@ -256,7 +260,7 @@ impl<'t> Parser<'t> {
         }
         let certain = ty.stars > 0 || ty.name.contains(' ');
         self.space();
-        let operand = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '(' | '*');
+        let operand = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '(' | '*' | '&');
         (certain || self.rest().starts_with(operand)).then_some(ty)
     }
 
@@ -468,6 +472,23 @@ mod tests {
         );
         let cast = Expression::Cast(ty("pid_t", 0), variable("x"));
         assert_eq!(parse("(pid_t)x"), Ok(cast));
+    }
+
+    #[test]
+    fn an_ampersand_takes_the_address_of_a_whole_path() {
+        let path = member(variable("init_task"), "tasks");
+        let address = Expression::AddressOf(path);
+        assert_eq!(parse("&init_task.tasks"), Ok(address.clone()));
+        let cast = Expression::Cast(ty("struct list_head", 1), Box::new(address));
+        assert_eq!(
+            parse("(struct list_head *)&init_task.tasks"),
+            Ok(cast.clone())
+        );
+        let next = Expression::Member(Box::new(cast), "next".to_owned());
+        assert_eq!(
+            parse("((struct list_head *)&init_task.tasks)->next"),
+            Ok(next)
+        );
     }
 
     #[test]
