@@ -538,6 +538,8 @@ pub(crate) struct BtArgs {
 }
 
 /// All tasks: state, CPU, process ids, name
+///
+/// `>` marks a task that ran, with what it did, `!` the one that brought the kernel down.
 #[derive(Debug, Args)]
 pub(crate) struct TasksArgs {
     /// A dump, or the parts of a split one joined by commas

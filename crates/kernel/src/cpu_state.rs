@@ -100,6 +100,18 @@ impl Kernel {
         Ok(cpus.possible.iter().map(state).collect())
     }
 
+    /// The CPU that brought the kernel down: the one that jumped to the crash kernel
+    /// (`crashing_cpu`), else the one that panicked (`panic_cpu`, 4.5). `None`: neither says so, as
+    /// in a machine that runs.
+    pub fn crashed_cpu(&self) -> Option<CpuId> {
+        let named = |name: &str| {
+            let number = self.space().u32(self.symbol(name).ok()?).ok()?;
+            // -1: none.
+            i32::try_from(number).ok().map(|_| CpuId(number))
+        };
+        named("crashing_cpu").or_else(|| named("panic_cpu"))
+    }
+
     /// The vCPUs in guest mode, by the CPU that they are loaded on.
     fn loaded_vcpus(&self) -> Vec<(CpuId, VirtAddr)> {
         let Ok(list) = self.vms() else {
@@ -135,7 +147,23 @@ mod tests {
     use virtopsy_vmcore::UserRegs;
 
     use super::*;
+    use crate::made::MadeKernel;
     use crate::regs::RegisterSource;
+
+    #[test]
+    fn the_cpu_that_crashed_is_the_one_that_jumped_else_the_one_that_panicked() {
+        let crashed = |crashing: u32, panic: u32| {
+            let mut made = MadeKernel::new()
+                .symbol("crashing_cpu", 0x1_0000)
+                .symbol("panic_cpu", 0x1_0004);
+            made.bytes(0x1_0000, &crashing.to_le_bytes());
+            made.bytes(0x1_0004, &panic.to_le_bytes());
+            made.kernel().crashed_cpu().map(|cpu| cpu.0)
+        };
+        assert_eq!(crashed(3, 1), Some(3));
+        assert_eq!(crashed(u32::MAX, 1), Some(1));
+        assert_eq!(crashed(u32::MAX, u32::MAX), None);
+    }
 
     #[test]
     fn what_a_cpu_was_doing_is_told_by_the_best_witness() {

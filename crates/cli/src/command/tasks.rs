@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use virtopsy::report::{Hex, Text};
-use virtopsy_kernel::{TaskInfo, TaskList};
+use virtopsy_kernel::{CpuId, CpuState, Kernel, TaskInfo, TaskList};
 
 use super::{ask_kernel, error_text, print, print_json};
 use crate::args::{Common, PageFormat, TasksArgs};
@@ -32,6 +32,12 @@ struct Entry {
     running_on: Option<u32>,
     kernel_thread: bool,
     stack: Hex,
+    /// It ran on the CPU that brought the kernel down.
+    crashed: bool,
+    /// Of one that ran: in a guest, in user mode, idle, in the kernel.
+    doing: Option<String>,
+    /// And the kernel's function that it was in.
+    function: Option<Text>,
 }
 
 /// Prints the tasks.
@@ -39,10 +45,13 @@ struct Entry {
 /// # Errors
 /// When they cannot be printed.
 pub(crate) fn run(args: &TasksArgs, common: &Common) -> anyhow::Result<Status> {
-    let Some(tasks) = ask_kernel(&args.dump, common, |kernel| Ok(kernel.tasks())) else {
+    let asked = ask_kernel(&args.dump, common, |kernel| {
+        Ok((kernel.tasks(), Running::read(kernel)))
+    });
+    let Some((tasks, running)) = asked else {
         return Ok(Status::Error);
     };
-    let answer = answer(&tasks, args.state.as_deref());
+    let answer = answer(&tasks, &running, args.state.as_deref());
     match args.format {
         PageFormat::Json => print_json(&args.dump, &answer)?,
         PageFormat::Text => print(&text(&answer, Look::of_stdout(common.color)))?,
@@ -51,16 +60,42 @@ pub(crate) fn run(args: &TasksArgs, common: &Common) -> anyhow::Result<Status> {
     Ok(if nothing { Status::Error } else { Status::Pass })
 }
 
-fn answer(tasks: &TaskList, states: Option<&str>) -> Answer {
+/// What is known of the tasks that ran.
+struct Running {
+    cpus: Vec<CpuState>,
+    crashed: Option<CpuId>,
+}
+
+impl Running {
+    fn read(kernel: &Kernel) -> Running {
+        Running {
+            cpus: kernel.cpu_states().unwrap_or_default(),
+            crashed: kernel.crashed_cpu(),
+        }
+    }
+}
+
+fn answer(tasks: &TaskList, running: &Running, states: Option<&str>) -> Answer {
     let wanted = |task: &&TaskInfo| states.is_none_or(|s| s.contains(task.state.letter()));
     Answer {
-        tasks: tasks.tasks.iter().filter(wanted).map(entry).collect(),
+        tasks: tasks
+            .tasks
+            .iter()
+            .filter(wanted)
+            .map(|task| entry(task, running))
+            .collect(),
         incomplete_because: tasks.broken.iter().map(error_text).collect(),
     }
 }
 
-fn entry(task: &TaskInfo) -> Entry {
+fn entry(task: &TaskInfo, running: &Running) -> Entry {
+    let cpu = task.running_on;
+    let state = running.cpus.iter().find(|state| Some(state.cpu) == cpu);
+    let function = state.and_then(|state| state.location.as_ref());
     Entry {
+        crashed: cpu.is_some() && cpu == running.crashed,
+        doing: state.map(|state| state.doing.to_string()),
+        function: function.map(|at| Text::from(at.to_string())),
         address: Hex(task.address.0),
         pid: task.pid,
         tgid: task.tgid,
@@ -80,7 +115,11 @@ fn text(answer: &Answer, look: Look) -> String {
         "PID", "TGID", "PPID", "CPU", "TASK"
     );
     for task in &answer.tasks {
-        let mark = if task.running_on.is_some() { '>' } else { ' ' };
+        let mark = match (task.crashed, task.running_on) {
+            (true, _) => '!',
+            (false, Some(_)) => '>',
+            (false, None) => ' ',
+        };
         let number = |n: Option<i64>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
         let comm = task.comm.to_string();
         let comm = if task.kernel_thread {
@@ -91,13 +130,14 @@ fn text(answer: &Answer, look: Look) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(
             out,
-            "{mark} {:>7} {:>7} {:>7} {:>3}  {}  {:#018x}  {comm}",
+            "{mark} {:>7} {:>7} {:>7} {:>3}  {}  {:#018x}  {comm}{}",
             task.pid,
             task.tgid,
             number(task.parent.map(i64::from)),
             number(task.cpu.map(i64::from)),
             task.state,
             task.address.0,
+            activity(task),
         );
     }
     if let Some(first) = answer.incomplete_because.first() {
@@ -110,4 +150,13 @@ fn text(answer: &Answer, look: Look) -> String {
     out.lines()
         .map(|line| clean(line, look.unicode) + "\n")
         .collect()
+}
+
+/// What a task that ran was doing.
+fn activity(task: &Entry) -> String {
+    match (&task.doing, &task.function) {
+        (Some(doing), Some(function)) => format!("  ({doing}, in {function})"),
+        (Some(doing), None) => format!("  ({doing})"),
+        (None, _) => String::new(),
+    }
 }
