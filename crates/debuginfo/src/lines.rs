@@ -17,9 +17,9 @@ mod units;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use gimli::{DebugInfoOffset, EndianSlice, LittleEndian, SectionId};
+use gimli::{DebugInfo, DebugInfoOffset, EndianSlice, LittleEndian, SectionId};
 
-use crate::{ElfFile, Error, FileBytes, VirtAddr};
+use crate::{DebugFile, ElfFile, Error, FileBytes, VirtAddr};
 
 use functions::Functions;
 use rows::Rows;
@@ -63,6 +63,9 @@ impl std::fmt::Display for SourceFrame {
 /// The line tables of one file.
 #[derive(Debug)]
 pub struct SourceLines {
+    /// `.debug_info`, which stays on disk.
+    info: DebugFile,
+    /// The other sections.
     sections: gimli::DwarfSections<FileBytes>,
     /// The folder of the sources, without a slash at its end: paths below are relative to it.
     root: Option<String>,
@@ -71,13 +74,15 @@ pub struct SourceLines {
     /// By the root entries of the units that `.debug_aranges` leaves out.
     unlisted: OnceLock<Result<Vec<AddressRange>, Error>>,
     starts: OnceLock<Result<UnitStarts, Error>>,
-    units: Mutex<HashMap<usize, Arc<UnitLines>>>,
+    units: Mutex<HashMap<u64, Arc<UnitLines>>>,
     answers: Mutex<HashMap<u64, Arc<[SourceFrame]>>>,
 }
 
 /// What is kept of a unit.
 #[derive(Debug)]
 struct UnitLines {
+    /// Its part of `.debug_info`.
+    info: FileBytes,
     abbreviations: Arc<gimli::Abbreviations>,
     rows: Rows,
     functions: Functions,
@@ -90,30 +95,29 @@ impl SourceLines {
     /// # Errors
     /// [`Error::NoSection`] where the file has no DWARF or no line tables.
     pub fn load(elf: &ElfFile) -> Result<Self, Error> {
+        let missing = |name: &str| Error::NoSection {
+            name: name.to_owned(),
+            hint: "the file was stripped of its debug info, or built without",
+        };
+        let info = elf.relocated_file(".debug_info")?;
+        let info = info.ok_or_else(|| missing(".debug_info"))?;
         let sections = gimli::DwarfSections::load(|id| match id {
             SectionId::DebugAbbrev
             | SectionId::DebugAddr
             | SectionId::DebugAranges
-            | SectionId::DebugInfo
             | SectionId::DebugLine
             | SectionId::DebugLineStr
             | SectionId::DebugRanges
             | SectionId::DebugRngLists
             | SectionId::DebugStr
-            | SectionId::DebugStrOffsets => {
-                let bytes = elf.relocated_section(id.name())?;
-                let needed = matches!(id, SectionId::DebugInfo | SectionId::DebugLine);
-                match bytes {
-                    None if needed => Err(Error::NoSection {
-                        name: id.name().to_owned(),
-                        hint: "the file was stripped of its debug info, or built without",
-                    }),
-                    other => Ok(other.unwrap_or_default()),
-                }
-            }
+            | SectionId::DebugStrOffsets => match elf.relocated_section(id.name())? {
+                None if id == SectionId::DebugLine => Err(missing(id.name())),
+                other => Ok(other.unwrap_or_default()),
+            },
             _ => Ok(FileBytes::default()),
         })?;
         Ok(Self {
+            info,
             sections,
             root: None,
             listed: OnceLock::new(),
@@ -163,16 +167,23 @@ impl SourceLines {
     }
 
     fn look_up(&self, address: u64) -> Result<Vec<SourceFrame>, Error> {
-        let dwarf = self.dwarf();
-        let Some(offset) = self.unit_at(&dwarf, address)? else {
+        let Some(start) = self.unit_at(address)? else {
             return Ok(Vec::new());
         };
-        let error = lines_error(offset);
-        let (unit, kept) = self.unit(&dwarf, offset)?;
+        let error = lines_error(start);
+        let kept = self.kept(start)?;
+        let dwarf = self.dwarf(&kept.info);
+        let unit = kept.unit(&dwarf).map_err(&error)?;
         let row = kept.rows.at(address);
         let chain = match kept.functions.at(address) {
             Some(function) => {
-                functions::chain(self, &dwarf, &unit, function, address).map_err(&error)?
+                let within = functions::Within {
+                    lines: self,
+                    dwarf: &dwarf,
+                    unit: &unit,
+                    start,
+                };
+                within.chain(function, address).map_err(&error)?
             }
             None => Vec::new(),
         };
@@ -225,45 +236,61 @@ impl SourceLines {
         Ok(path.map(below))
     }
 
-    fn dwarf(&self) -> Sections<'_> {
-        self.sections
-            .borrow(|bytes| EndianSlice::new(bytes, LittleEndian))
+    /// The sections, with one unit in the place of `.debug_info`.
+    fn dwarf<'a>(&'a self, unit: &'a [u8]) -> Sections<'a> {
+        let mut dwarf = self
+            .sections
+            .borrow(|bytes| EndianSlice::new(bytes, LittleEndian));
+        dwarf.debug_info = DebugInfo::new(unit, LittleEndian);
+        dwarf
     }
 
-    /// The unit at an offset of `.debug_info`, and what is kept of it.
-    fn unit<'a>(
-        &'a self,
-        dwarf: &Sections<'a>,
-        offset: usize,
-    ) -> Result<(gimli::Unit<Slice<'a>>, Arc<UnitLines>), Error> {
-        let error = lines_error(offset);
-        let header = dwarf.unit_header(DebugInfoOffset(offset)).map_err(&error)?;
+    /// What is kept of the unit at an offset of `.debug_info`.
+    fn kept(&self, start: u64) -> Result<Arc<UnitLines>, Error> {
         let lock = || self.units.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = lock().get(&offset).cloned();
-        if let Some(known) = known {
-            let abbreviations = Arc::clone(&known.abbreviations);
-            let unit = gimli::Unit::new_with_abbreviations(dwarf, header, abbreviations);
-            return Ok((unit.map_err(&error)?, known));
+        if let Some(known) = lock().get(&start) {
+            return Ok(Arc::clone(known));
         }
-        let unit = dwarf.unit(header).map_err(&error)?;
-        let kept = Arc::new(UnitLines {
-            abbreviations: Arc::clone(&unit.abbreviations),
-            rows: Rows::read(&unit).map_err(&error)?,
-            functions: Functions::read(dwarf, &unit).map_err(&error)?,
-        });
+        let info = self.unit_bytes(start)?;
+        let kept = self.read_unit(info).map_err(lines_error(start))?;
+        let kept = Arc::new(kept);
         let mut units = lock();
         if units.len() >= MAX_UNITS {
             units.clear();
         }
-        units.insert(offset, Arc::clone(&kept));
-        Ok((unit, kept))
+        units.insert(start, Arc::clone(&kept));
+        Ok(kept)
+    }
+
+    fn read_unit(&self, info: FileBytes) -> Result<UnitLines, gimli::Error> {
+        let dwarf = self.dwarf(&info);
+        let unit = dwarf.unit(dwarf.unit_header(DebugInfoOffset(0))?)?;
+        let abbreviations = Arc::clone(&unit.abbreviations);
+        let rows = Rows::read(&unit)?;
+        let functions = Functions::read(&dwarf, &unit)?;
+        drop(unit);
+        Ok(UnitLines {
+            info,
+            abbreviations,
+            rows,
+            functions,
+        })
+    }
+}
+
+impl UnitLines {
+    /// The unit itself; `dwarf` has it in the place of `.debug_info`.
+    fn unit<'a>(&self, dwarf: &Sections<'a>) -> Result<gimli::Unit<Slice<'a>>, gimli::Error> {
+        let header = dwarf.unit_header(DebugInfoOffset(0))?;
+        let abbreviations = Arc::clone(&self.abbreviations);
+        gimli::Unit::new_with_abbreviations(dwarf, header, abbreviations)
     }
 }
 
 /// gimli's error with the unit that it is about.
-fn lines_error(unit: usize) -> impl Fn(gimli::Error) -> Error {
+fn lines_error(unit: u64) -> impl Fn(gimli::Error) -> Error {
     move |error| Error::Dwarf {
-        offset: unit as u64,
+        offset: unit,
         reason: format!("in the lines and functions of this unit: {error}"),
     }
 }

@@ -68,41 +68,93 @@ impl Functions {
     }
 }
 
-/// The function and what was inlined at the address, outermost first.
-pub(super) fn chain<'a>(
-    lines: &'a SourceLines,
-    dwarf: &Sections<'a>,
-    unit: &gimli::Unit<Slice<'a>>,
-    function: UnitOffset<usize>,
-    address: u64,
-) -> Result<Vec<Call>, gimli::Error> {
-    let mut raw = unit.entries_raw(Some(function))?;
-    let mut die = DebuggingInformationEntry::null();
-    raw.read_entry(&mut die)?;
-    let mut chain = vec![Call {
-        name: name(lines, dwarf, unit, &die)?,
-        called_at: None,
-    }];
-    if !die.has_children() {
-        return Ok(chain);
-    }
-    while raw.next_depth() > 0 && !raw.is_empty() && chain.len() < MAX_INLINED {
-        let Some(inlined) = next_inlined(&mut raw, &mut die)? else {
-            continue;
-        };
-        if !inlined || !holds(dwarf, unit, &die, address)? {
-            continue;
+/// A unit that is being asked.
+pub(super) struct Within<'u, 'a> {
+    pub(super) lines: &'a SourceLines,
+    pub(super) dwarf: &'u Sections<'a>,
+    pub(super) unit: &'u gimli::Unit<Slice<'a>>,
+    /// Where it starts in `.debug_info`.
+    pub(super) start: u64,
+}
+
+/// An entry's own name, and what it is an instance of: an offset of `.debug_info`.
+type Named = (Option<String>, Option<u64>);
+
+impl<'a> Within<'_, 'a> {
+    /// The function and what was inlined at the address, outermost first.
+    pub(super) fn chain(
+        &self,
+        function: UnitOffset<usize>,
+        address: u64,
+    ) -> Result<Vec<Call>, gimli::Error> {
+        let mut raw = self.unit.entries_raw(Some(function))?;
+        let mut die = DebuggingInformationEntry::null();
+        raw.read_entry(&mut die)?;
+        let mut chain = vec![Call {
+            name: self.name(&die)?,
+            called_at: None,
+        }];
+        if !die.has_children() {
+            return Ok(chain);
         }
-        chain.push(Call {
-            name: name(lines, dwarf, unit, &die)?,
-            called_at: Some((
-                number(die.attr(gimli::DW_AT_call_file)),
-                number(die.attr(gimli::DW_AT_call_line)),
-                number(die.attr(gimli::DW_AT_call_column)),
-            )),
-        });
+        while raw.next_depth() > 0 && !raw.is_empty() && chain.len() < MAX_INLINED {
+            let Some(inlined) = next_inlined(&mut raw, &mut die)? else {
+                continue;
+            };
+            if !inlined || !holds(self.dwarf, self.unit, &die, address)? {
+                continue;
+            }
+            chain.push(Call {
+                name: self.name(&die)?,
+                called_at: Some((
+                    number(die.attr(gimli::DW_AT_call_file)),
+                    number(die.attr(gimli::DW_AT_call_line)),
+                    number(die.attr(gimli::DW_AT_call_column)),
+                )),
+            });
+        }
+        Ok(chain)
     }
-    Ok(chain)
+
+    /// The name of a function, or of what it is an instance of.
+    fn name(
+        &self,
+        die: &DebuggingInformationEntry<Slice<'a>>,
+    ) -> Result<Option<String>, gimli::Error> {
+        let mut named = self.named(die)?;
+        for _ in 0..MAX_ORIGINS {
+            match named {
+                (None, Some(at)) => named = self.named_at(at)?,
+                (name, _) => return Ok(name),
+            }
+        }
+        Ok(None)
+    }
+
+    fn named(&self, die: &DebuggingInformationEntry<Slice<'a>>) -> Result<Named, gimli::Error> {
+        let name = own_name(self.dwarf, self.unit, die)?;
+        Ok((name, origin(die, self.start)))
+    }
+
+    /// The entry at an offset of `.debug_info`: in this unit, or, after link-time optimisation, in
+    /// another.
+    fn named_at(&self, at: u64) -> Result<Named, gimli::Error> {
+        let len = self.unit.header.length_including_self() as u64;
+        let inside = at.wrapping_sub(self.start);
+        if inside < len {
+            return self.named(&self.unit.entry(UnitOffset(inside as usize))?);
+        }
+        let other = self.lines.unit_holding(at);
+        let Some((start, info)) =
+            other.and_then(|start| Some((start, self.lines.unit_bytes(start).ok()?)))
+        else {
+            return Ok((None, None));
+        };
+        let dwarf = self.lines.dwarf(&info);
+        let unit = dwarf.unit(dwarf.unit_header(DebugInfoOffset(0))?)?;
+        let die = unit.entry(UnitOffset(at.saturating_sub(start) as usize))?;
+        Ok((own_name(&dwarf, &unit, &die)?, origin(&die, start)))
+    }
 }
 
 /// Reads one entry into `die` if it is an inlined call, else skips it. `None`: the end of a list.
@@ -145,60 +197,14 @@ fn number(attribute: Option<&Attribute<Slice<'_>>>) -> u64 {
     }
 }
 
-/// The name of a function, or of what it is an instance of.
-fn name<'a>(
-    lines: &'a SourceLines,
-    dwarf: &Sections<'a>,
-    unit: &gimli::Unit<Slice<'a>>,
-    die: &DebuggingInformationEntry<Slice<'a>>,
-) -> Result<Option<String>, gimli::Error> {
-    let own = own_name(dwarf, unit, die)?;
-    let Some(mut next) = origin(die).filter(|_| own.is_none()) else {
-        return Ok(own);
-    };
-    let mut other: Option<(usize, gimli::Unit<Slice<'a>>)> = None;
-    for _ in 0..MAX_ORIGINS {
-        let (unit, offset) = match next {
-            Origin::Here(offset) => (other.as_ref().map_or(unit, |(_, unit)| unit), offset),
-            // In another unit: link-time optimisation.
-            Origin::Anywhere(at) => {
-                let Some(start) = lines.unit_holding(dwarf, at) else {
-                    return Ok(None);
-                };
-                if other.as_ref().is_none_or(|(known, _)| *known != start) {
-                    let header = dwarf.unit_header(DebugInfoOffset(start))?;
-                    other = Some((start, dwarf.unit(header)?));
-                }
-                let Some((_, unit)) = &other else {
-                    return Ok(None);
-                };
-                (unit, UnitOffset(at.0.saturating_sub(start)))
-            }
-        };
-        let die = unit.entry(offset)?;
-        if let Some(name) = own_name(dwarf, unit, &die)? {
-            return Ok(Some(name));
-        }
-        match origin(&die) {
-            Some(further) => next = further,
-            None => return Ok(None),
-        }
-    }
-    Ok(None)
-}
-
-enum Origin {
-    Here(UnitOffset<usize>),
-    Anywhere(DebugInfoOffset<usize>),
-}
-
-fn origin(die: &DebuggingInformationEntry<Slice<'_>>) -> Option<Origin> {
+/// What an entry is an instance of, as an offset of `.debug_info`.
+fn origin(die: &DebuggingInformationEntry<Slice<'_>>, start: u64) -> Option<u64> {
     let value = die
         .attr_value(gimli::DW_AT_abstract_origin)
         .or_else(|| die.attr_value(gimli::DW_AT_specification))?;
     match value {
-        AttributeValue::UnitRef(offset) => Some(Origin::Here(offset)),
-        AttributeValue::DebugInfoRef(offset) => Some(Origin::Anywhere(offset)),
+        AttributeValue::UnitRef(offset) => Some(start.saturating_add(offset.0 as u64)),
+        AttributeValue::DebugInfoRef(offset) => Some(offset.0 as u64),
         // In another file (dwz).
         _ => None,
     }

@@ -4,9 +4,15 @@ use std::collections::HashSet;
 
 use gimli::DebugInfoOffset;
 
-use crate::Error;
+use crate::read::{u32_at, u64_at};
+use crate::{Error, FileBytes};
 
-use super::{Sections, Slice, SourceLines, lines_error};
+use super::{SourceLines, lines_error};
+
+/// The most units that are listed (Debian 7.2: 5,000).
+const MAX_UNITS: usize = 1 << 20;
+/// Longest head of a unit that is read for its root entry.
+const ROOT: u64 = 4096;
 
 /// The most address ranges that are kept (Debian 7.2: 30,000).
 const MAX_RANGES: usize = 1 << 23;
@@ -16,45 +22,36 @@ const MAX_RANGES: usize = 1 << 23;
 pub(super) struct AddressRange {
     begin: u64,
     end: u64,
-    unit: usize,
+    unit: u64,
 }
 
 /// Where units begin in `.debug_info`, ascending.
-pub(super) type UnitStarts = Vec<usize>;
+pub(super) type UnitStarts = Vec<u64>;
 
 impl SourceLines {
     /// The offset in `.debug_info` of the unit that has code at an address.
-    pub(super) fn unit_at(
-        &self,
-        dwarf: &Sections<'_>,
-        address: u64,
-    ) -> Result<Option<usize>, Error> {
-        let listed = self.listed.get_or_init(|| by_aranges(dwarf));
+    pub(super) fn unit_at(&self, address: u64) -> Result<Option<u64>, Error> {
+        let listed = self.listed.get_or_init(|| self.by_aranges());
         if let Some(unit) = holder(listed, address) {
             return Ok(Some(unit));
         }
         let unlisted = self
             .unlisted
-            .get_or_init(|| self.by_roots(dwarf, listed))
+            .get_or_init(|| self.by_roots(listed))
             .as_ref()
             .map_err(Clone::clone)?;
         Ok(holder(unlisted, address))
     }
 
     /// clang writes no `.debug_aranges`: then the units' root entries are asked.
-    fn by_roots(
-        &self,
-        dwarf: &Sections<'_>,
-        listed: &[AddressRange],
-    ) -> Result<Vec<AddressRange>, Error> {
-        let known: HashSet<usize> = listed.iter().map(|range| range.unit).collect();
+    fn by_roots(&self, listed: &[AddressRange]) -> Result<Vec<AddressRange>, Error> {
+        let known: HashSet<u64> = listed.iter().map(|range| range.unit).collect();
         let mut ranges = Vec::new();
-        for start in self.starts(dwarf)? {
+        for start in self.starts()? {
             if known.contains(start) {
                 continue;
             }
-            let found = root_ranges(dwarf, *start, &mut ranges).map_err(lines_error(*start));
-            if let Err(e) = found {
+            if let Err(e) = self.root_ranges(*start, &mut ranges) {
                 // One unit that can't be read hides no other.
                 tracing::debug!("{e}");
             }
@@ -62,15 +59,54 @@ impl SourceLines {
         Ok(sorted(ranges))
     }
 
-    fn starts(&self, dwarf: &Sections<'_>) -> Result<&UnitStarts, Error> {
+    fn root_ranges(&self, start: u64, ranges: &mut Vec<AddressRange>) -> Result<(), Error> {
+        let (len, width) = self.length(start)?;
+        let head = self.info.bytes(".debug_info", start, len.min(ROOT))?;
+        // gimli wants all of a unit: this one ends behind its root entry.
+        let mut head = head.to_vec();
+        let shorter = (head.len() as u64).saturating_sub(width);
+        let field = match width {
+            4 => head.get_mut(..4),
+            _ => head.get_mut(4..12),
+        };
+        for (to, from) in field.into_iter().flatten().zip(shorter.to_le_bytes()) {
+            *to = from;
+        }
+        let error = lines_error(start);
+        let dwarf = self.dwarf(&head);
+        let unit = dwarf.unit_header(DebugInfoOffset(0)).map_err(&error)?;
+        let unit = dwarf.unit(unit).map_err(&error)?;
+        let mut found = dwarf.unit_ranges(&unit).map_err(&error)?;
+        while let Some(range) = found.next().map_err(&error)? {
+            push(ranges, range, start);
+        }
+        Ok(())
+    }
+
+    /// How many bytes the unit at an offset has, its length's own among them, and how many those are.
+    fn length(&self, start: u64) -> Result<(u64, u64), Error> {
+        let room = self.info.len().saturating_sub(start).min(12);
+        let head = self.info.bytes(".debug_info", start, room)?;
+        let short = || Error::truncated(".debug_info", &head, 0, 12);
+        let (len, width) = match u32_at(&head, 0).ok_or_else(short)? {
+            u32::MAX => (u64_at(&head, 4).ok_or_else(short)?, 12),
+            len => (len.into(), 4),
+        };
+        Ok((len.saturating_add(width), width))
+    }
+
+    /// The bytes of the unit at an offset.
+    pub(super) fn unit_bytes(&self, start: u64) -> Result<FileBytes, Error> {
+        let (len, _) = self.length(start)?;
+        self.info.bytes(".debug_info", start, len)
+    }
+
+    fn starts(&self) -> Result<&UnitStarts, Error> {
         let read = || {
-            let mut starts = Vec::new();
-            let mut headers = dwarf.units();
-            let last = |starts: &[usize]| starts.last().copied().unwrap_or_default();
-            while let Some(header) = headers.next().map_err(|e| lines_error(last(&starts))(e))? {
-                if let Some(DebugInfoOffset(start)) = header.debug_info_offset() {
-                    starts.push(start);
-                }
+            let (mut starts, mut at) = (Vec::new(), 0);
+            while at < self.info.len() && starts.len() < MAX_UNITS {
+                starts.push(at);
+                at = at.saturating_add(self.length(at)?.0);
             }
             Ok(starts)
         };
@@ -78,54 +114,37 @@ impl SourceLines {
     }
 
     /// The start of the unit that holds an offset of `.debug_info`.
-    pub(super) fn unit_holding(
-        &self,
-        dwarf: &Sections<'_>,
-        offset: DebugInfoOffset<usize>,
-    ) -> Option<usize> {
-        let starts = self.starts(dwarf).ok()?;
-        let after = starts.partition_point(|start| *start <= offset.0);
+    pub(super) fn unit_holding(&self, offset: u64) -> Option<u64> {
+        let starts = self.starts().ok()?;
+        let after = starts.partition_point(|start| *start <= offset);
         starts.get(after.checked_sub(1)?).copied()
     }
-}
 
-/// What can't be read of the section is left to the units' root entries.
-fn by_aranges(dwarf: &Sections<'_>) -> Vec<AddressRange> {
-    let mut ranges = Vec::new();
-    if let Err(e) = read_aranges(dwarf, &mut ranges) {
-        tracing::debug!(".debug_aranges: {e}");
-    }
-    sorted(ranges)
-}
-
-fn read_aranges(dwarf: &Sections<'_>, ranges: &mut Vec<AddressRange>) -> Result<(), gimli::Error> {
-    let mut headers = dwarf.debug_aranges.headers();
-    while let Some(header) = headers.next()? {
-        let unit = header.debug_info_offset().0;
-        let mut entries = header.entries();
-        while let Some(entry) = entries.next()? {
-            push(ranges, entry.range(), unit);
+    /// What can't be read of the section is left to the units' root entries.
+    fn by_aranges(&self) -> Vec<AddressRange> {
+        let mut ranges = Vec::new();
+        if let Err(e) = self.read_aranges(&mut ranges) {
+            tracing::debug!(".debug_aranges: {e}");
         }
+        sorted(ranges)
     }
-    Ok(())
-}
 
-fn root_ranges(
-    dwarf: &Sections<'_>,
-    start: usize,
-    ranges: &mut Vec<AddressRange>,
-) -> Result<(), gimli::Error> {
-    let header = dwarf.unit_header(DebugInfoOffset(start))?;
-    let unit: gimli::Unit<Slice<'_>> = dwarf.unit(header)?;
-    let mut found = dwarf.unit_ranges(&unit)?;
-    while let Some(range) = found.next()? {
-        push(ranges, range, start);
+    fn read_aranges(&self, ranges: &mut Vec<AddressRange>) -> Result<(), gimli::Error> {
+        let dwarf = self.dwarf(&[]);
+        let mut headers = dwarf.debug_aranges.headers();
+        while let Some(header) = headers.next()? {
+            let unit = header.debug_info_offset().0 as u64;
+            let mut entries = header.entries();
+            while let Some(entry) = entries.next()? {
+                push(ranges, entry.range(), unit);
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Code that the linker threw away stays in the tables, at address 0.
-fn push(ranges: &mut Vec<AddressRange>, range: gimli::Range, unit: usize) {
+fn push(ranges: &mut Vec<AddressRange>, range: gimli::Range, unit: u64) {
     let (begin, end) = (range.begin, range.end);
     if begin != 0 && begin < end && ranges.len() < MAX_RANGES {
         ranges.push(AddressRange { begin, end, unit });
@@ -138,7 +157,7 @@ fn sorted(mut ranges: Vec<AddressRange>) -> Vec<AddressRange> {
 }
 
 /// Ranges of a sound file do not overlap.
-fn holder(ranges: &[AddressRange], address: u64) -> Option<usize> {
+fn holder(ranges: &[AddressRange], address: u64) -> Option<u64> {
     let after = ranges.partition_point(|range| range.begin <= address);
     let last = ranges.get(after.checked_sub(1)?)?;
     (address < last.end).then_some(last.unit)
