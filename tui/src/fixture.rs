@@ -421,6 +421,7 @@ impl Source for Sample {
             loaded_on: loaded.map(CpuId),
             thread: Some(82),
             nested: Some(id == 1),
+            dirty_registers: None,
             registers: GuestRegisters {
                 rip: (id == 0).then_some(0xfff0),
                 cr3: None,
