@@ -9,7 +9,8 @@
 //! | ` [<ffff…>] func+0x1/0x2`, ` [<ffff…>] ? func+0x1/0x2` | x86 up to 4.9, riscv, mips |
 //! | ` func+0x1/0x2 (P)` | arm64 since 6.14 (how the frame was found) |
 //! | `[<80a>] (f) from [<80b>] (g+0x1/0x2)`, ` f from g+0x1/0x2` | arm |
-//! | `[c0..] [c0..] func+0x1/0x2 (unreliable)` | powerpc |
+//! | `Function entered at [<80a>] from [<80b>]` | arm without KALLSYMS |
+//! | `[c0..] [c0..] func+0x1/0x2 (unreliable)`, `… (g+0x1/0x2)` behind it | powerpc |
 //! | ` func+0x1/0x2 dir/file.c:12`, ` func dir/file.c:12 [inline]` | through syzkaller's symbolizer |
 //! | ` func (dir/file.c:12 (discriminator 3)) module` | through scripts/decode_stacktrace.sh |
 //! | `0x7e93c548`, `0xffffffffffffffff` | no symbol; the latter ends stored traces up to 5.1 |
@@ -31,6 +32,8 @@ pub(super) struct Symbol<'a> {
 pub(super) enum FrameLine {
     /// A frame of its own.
     Frame(Frame),
+    /// A frame that names callee and caller (arm); before 6.13 no head line comes before them.
+    Return(Frame),
     /// A function inlined into the frame of the next line.
     Inline(Inlined),
 }
@@ -158,7 +161,7 @@ impl std::fmt::Display for Symbol<'_> {
 pub(super) fn frame(text: &str) -> Option<FrameLine> {
     let t = text.trim();
     if let Some(frame) = arm(t) {
-        return Some(FrameLine::Frame(frame));
+        return Some(FrameLine::Return(frame));
     }
     let mut rest = t;
     let mut address_text = None;
@@ -210,7 +213,8 @@ fn read_tail(tail: &str, frame: &mut Frame) -> bool {
         if let Some((inside, behind)) = rest.strip_prefix('(').and_then(|r| r.split_once(')')) {
             if inside == "unreliable" {
                 frame.reliable = false;
-            } else if !inside.bytes().all(|b| b.is_ascii_uppercase()) {
+            } else if !inside.bytes().all(|b| b.is_ascii_uppercase()) && !is_return_of_graph(inside)
+            {
                 return false;
             }
             rest = behind.trim_start();
@@ -225,6 +229,11 @@ fn read_tail(tail: &str, frame: &mut Frame) -> bool {
         }
     }
     true
+}
+
+/// `(g+0x1/0x2)`: the caller that the function graph tracer took the place of (powerpc).
+fn is_return_of_graph(inside: &str) -> bool {
+    symbol(inside).is_some_and(|(_, rest)| rest.is_empty())
 }
 
 /// `dir/file.c:12`.
@@ -263,10 +272,14 @@ fn decoded(s: &str) -> Option<Frame> {
     if !is_source(source) {
         return None;
     }
+    // Behind it the module, in brackets or not, and since arm64's 6.14 how the frame was found.
     let module = rest
-        .rsplit_once(") ")
-        .map(|(_, m)| m.trim())
-        .filter(|m| !m.is_empty() && !m.contains(' '));
+        .split_once(") ")
+        .and_then(|(_, tail)| {
+            tail.split(' ')
+                .filter(|w| !w.is_empty() && !w.contains([')', '(', ':']))
+                .last()
+        });
     Some(Frame {
         function: keep(function),
         module: module.map(|m| keep(m.trim_matches(['[', ']']))),
@@ -292,6 +305,11 @@ fn bare(s: &str) -> Option<Frame> {
 /// arm prints each frame as callee `from` return address; the return address is the frame.
 fn arm(t: &str) -> Option<Frame> {
     let (callee, caller) = t.split_once(" from ")?;
+    if let Some(entered) = callee.strip_prefix("Function entered at ") {
+        bracketed(entered)?;
+        let (at, _) = bracketed(caller)?;
+        return bare(&address(at));
+    }
     let callee = bracketed(callee).map_or(callee, |(_, rest)| rest).trim();
     let callee = callee.trim_start_matches('(').trim_end_matches(')');
     let callee = callee.split_once('+').map_or(callee, |(name, _)| name);
@@ -325,7 +343,7 @@ mod tests {
 
     fn one(text: &str) -> Frame {
         match frame(text) {
-            Some(FrameLine::Frame(f)) => f,
+            Some(FrameLine::Frame(f) | FrameLine::Return(f)) => f,
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -458,6 +476,14 @@ mod tests {
                 .source
                 .as_deref(),
             Some("lib/f.c:107")
+        );
+        let marked = one(" el0_svc (arch/arm64/kernel/entry-common.c:1 (discriminator 2)) (P)");
+        assert_eq!((marked.function.as_str(), marked.module), ("el0_svc", None));
+        assert_eq!(
+            one(" f (drivers/f.c:107 (discriminator 4) include/f.h:3) [kvm]")
+                .module
+                .as_deref(),
+            Some("kvm")
         );
         assert_eq!(
             frame(" __dump_stack lib/dump_stack.c:16 [inline]"),

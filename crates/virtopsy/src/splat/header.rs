@@ -137,10 +137,11 @@ fn framed(rest: &str) -> Option<Head> {
         .strip_suffix("-unsafe lock order detected")
     {
         let (safe, unsafe_) = order.split_once("-safe -> ")?;
+        // `hard` and `soft` in small letters up to 2.6.28.
         let word = |w: &str| {
             !w.is_empty()
                 && w.bytes()
-                    .all(|b| b.is_ascii_uppercase() || b == b'-' || b == b'_')
+                    .all(|b| b.is_ascii_alphabetic() || b == b'-' || b == b'_')
         };
         return (word(safe) && word(unsafe_))
             .then(|| bare(Kind::IrqOrder, rest.trim_end_matches([' ', ']'])));
@@ -236,9 +237,17 @@ fn workqueue(rest: &str) -> Option<Head> {
     Some(head)
 }
 
-/// `spinlock MSG on CPU#N, COMM/PID`, `rwlock MSG on CPU#N, COMM/PID, ADDR`.
+/// `spinlock MSG on CPU#N, COMM/PID`, `rwlock MSG on CPU#N, COMM/PID, ADDR` (`read-` or `write-`
+/// before the lockups of old kernels).
 fn spinning(rest: &str) -> Option<Head> {
-    let (kind, tail) = match (rest.strip_prefix("spinlock "), rest.strip_prefix("rwlock ")) {
+    let unsided = rest
+        .strip_prefix("read-")
+        .or_else(|| rest.strip_prefix("write-"))
+        .unwrap_or(rest);
+    let (kind, tail) = match (
+        rest.strip_prefix("spinlock "),
+        unsided.strip_prefix("rwlock "),
+    ) {
         (Some(tail), _) => (Kind::SpinlockDebug, tail),
         (None, Some(tail)) => (Kind::RwlockDebug, tail),
         (None, None) => return None,
@@ -337,6 +346,14 @@ mod tests {
             (
                 "[ INFO: RECLAIM_FS-safe -> RECLAIM_FS-unsafe lock order detected ]",
                 Kind::IrqOrder,
+            ),
+            (
+                "[ INFO: hard-safe -> hard-unsafe lock order detected ]",
+                Kind::IrqOrder,
+            ),
+            (
+                "BUG: write-rwlock lockup on CPU#1, a/7, ffffffff81234567",
+                Kind::RwlockDebug,
             ),
             (
                 "WARNING: possible irq lock inversion dependency detected",

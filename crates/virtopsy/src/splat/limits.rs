@@ -13,6 +13,10 @@ pub const LOOKBACK_LINES: u64 = 32;
 pub const LOOKBACK_BYTES: usize = 64 << 10;
 /// Pieces that one line may fall into at prefixes spliced into it, at `#012` and at escaped newlines.
 pub const PIECES_PER_LINE: usize = 256;
+/// Reports kept of one log; those beyond are counted ([`Log::left_out`](super::Log::left_out)).
+pub const REPORTS: usize = 4_096;
+/// Lines that the reports kept may take together: some 400 bytes of memory each.
+pub const KEPT_LINES: u64 = 65_536;
 /// Reports that may be open at once; the one that was silent longest is closed first.
 pub const OPEN_REPORTS: usize = 8;
 /// Lines that one report may take; the longest seen, class dumps of irq reports, have some hundreds.

@@ -31,8 +31,12 @@ struct WarnContext {
 /// Reads kernel lines, keeps open reports, and collects finished ones.
 #[derive(Debug, Default)]
 pub(super) struct Machine {
-    open: Vec<Open>,
+    open: Vec<Box<Open>>,
     done: Vec<Splat>,
+    /// Lines that the reports in `done` take.
+    kept_lines: u64,
+    /// Headers passed over since there is no more room.
+    left_out: u64,
     contexts: Vec<WarnContext>,
     beside: Collector,
     /// Line of the last `CPU:` line without caller id whose `Call Trace:` has not come.
@@ -55,6 +59,7 @@ impl Machine {
     pub(super) fn line(&mut self, line: &LogLine<'_>) {
         self.line = line.number;
         self.count_work();
+        self.note_loss(line.text);
         if !self.begins(line) && !self.offered(line) && !line.text.trim().is_empty() {
             self.remember(line);
             self.beside.offer(line);
@@ -65,25 +70,25 @@ impl Machine {
         for open in &mut self.open {
             open.pass();
         }
-        if self.open.iter().any(Open::is_stale) {
-            let (stale, open) = std::mem::take(&mut self.open)
+        if self.open.iter().any(|o| o.is_stale()) {
+            let (stale, open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
                 .into_iter()
-                .partition(Open::is_stale);
+                .partition(|o| o.is_stale());
             self.open = open;
-            let stale: Vec<Open> = stale;
-            stale.into_iter().for_each(|o| self.close(o));
+            stale.into_iter().for_each(|o| self.close(*o));
         }
     }
 
     /// Everything that was found; open reports end here.
     pub(super) fn finish(mut self) -> Log {
         for open in std::mem::take(&mut self.open) {
-            self.close(open);
+            self.close(*open);
         }
         self.done.sort_by_key(|s| s.first_line);
         Log {
             splats: self.done,
             attachments: self.beside.found,
+            left_out: self.left_out,
         }
     }
 
@@ -97,9 +102,29 @@ impl Machine {
     fn count_work(&self) {}
 
     fn close(&mut self, open: Open) {
+        let lines = open.taken;
         if let Some(splat) = open.finish() {
             tracing::debug!(kind = %splat.kind, line = splat.first_line, "lock report");
+            self.kept_lines = self.kept_lines.saturating_add(lines);
             self.done.push(splat);
+        }
+    }
+
+    /// Whether no further report is kept.
+    fn is_full(&self) -> bool {
+        self.done.len().saturating_add(self.open.len()) >= limits::REPORTS
+            || self.kept_lines >= limits::KEPT_LINES
+    }
+
+    /// `** N printk messages dropped **`: the console lost lines that an open report may have had.
+    fn note_loss(&mut self, text: &str) {
+        let lost = text
+            .trim()
+            .strip_prefix("** ")
+            .and_then(|t| t.strip_suffix(" **"))
+            .filter(|t| t.ends_with("messages dropped") || t.ends_with("message dropped"));
+        if let Some(lost) = lost {
+            self.open.iter_mut().for_each(|o| o.lost(lost));
         }
     }
 
@@ -116,7 +141,7 @@ impl Machine {
             self.count_work();
             if matches!(take, Take::Last | Take::Ended) {
                 let open = self.open.remove(at);
-                self.close(open);
+                self.close(*open);
             }
             if matches!(take, Take::Yes | Take::Last) {
                 self.end_others(at, line);
@@ -141,7 +166,7 @@ impl Machine {
                 .is_some_and(|o| o.caller.is_none() && o.is_complete())
             {
                 let open = self.open.remove(at);
-                self.close(open);
+                self.close(*open);
             }
         }
     }
@@ -197,7 +222,9 @@ impl Machine {
         splat.cpu = warn.cpu;
         splat.task = warn.task.clone();
         self.start(splat, line, kind.is_none());
-        if let (Some(open), Some(pid)) = (self.open.last_mut(), warn.pid) {
+        if let (Some(open), Some(pid)) = (self.open.last_mut(), warn.pid)
+            && open.splat.first_line == line.number
+        {
             open.expect_pid(pid);
         }
         true
@@ -225,16 +252,20 @@ impl Machine {
                 && (line.caller.is_some()
                     || o.is_over()
                     || o.undecided
-                    || !o.splat.kind.has_backtrace())
+                    || !o.has_backtrace())
         };
-        let (ended, open): (Vec<Open>, Vec<Open>) = std::mem::take(&mut self.open)
+        let (ended, open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
             .into_iter()
-            .partition(replaced);
+            .partition(|o| replaced(o));
         self.open = open;
-        ended.into_iter().for_each(|o| self.close(o));
+        ended.into_iter().for_each(|o| self.close(*o));
         if self.open.len() >= limits::OPEN_REPORTS {
             let oldest = self.open.remove(0);
-            self.close(oldest);
+            self.close(*oldest);
+        }
+        if self.is_full() {
+            self.left_out = self.left_out.saturating_add(u64::from(!undecided));
+            return;
         }
         let near = |l: Option<u64>| {
             l.is_some_and(|l| line.number.saturating_sub(l) <= limits::LOOKBACK_LINES)
@@ -247,7 +278,7 @@ impl Machine {
         );
         // User space prints between the kernel's lines; its words alone make no report.
         open.doubtful = !line.prefixed && near(self.last_prefixed);
-        self.open.push(open);
+        self.open.push(Box::new(open));
     }
 
     /// The context of a WARN line of this caller.

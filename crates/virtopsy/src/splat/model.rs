@@ -471,4 +471,8 @@ pub struct Log {
     pub splats: Vec<Splat>,
     /// Held-locks dumps, `lockdep is turned off`, hung-task owners and the like outside any report.
     pub attachments: Vec<Attachment>,
+    /// Headers of further reports, which were only counted: the log holds more than
+    /// [`limits::REPORTS`](super::limits::REPORTS) reports, or than
+    /// [`limits::KEPT_LINES`](super::limits::KEPT_LINES) lines of them.
+    pub left_out: u64,
 }

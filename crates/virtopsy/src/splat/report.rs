@@ -237,6 +237,14 @@ impl Open {
         self.is_complete() && (self.caller.is_some() || self.user_mode || self.at_bottom())
     }
 
+    /// Notes that the console dropped messages while the report was being printed.
+    pub(super) fn lost(&mut self, what: &str) {
+        if !self.is_over() && self.splat.missing.len() < limits::REMARKS {
+            self.splat.missing.push(keep(what));
+            self.splat.cut = true;
+        }
+    }
+
     /// Notes that something was left out.
     pub(super) fn bound(&mut self, what: &'static str) {
         self.bounded.get_or_insert(what);
@@ -311,7 +319,15 @@ impl Open {
                 };
         }
         // A kind without a backtrace has nothing left once its locks are listed.
-        !self.splat.kind.has_backtrace() && self.misfits >= 2
+        !self.has_backtrace() && self.misfits >= 2
+    }
+
+    /// Whether the kernel ends this report with a backtrace: `Maximum lock depth …` stands alone.
+    pub(super) fn has_backtrace(&self) -> bool {
+        self.splat.kind.has_backtrace()
+            && (self.splat.kind != Kind::RtmutexWarn
+                || self.splat.at.is_some()
+                || self.splat.location.is_some())
     }
 
     fn classify(&mut self, line: &LogLine<'_>) -> Take {
@@ -544,6 +560,18 @@ impl Open {
         Take::Yes
     }
 
+    /// Whether a frame may stand without `Call Trace:` before it: arm had none until 6.13, and no
+    /// `CPU:` line either until 3.10.
+    fn begins_bare(&self) -> bool {
+        match self.stack {
+            Stack::Announced => true,
+            Stack::None => {
+                self.is_due() && !self.foreign_before && (self.adjacent || self.caller.is_some())
+            }
+            _ => false,
+        }
+    }
+
     fn mark(&mut self, opens_task: Option<bool>) -> Take {
         if self.stack != Stack::Ours {
             return Take::No;
@@ -557,6 +585,12 @@ impl Open {
     }
 
     fn frame(&mut self, line: &FrameLine, text: &str) -> Take {
+        if matches!(line, FrameLine::Return(_)) && self.begins_bare() {
+            if self.undecided {
+                return Take::Ended;
+            }
+            self.begin_trace();
+        }
         let stored = self.place.is_some() && self.stack != Stack::Ours && is_stored(text);
         if !stored
             && (self.user_mode
@@ -570,7 +604,7 @@ impl Open {
                     self.inlined.push(inline.clone());
                 }
             }
-            FrameLine::Frame(frame) => {
+            FrameLine::Frame(frame) | FrameLine::Return(frame) => {
                 let mut frame = frame.clone();
                 frame.inlined = std::mem::take(&mut self.inlined);
                 if !self.push(frame, stored) {
@@ -615,7 +649,7 @@ impl Open {
         }
         anatomy::finish_fragments(&mut self);
         self.adopt_fallback();
-        if self.splat.trace.is_empty() && self.splat.kind.has_backtrace() {
+        if self.splat.trace.is_empty() && self.has_backtrace() {
             self.splat.missing.push("backtrace".to_owned());
             self.splat.cut = true;
         }

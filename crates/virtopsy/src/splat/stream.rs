@@ -36,9 +36,9 @@ static ANCHORS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// an escape may stand between.
 static WANTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let info =
-        "possible |inconsistent |suspicious |trying to register|[A-Z_-]+-safe -> |lockdep is|task ";
-    let bug = "possible |inconsistent |suspicious |[A-Z_-]+-safe -> |Invalid wait|Nested lock|bad |held lock|lock held|\
-               .{1,64} still has locks|chain_key|key |looking up|MAX_|sleeping |scheduling |assuming |workqueue leaked|spinlock |rwlock |using ";
+        "possible |inconsistent |suspicious |trying to register|[A-Za-z_-]+-safe -> |lockdep is|task ";
+    let bug = "possible |inconsistent |suspicious |[A-Za-z_-]+-safe -> |Invalid wait|Nested lock|bad |held lock|lock held|\
+               .{1,64} still has locks|chain_key|key |looking up|MAX_|sleeping |scheduling |assuming |workqueue leaked|spinlock |(?:read-|write-)?rwlock |using ";
     let colour = "(?:\\x1b\\[[0-9;]{0,16}m)* ";
     let alone = " left hardirqs|Maximum lock|Showing all|turned off|Disabling lock|exited with";
     Regex::new(&format!(

@@ -254,9 +254,11 @@ fn locks(splat: &Splat) -> Vec<&str> {
     names
 }
 
-/// Adds a name once.
+/// Adds a name once. A lock that the kernel could only name by its address has none; of one named by
+/// a symbol (spinlock debugging) the offset does not stay.
 fn add<'a>(names: &mut Vec<&'a str>, name: &'a str) {
-    if !names.contains(&name) {
+    let name = name.split_once("+0x").map_or(name, |(symbol, _)| symbol);
+    if !name.starts_with("0x") && !names.contains(&name) {
         names.push(name);
     }
 }

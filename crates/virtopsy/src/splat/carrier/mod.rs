@@ -22,6 +22,7 @@
 mod json;
 mod prefix;
 mod unescape;
+mod vendor;
 
 use super::limits;
 use super::text::visible;
@@ -253,6 +254,18 @@ mod tests {
             "[  +0.000010]  x y",
             "[May 7 18:00]  x y",
             "[    1.000000 <    0.000010>]  x y",
+            "[2026/05/07, 18:00:00.334]  x y",
+            "[2026-05-07 18:00:00.334] [    1.000000]  x y",
+            "[18:00:00:334]  x y",
+            "2026/05/07 18:00:00.123 [    1.000000]  x y",
+            "Thu 2026-05-07 18:00:00 CEST host kernel:  x y",
+            "1778176800.123456 host kernel:  x y",
+            "Feb 12 10:35:19 d user.err kernel: [    1.000000]  x y",
+            "Feb 12 10:35:19 d user.err kernel:  x y",
+            "<4>1 2026-05-07T18:00:00.123456+02:00 host kernel - - -  x y",
+            "[    1.000000@1]  x y",
+            "[    1.000000 / 05-07 18:00:00.123]  x y",
+            "[    1.000000]  x y^M",
             "2026-05-07T18:00:00,123456+02:00  x y",
             "2026-05-07T18:00:00.123456+02:00 host kernel:  x y",
             "May  7 18:00:00.123 host kernel:  x y",

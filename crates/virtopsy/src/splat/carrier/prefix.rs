@@ -3,6 +3,7 @@
 use super::super::text::{head, number};
 use super::Caller;
 use super::json::micros_to_seconds;
+use super::vendor;
 
 /// What the prefix of a line says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,16 +57,23 @@ pub(super) fn strip(line: &str) -> (Prefix, &str) {
 /// Strips one part, if one stands here.
 fn step<'a>(s: &'a str, prefix: &mut Prefix, whole: usize) -> &'a str {
     match s.bytes().next() {
-        Some(b'[') => bracket(s, prefix).unwrap_or(s),
+        Some(b'[') => bracket(s, prefix)
+            .or_else(|| vendor::execution(s, prefix))
+            .unwrap_or(s),
         Some(b' ') if prefix.stamped && !prefix.syslog => {
             // One blank may stand between the parts: dmesg puts it before the caller.
             s.strip_prefix(' ')
                 .filter(|t| t.starts_with('['))
                 .and_then(|t| bracket(t, prefix))
+                .or_else(|| vendor::execution(s, prefix))
                 .unwrap_or(s)
         }
         Some(b'<') => priority(s, prefix).unwrap_or(s),
+        Some(b'(') => vendor::execution(s, prefix).unwrap_or(s),
         Some(b) if b.is_ascii_alphanumeric() => levels(s, prefix)
+            .or_else(|| rfc5424(s, prefix))
+            .or_else(|| vendor::execution(s, prefix))
+            .or_else(|| vendor::logcat(s, prefix))
             .or_else(|| syslog(s, prefix, whole))
             .or_else(|| clock(s, prefix))
             .unwrap_or(s),
@@ -99,7 +107,7 @@ fn bracket<'a>(s: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
 
 /// What stands between `open` and the next `close`, both near, and what follows. Only the next 48
 /// bytes are looked at, so that a line of many pieces costs no more than its length.
-fn enclosed(s: &str, open: char, close: char) -> Option<(&str, &str)> {
+pub(super) fn enclosed(s: &str, open: char, close: char) -> Option<(&str, &str)> {
     let t = s.strip_prefix(open)?;
     let end = head(t, 48).find(close)?;
     Some((t.get(..end)?, t.get(end.checked_add(1)?..)?))
@@ -112,10 +120,17 @@ fn next_is_caller(rest: &str) -> bool {
         .is_some_and(|(c, _)| Caller::parse(c).is_some())
 }
 
-/// `  11.776041`, also with ` <    0.000010>` of dmesg -d behind.
-fn boot_time(inside: &str) -> Option<f64> {
+/// `  11.776041`, also with ` <    0.000010>` of dmesg -d behind, or with what vendors add: the CPU
+/// (`11.776041@1`), the unit (`11.776041s`), the wall clock (`11.776041 / 05-07 18:00:00.123`).
+pub(super) fn boot_time(inside: &str) -> Option<f64> {
     let t = inside.trim_start();
     let t = t.split_once(" <").map_or(t, |(time, _)| time);
+    let t = t.split_once(" / ").map_or(t, |(time, _)| time);
+    let t = match t.split_once('@') {
+        Some((time, cpu)) if is_cpu(cpu) => time,
+        Some(_) => return None,
+        None => t.strip_suffix('s').unwrap_or(t),
+    };
     let (whole, fraction) = t.split_once('.')?;
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     if !digits(whole) || !digits(fraction) || whole.len() > 12 || fraction.len() > 9 {
@@ -124,10 +139,22 @@ fn boot_time(inside: &str) -> Option<f64> {
     t.parse().ok().filter(|t: &f64| t.is_finite())
 }
 
+/// `1`, `c1`.
+fn is_cpu(s: &str) -> bool {
+    number(s.strip_prefix('c').unwrap_or(s)).is_some_and(|(_, rest)| rest.is_empty())
+}
+
 /// A wall clock or a difference in brackets: `Thu May  7 18:00:00 2026`, `May 7 18:00`, `  +0.000010`,
-/// `<    0.000010>`.
+/// `<    0.000010>`; by terminal programs `2026-05-07 18:00:00.123`, `2026/05/07, 18:00:00`,
+/// `18:00:00.123`.
 fn is_clock(inside: &str) -> bool {
     let t = inside.trim();
+    let time = t.split_once(['T', ' ', ',']).map_or(t, |(date, time)| {
+        if is_date(date) { time.trim_start_matches([' ', ',']) } else { t }
+    });
+    if is_hours(time.trim_end_matches('Z')) {
+        return true;
+    }
     if let Some(difference) = t
         .strip_prefix('+')
         .or_else(|| t.strip_prefix('<').and_then(|d| d.strip_suffix('>')))
@@ -139,9 +166,18 @@ fn is_clock(inside: &str) -> bool {
         && t.split(' ').any(is_month)
 }
 
-/// `18:00`, `18:00:00`, `18:00:00.123456`.
-fn is_hours(word: &str) -> bool {
-    let mut fields = word.split(':');
+/// `2026-05-07`, `2026/05/07`.
+pub(super) fn is_date(word: &str) -> bool {
+    word.len() == 10
+        && word.bytes().enumerate().all(|(i, b)| match i {
+            4 | 7 => matches!(b, b'-' | b'/'),
+            _ => b.is_ascii_digit(),
+        })
+}
+
+/// `18:00`, `18:00:00`, `18:00:00.123456`, `18:00:00:123`.
+pub(super) fn is_hours(word: &str) -> bool {
+    let mut fields = word.splitn(3, ':');
     let two =
         |f: Option<&str>| f.is_some_and(|f| f.len() == 2 && f.bytes().all(|b| b.is_ascii_digit()));
     if !two(fields.next()) || !two(fields.next()) {
@@ -150,7 +186,7 @@ fn is_hours(word: &str) -> bool {
     fields.next().is_none_or(|s| {
         s.len() >= 2
             && s.bytes()
-                .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','))
+                .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b',' | b':'))
     })
 }
 
@@ -177,12 +213,19 @@ fn priority<'a>(s: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
     }
 }
 
+/// Names of facilities, in the order of their numbers.
+const FACILITIES: &[&str] = &[
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
+    "ftp",
+];
+
+/// Names of levels.
+const LEVELS: &[&str] = &[
+    "emerg", "alert", "crit", "err", "warn", "notice", "info", "debug",
+];
+
 /// `kern  :warn  : ` of dmesg -x.
 fn levels<'a>(s: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
-    const FACILITIES: &[&str] = &[
-        "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron",
-        "authpriv", "ftp",
-    ];
     let (facility, tail) = head(s, 32).split_once(':')?;
     let (level, _) = tail.split_once(':')?;
     let facility = facility.trim_end();
@@ -190,11 +233,7 @@ fn levels<'a>(s: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
         .iter()
         .position(|f| *f == facility)
         .or_else(|| (facility.starts_with("local") || facility.starts_with("res")).then_some(16))?;
-    if ![
-        "emerg", "alert", "crit", "err", "warn", "notice", "info", "debug",
-    ]
-    .contains(&level.trim_end())
-    {
+    if !LEVELS.contains(&level.trim_end()) {
         return None;
     }
     prefix.facility = u64::try_from(at).ok();
@@ -204,10 +243,32 @@ fn levels<'a>(s: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
     Some(rest.strip_prefix(' ').unwrap_or(rest))
 }
 
+/// `1 2026-05-07T18:00:00Z host app proc msgid data text` behind `<PRI>` (RFC 5424, section 6).
+fn rfc5424<'a>(s: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
+    prefix.facility?;
+    let rest = iso_clock(s.strip_prefix("1 ")?)?;
+    let (_host, rest) = rest.split_once(' ')?;
+    let (app, rest) = rest.split_once(' ')?;
+    let (_process, rest) = rest.split_once(' ')?;
+    let (_message_id, rest) = rest.split_once(' ')?;
+    let body = match rest.strip_prefix("- ") {
+        Some(body) => body,
+        None => rest.strip_prefix('[')?.split_once("] ")?.1,
+    };
+    prefix.foreign |= app != "kernel";
+    prefix.syslog = true;
+    prefix.stamped = true;
+    Some(body)
+}
+
 /// A syslog line: `Dec 14 06:35:48[.5] host tag: `, `2026-05-07T18:00:00+00:00 host tag: `,
+/// `Thu 2026-05-07 18:00:00 CEST host tag: `, `1778176800.123456 host tag: ` (journalctl),
 /// `host kernel: ` behind a monotonic time, or `kernel: ` alone.
 fn syslog<'a>(s: &'a str, prefix: &mut Prefix, whole: usize) -> Option<&'a str> {
-    let timed = month_clock(s).or_else(|| iso_clock(s));
+    let timed = month_clock(s)
+        .or_else(|| iso_clock(s))
+        .or_else(|| weekday_clock(s))
+        .or_else(|| unix_clock(s));
     let after_time = timed.unwrap_or(s);
     let (tag, rest) = tag(after_time, timed.is_some() || prefix.stamped)?;
     let kernel = tag == "kernel" || tag.starts_with("kernel[");
@@ -236,6 +297,7 @@ fn tag(s: &str, with_host: bool) -> Option<(&str, &str)> {
     }
     let (host, tail) = s.split_at_checked(head(s, 256).find(' ')?)?;
     let tail = tail.strip_prefix(' ')?;
+    let tail = without_level(tail);
     let (tag, rest) = tail.split_at_checked(head(tail, 80).find(':')?)?;
     let rest = rest.strip_prefix(':')?;
     if host.is_empty()
@@ -248,6 +310,37 @@ fn tag(s: &str, with_host: bool) -> Option<(&str, &str)> {
         return None;
     }
     Some((tag, rest))
+}
+
+/// BusyBox' syslogd puts `facility.level ` before the tag, and gives the kernel the facility `user`.
+fn without_level(tail: &str) -> &str {
+    tail.split_once(' ')
+        .filter(|(word, _)| {
+            word.split_once('.').is_some_and(|(facility, level)| {
+                FACILITIES.contains(&facility) && LEVELS.contains(&level)
+            })
+        })
+        .map_or(tail, |(_, rest)| rest)
+}
+
+/// `Thu 2026-05-07 18:00:00 CEST ` (journalctl -o short-full).
+fn weekday_clock(s: &str) -> Option<&str> {
+    let (day, rest) = s.split_at_checked(3)?;
+    if !["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].contains(&day) {
+        return None;
+    }
+    let rest = iso_clock(rest.strip_prefix(' ')?)?;
+    let (zone, rest) = rest.split_once(' ')?;
+    (zone.len() <= 6 && zone.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+'))
+        .then_some(rest)
+}
+
+/// `1778176800.123456 ` (journalctl -o short-unix).
+fn unix_clock(s: &str) -> Option<&str> {
+    let (time, rest) = s.split_at_checked(head(s, 24).find(' ')?)?;
+    let (seconds, fraction) = time.split_once('.')?;
+    (seconds.len() == 10 && fraction.len() == 6 && boot_time(time).is_some())
+        .then(|| rest.strip_prefix(' '))?
 }
 
 /// `Dec 14 06:35:48.5 `.
@@ -296,6 +389,12 @@ fn clock<'a>(s: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
     if let Some(rest) = iso_clock(s) {
         prefix.stamped = s.get(10..11) == Some("T") || rest.starts_with(['[', '<']);
         return prefix.stamped.then_some(rest);
+    }
+    if let Some((date, rest)) = s.split_once(' ')
+        && is_date(date)
+    {
+        // `2026/05/07 18:00:00 [   11.776041] text`
+        return clock(rest, prefix);
     }
     let (word, rest) = s.split_at_checked(head(s, 24).find(' ')?)?;
     (is_hours(word) && rest.trim_start().starts_with(['[', '<'])).then(|| rest.trim_start())

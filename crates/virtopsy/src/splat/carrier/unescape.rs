@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-/// Removes terminal escapes (CSI sequences and two-byte escapes), CR and NUL of a serial console.
+/// Removes terminal escapes (CSI sequences and two-byte escapes), CR and NUL of a serial console; a CR
+/// that an editor or `cat -v` wrote out as `^M` too.
 pub(super) fn console(raw: &[u8]) -> Cow<'_, [u8]> {
+    let raw = raw.strip_suffix(b"^M").unwrap_or(raw);
     if memchr::memchr3(0x1b, b'\r', 0, raw).is_none() {
         return Cow::Borrowed(raw);
     }
