@@ -83,6 +83,7 @@ const SPLATS_HELP: &str = "\
 Examples:
   virtopsy splats vmcore                       from the log buffer of a dump
   virtopsy splats --log serial.log             from a serial console's log
+  virtopsy splats --log serial.log --graph svg > cycle.svg   a circular report's cycle
   dmesg | virtopsy splats --log -              from standard input
   journalctl -k -o short-monotonic | virtopsy splats --log - --format jsonl
 
@@ -463,9 +464,24 @@ pub(crate) struct SplatsArgs {
     /// How to print them
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: ListFormat,
+    /// Draw the cycle of each circular report instead: Graphviz' DOT, or a finished SVG
+    ///
+    /// An arrow from A to B says that B is taken while A is held, by the function named beside it;
+    /// the dashed one is the acquisition that closed the cycle.
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "format")]
+    pub(crate) graph: Option<GraphFormat>,
     /// Exit with 0 whatever is found; errors still give 2
     #[arg(long)]
     pub(crate) exit_zero: bool,
+}
+
+/// How `splats --graph` draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// For Graphviz: `dot -Tpng`
+    Dot,
+    /// A picture that browsers show
+    Svg,
 }
 
 /// The kernel log of a dump

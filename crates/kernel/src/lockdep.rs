@@ -90,6 +90,10 @@ pub struct HeldLocks {
     pub locks: Vec<HeldLock>,
     /// How many the task says to hold.
     pub depth: u64,
+    /// What stands behind the last one. `__lock_acquire()` fills that place before it checks, and
+    /// counts it only after, so once a report has switched lockdep off it names the lock that the
+    /// task of the report was about to take. At any other time it is left over from before.
+    pub behind: Option<HeldLock>,
     /// Why not all could be read.
     pub broken: Option<Error>,
 }
@@ -149,6 +153,13 @@ impl Kernel {
                     break;
                 }
             }
+        }
+        if depth < room {
+            out.behind = held
+                .index(depth)
+                .and_then(|lock| self.held_lock(depth, &lock))
+                .ok()
+                .filter(|lock| lock.taken_at.0 != 0);
         }
         Ok(out)
     }

@@ -12,7 +12,7 @@ use crate::callback::Circumstances;
 use crate::known_issue::{Case, Traces};
 use crate::machine::Machine;
 use crate::report::{DumpReport, ErrorReport, LogReport, Origin, Text};
-use crate::{callback, check, crash, known_issue, splat, virtualization};
+use crate::{callback, check, crash, known_issue, lockdep, splat, splat_sources, virtualization};
 
 /// Which files make up one dump.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -243,8 +243,17 @@ fn kernel_report(kernel: &Kernel, report: &mut DumpReport) -> (Option<Log>, Trac
         .extend(kernel.notes().iter().map(|n| Text::from(n.as_str())));
     let log = read_log(kernel, report);
     if let Some(log) = &log {
-        report.splats = splat::scan_records(log.records.iter().map(splat_record));
+        let found = splat::scan_log_records(log.records.iter().map(splat_record));
+        report.splats = found.splats;
+        if found.left_out > 0 {
+            report.notes.push(Text::from(format!(
+                "the log holds {} further lock reports, which were only counted",
+                found.left_out
+            )));
+        }
     }
+    lockdep::complete(kernel, log.as_ref(), report);
+    splat_sources::name(kernel, &mut report.splats);
     let traces = match Machine::read(kernel) {
         Ok(machine) => {
             machine_report(&machine, log.as_ref(), report);

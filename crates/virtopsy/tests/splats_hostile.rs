@@ -141,7 +141,7 @@ fn continued_records_are_joined_only_when_the_one_before_has_no_newline() {
     let held: Vec<_> = got[0]
         .held
         .iter()
-        .map(|h| (h.name.as_str(), h.at.as_deref()))
+        .map(|h| (h.lock.name.as_str(), h.lock.at.as_deref()))
         .collect();
     assert_eq!(held, [("x", Some("f+0x1/0x2")), ("y", Some("g+0x1/0x2"))]);
     assert_eq!((got[0].first_line, got[0].last_line), (1, 7));

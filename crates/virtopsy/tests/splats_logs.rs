@@ -32,7 +32,7 @@ fn two_cpus_without_caller_ids_are_told_apart_by_pid_and_shape() {
     let held: Vec<_> = s
         .held
         .iter()
-        .map(|h| (h.index, h.name.as_str(), h.at.as_deref()))
+        .map(|h| (h.index, h.lock.name.as_str(), h.lock.at.as_deref()))
         .collect();
     assert_eq!(
         held,
@@ -82,7 +82,7 @@ fn a_mail_that_quotes_and_wraps_a_report_gives_it_whole() {
     assert_eq!(s.location.as_deref(), Some("drivers/a.c:52"));
     assert_eq!(s.held.len(), 1);
     assert_eq!(
-        (s.held[0].name.as_str(), s.held[0].at.as_deref()),
+        (s.held[0].lock.name.as_str(), s.held[0].lock.at.as_deref()),
         ("sb_writers#3", Some("ksys_write+0x5b/0xd0"))
     );
     assert_eq!(

@@ -95,7 +95,7 @@ fn check_held(s: &Splat) {
     let held: Vec<_> = s
         .held
         .iter()
-        .map(|h| (h.index, h.name.as_str(), h.at.as_deref()))
+        .map(|h| (h.index, h.lock.name.as_str(), h.lock.at.as_deref()))
         .collect();
     assert_eq!(
         held,
@@ -211,7 +211,7 @@ fn dependency_kinds() -> Vec<Sample> {
                     [2, 1]
                 );
                 assert_eq!(s.held.len(), 1);
-                assert_eq!(s.held[0].subclass, Some(1));
+                assert_eq!(s.held[0].lock.subclass, Some(1));
                 assert_eq!(s.cycle, ["&a", "&b/1"]);
             },
         },
@@ -1353,5 +1353,135 @@ fn a_report_cut_anywhere_is_delivered_as_far_as_it_goes() {
                 }
             }
         }
+    }
+}
+
+/// The report's records from the `from`-th on, in a ring that has overwritten those before.
+fn beheaded(records: &[String], from: usize) -> Vec<Splat> {
+    let left = records[from..].to_vec();
+    scan_records(as_records(&left).into_iter().map(|r| Record {
+        seq: r.seq + 5_000,
+        ..r
+    }))
+}
+
+#[test]
+fn a_report_whose_head_was_overwritten_keeps_its_kind() {
+    let mut found = std::collections::HashSet::new();
+    for sample in samples() {
+        let header = sample
+            .records
+            .iter()
+            .position(|r| r.contains("WARNING: ") || r.contains("BUG: ") || r.contains("INFO: "))
+            .unwrap_or(0);
+        for from in header + 1..sample.records.len() {
+            for splat in beheaded(&sample.records, from) {
+                if !splat.beheaded {
+                    continue; // a WARN behind the report's first line has a head of its own
+                }
+                assert_eq!(splat.kind, sample.kind, "{} from {from}", sample.name);
+                assert!(splat.cut && splat.missing.iter().any(|m| m.contains("overwritten")));
+                found.insert(sample.kind);
+            }
+        }
+    }
+    for kind in [
+        Kind::Circular,
+        Kind::Recursive,
+        Kind::IrqOrder,
+        Kind::IrqInversion,
+        Kind::InconsistentState,
+        Kind::InvalidWaitContext,
+        Kind::NestedNotHeld,
+        Kind::BadUnlockBalance,
+        Kind::BadContention,
+        Kind::HeldLockFreed,
+        Kind::UserReturnLocks,
+        Kind::SuspiciousRcu,
+        Kind::SpinlockDebug,
+        Kind::RwlockDebug,
+        Kind::PreemptiblePercpu,
+    ] {
+        assert!(found.contains(&kind), "{kind}");
+    }
+}
+
+#[test]
+fn a_beheaded_circular_report_keeps_locks_trace_and_task() {
+    let samples = samples();
+    let circular = samples.iter().find(|s| s.name == "circular").unwrap();
+    let from = circular
+        .records
+        .iter()
+        .position(|r| r.contains("-> #1 "))
+        .unwrap();
+    let got = beheaded(&circular.records, from);
+    assert_eq!(got.len(), 1);
+    check_held(&got[0]);
+    check_trace(&got[0], "f_now");
+    assert_eq!((got[0].kind, got[0].first_line), (Kind::Circular, 2));
+}
+
+#[test]
+fn a_log_that_begins_with_the_boot_has_no_beheaded_report() {
+    for sample in samples() {
+        let left = sample.records[sample.records.len().min(4)..].to_vec();
+        let got = scan_records(as_records(&left));
+        assert!(got.iter().all(|s| !s.beheaded), "{}", sample.name);
+    }
+}
+
+#[test]
+fn parts_of_a_pstore_dump_that_run_backwards_make_one_report() {
+    for sample in samples() {
+        let all = surrounded(&sample.records);
+        let text = each(&all, &format!("<4>{TIME} "), "\n");
+        let whole = scan_text(text.as_bytes()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let parts: Vec<&[&str]> = lines.chunks(lines.len().div_ceil(3)).collect();
+        let mut backwards = String::new();
+        for (number, part) in (1..).zip(parts.iter().rev()) {
+            backwards.push_str(&format!("Panic#1 Part{number}\n{}\n", part.join("\n")));
+        }
+        let got = scan_text(backwards.as_bytes()).unwrap();
+        assert_eq!(got.len(), 1, "{}", sample.name);
+        assert_eq!(
+            essence(&got[0], false),
+            essence(&whole[0], false),
+            "{}",
+            sample.name
+        );
+    }
+}
+
+#[test]
+fn records_that_netconsole_cut_into_packets_are_joined() {
+    for sample in samples() {
+        let all = surrounded(&sample.records);
+        let canonical = scan_records(as_records(&all));
+        let mut text = String::new();
+        for (seq, record) in all.iter().enumerate() {
+            let body = record.replace('\n', "\\x0a");
+            let head = format!("6.12.0,4,{seq},11776041,-,caller=T107");
+            let mut offset = 0;
+            while offset < body.len() {
+                let end = (offset + 11).min(body.len());
+                text.push_str(&format!(
+                    "{head},ncfrag={offset}/{};{}",
+                    body.len(),
+                    &body[offset..end]
+                ));
+                offset = end;
+            }
+            text.push('\n');
+        }
+        let got = scan_text(text.as_bytes()).unwrap();
+        assert_eq!(got.len(), 1, "{}:\n{text}", sample.name);
+        assert_eq!(
+            essence(&got[0], false),
+            essence(&canonical[0], false),
+            "{}",
+            sample.name
+        );
     }
 }

@@ -231,10 +231,10 @@ impl Page<'_> {
         let number = format!("   #{} ", held.index);
         self.doc.line(vec![
             piece(Role::Muted, number),
-            piece(Role::Heading, safe(&held.name)),
-            usage(&held.usage, &held.wait),
+            piece(Role::Heading, safe(&held.lock.name)),
+            usage(&held.lock.usage, &held.lock.wait),
         ]);
-        self.acquired(held.address.as_deref(), held.at.as_deref());
+        self.acquired(held.lock.address.as_deref(), held.lock.at.as_deref());
     }
 
     fn acquired(&mut self, address: Option<&str>, at: Option<&str>) {

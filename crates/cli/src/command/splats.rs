@@ -7,10 +7,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::Serialize;
 use virtopsy::report::{CheckVerdict, ErrorReport, SCHEMA};
-use virtopsy::splat::{Splat, scan_text};
+use virtopsy::splat::{Log, Splat, graph, scan_log};
 
 use super::ask;
-use crate::args::{Common, ListFormat, SplatsArgs};
+use crate::args::{Common, GraphFormat, ListFormat, SplatsArgs};
 use crate::exit::Status;
 use crate::output::Output;
 use crate::progress::Progress;
@@ -22,6 +22,8 @@ struct Document<'a> {
     schema: &'static str,
     error: &'a Option<ErrorReport>,
     splats: &'a [Splat],
+    /// Headers of further reports, which were only counted.
+    left_out: u64,
 }
 
 /// Prints the reports.
@@ -29,15 +31,17 @@ struct Document<'a> {
 /// # Errors
 /// When the log cannot be read or the reports cannot be printed.
 pub(crate) fn run(args: &SplatsArgs, common: &Common) -> anyhow::Result<Status> {
-    let (splats, error, status) = match (&args.log, &args.dump) {
+    let (splats, left_out, error, status) = match (&args.log, &args.dump) {
         (Some(log), _) => {
-            let splats = from_log(log, common)?;
+            let Log {
+                splats, left_out, ..
+            } = from_log(log, common)?;
             let found = if splats.is_empty() {
                 Status::Pass
             } else {
                 Status::Fail
             };
-            (splats, None, found)
+            (splats, left_out, None, found)
         }
         (None, Some(dump)) => {
             let (judged, status) = ask(dump, common, "no-lock-splats");
@@ -46,11 +50,25 @@ pub(crate) fn run(args: &SplatsArgs, common: &Common) -> anyhow::Result<Status> 
             } else {
                 Status::of_verdict(CheckVerdict::Fail)
             };
-            (judged.report.splats, judged.report.error, status.and(found))
+            // What a dump's log has beyond the bound stands in the report's notes.
+            (
+                judged.report.splats,
+                0,
+                judged.report.error,
+                status.and(found),
+            )
         }
         (None, None) => anyhow::bail!("a dump or --log FILE is needed"),
     };
+    if left_out > 0 {
+        tracing::warn!("{left_out} further reports were only counted: the log holds too many");
+    }
     let mut out = Output::stdout();
+    if let Some(format) = args.graph {
+        draw(&mut out, format, &splats)?;
+        out.finish()?;
+        return Ok(status.exit_zero(args.exit_zero));
+    }
     match args.format {
         ListFormat::Json => json::print(
             &mut out,
@@ -58,6 +76,7 @@ pub(crate) fn run(args: &SplatsArgs, common: &Common) -> anyhow::Result<Status> 
                 schema: SCHEMA,
                 error: &error,
                 splats: &splats,
+                left_out,
             },
         )?,
         ListFormat::Jsonl => splats
@@ -73,10 +92,23 @@ pub(crate) fn run(args: &SplatsArgs, common: &Common) -> anyhow::Result<Status> 
     Ok(status.exit_zero(args.exit_zero))
 }
 
-fn from_log(path: &Path, common: &Common) -> anyhow::Result<Vec<Splat>> {
+/// Draws the cycles of the circular reports; without one there is nothing to draw, and that is said.
+fn draw(out: &mut Output, format: GraphFormat, splats: &[Splat]) -> anyhow::Result<()> {
+    if splats.iter().all(|s| graph::edges(s).is_empty()) {
+        tracing::warn!("no circular report whose locks are known: the picture is empty");
+    }
+    let picture = match format {
+        GraphFormat::Dot => graph::dot(splats),
+        GraphFormat::Svg => graph::svg(splats),
+    };
+    out.write_all(picture.as_bytes())?;
+    Ok(())
+}
+
+fn from_log(path: &Path, common: &Common) -> anyhow::Result<Log> {
     let _spinner = Progress::spinner(common, format!("reading {}", path.display()));
     let scan =
-        |reader: &mut dyn BufRead| scan_text(reader).with_context(|| path.display().to_string());
+        |reader: &mut dyn BufRead| scan_log(reader).with_context(|| path.display().to_string());
     if path == Path::new("-") {
         return scan(&mut io::stdin().lock());
     }

@@ -6,7 +6,7 @@ use virtopsy::report::{
     CallbackReport, CheckVerdict, CpuReport, DumpReport, EvidenceReport, Says, StoryStep, Summary,
     TaskReport, Verdict, VirtualizationReport,
 };
-use virtopsy::splat::Splat;
+use virtopsy::splat::{Splat, graph};
 
 use super::Render;
 use crate::judge::Judged;
@@ -588,7 +588,29 @@ fn splat_entry(page: &mut Page, number: usize, splat: &Splat, frames: usize) {
     if let Some(id) = &splat.known_issue {
         page.paragraph(6, Tone::Plain, &format!("Known issue: {id}"));
     }
-    for lock in &splat.held {
+    for text in splat
+        .missing
+        .iter()
+        .map(|m| format!("Not there: {m}"))
+        .chain(
+            splat
+                .from_memory
+                .iter()
+                .map(|m| format!("From memory: {m}")),
+        )
+    {
+        page.paragraph(6, Tone::Muted, &text);
+    }
+    for edge in graph::edges(splat) {
+        let by = edge
+            .by
+            .map(|function| format!(" by {function}"))
+            .unwrap_or_default();
+        let text = format!("{} is taken while {} is held{by}", edge.to, edge.from);
+        page.paragraph(6, Tone::Plain, &text);
+    }
+    for held in &splat.held {
+        let lock = &held.lock;
         let at = lock
             .at
             .as_ref()
@@ -597,7 +619,7 @@ fn splat_entry(page: &mut Page, number: usize, splat: &Splat, frames: usize) {
         page.paragraph(
             6,
             Tone::Plain,
-            &format!("holds #{}: {}{at}", lock.index, lock.name),
+            &format!("holds #{}: {}{at}", held.index, lock.name),
         );
     }
     let reliable: Vec<_> = splat.trace.iter().filter(|frame| frame.reliable).collect();

@@ -273,13 +273,11 @@ fn decoded(s: &str) -> Option<Frame> {
         return None;
     }
     // Behind it the module, in brackets or not, and since arm64's 6.14 how the frame was found.
-    let module = rest
-        .split_once(") ")
-        .and_then(|(_, tail)| {
-            tail.split(' ')
-                .filter(|w| !w.is_empty() && !w.contains([')', '(', ':']))
-                .last()
-        });
+    let module = rest.split_once(") ").and_then(|(_, tail)| {
+        tail.split(' ')
+            .filter(|w| !w.is_empty() && !w.contains([')', '(', ':']))
+            .last()
+    });
     Some(Frame {
         function: keep(function),
         module: module.map(|m| keep(m.trim_matches(['[', ']']))),

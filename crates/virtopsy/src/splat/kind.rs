@@ -149,6 +149,23 @@ impl Kind {
         )
     }
 
+    /// The kinds that switch lockdep off before they are printed, so that memory keeps the locks of
+    /// that moment: nothing is recorded any more.
+    #[must_use]
+    pub fn turns_lockdep_off(self) -> bool {
+        matches!(
+            self,
+            Kind::DebugLocksWarn
+                | Kind::NonStaticKey
+                | Kind::UnregisteredKey
+                | Kind::InvalidSubclass
+                | Kind::LockdepLimit
+                | Kind::RwsemWarn
+                | Kind::SpinlockDebug
+                | Kind::RwlockDebug
+        ) || self.is_framed() && !matches!(self, Kind::SuspiciousRcu | Kind::ChainKeyCollision)
+    }
+
     /// The kinds printed between rules, whose backtrace follows `stack backtrace:` and no sooner.
     #[must_use]
     pub(super) fn is_framed(self) -> bool {

@@ -32,6 +32,8 @@ pub const GRACE_LINES_CALLER: u64 = 8;
 pub const FRAMES: usize = 512;
 /// Inlined functions kept for one frame (symbolized logs).
 pub const INLINED: usize = 32;
+/// Lines at the start of a wrapped ring that the rest of a report is looked for in.
+pub const BEHEADED_LINES: u64 = 512;
 /// Held locks kept of one report (`MAX_LOCK_DEPTH` is 48).
 pub const HELD: usize = 256;
 /// Entries kept of a dependency chain, and of `Chain exists of:`.
@@ -50,6 +52,9 @@ pub const REMARKS: usize = 32;
 pub const NAME_BYTES: usize = 512;
 /// Lines that may lie between the pieces of one lock printed in fragments.
 pub const FRAGMENT_LINES: u64 = 64;
+/// Bytes of a pstore dump that are held back to turn its parts around (`kmsg_bytes` is 10 KiB unless
+/// set otherwise).
+pub const PSTORE_BYTES: usize = 1 << 20;
 /// Callers whose unfinished record (no newline yet) is kept while reading the ring buffer.
 pub const UNFINISHED_RECORDS: usize = 64;
 /// WARN messages remembered until their `WARNING:` line comes.

@@ -60,7 +60,7 @@ fn address_and_name(s: &str) -> Option<(Option<&str>, &str)> {
 pub(super) fn lock_and_rest(s: &str) -> Option<(Lock, &str)> {
     let (front, letters, tail) = usage(s)?;
     let (at, name) = address_and_name(front)?;
-    let mut lock = named(name);
+    let mut lock = Lock::named(name);
     lock.address = at.map(address);
     lock.usage = Some(letters.to_owned());
     let mut rest = tail;
@@ -78,7 +78,7 @@ pub(super) fn lock_and_rest(s: &str) -> Option<(Lock, &str)> {
 pub(super) fn lock(s: &str) -> Option<Lock> {
     let t = s.trim();
     if t == "<RELEASED>" {
-        return Some(named(t));
+        return Some(Lock::named(t));
     }
     let (mut lock, rest) = lock_and_rest(t)?;
     let rest = rest.trim_start_matches(',').trim_start();
@@ -88,32 +88,6 @@ pub(super) fn lock(s: &str) -> Option<Lock> {
         return None;
     }
     Some(lock)
-}
-
-/// A lock of which only the name is given, split into class, `#V` and `/S`.
-pub(super) fn named(name: &str) -> Lock {
-    let mut class = name;
-    let subclass = class.rsplit_once('/').and_then(|(c, s)| match number(s) {
-        Some((n, "")) if (1..8).contains(&n) && s.len() == 1 => {
-            class = c;
-            u32::try_from(n).ok()
-        }
-        _ => None,
-    });
-    let version = class.rsplit_once('#').and_then(|(c, s)| match number(s) {
-        Some((n, "")) if n >= 2 => {
-            class = c;
-            u32::try_from(n).ok()
-        }
-        _ => None,
-    });
-    Lock {
-        name: keep(name),
-        class: keep(class),
-        version,
-        subclass,
-        ..Lock::default()
-    }
 }
 
 /// The index of a held lock (`#0: `) and what follows.
@@ -177,7 +151,7 @@ impl Fragments {
             if name.is_empty() {
                 None
             } else {
-                Some(named(name))
+                Some(Lock::named(name))
             }
         })
     }
@@ -334,7 +308,7 @@ mod tests {
                 Some("f+0x1/0x2 [m]")
             )
         );
-        assert_eq!(named("a/b").subclass, None);
+        assert_eq!(Lock::named("a/b").subclass, None);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use super::Kind;
 use super::attachment::Collector;
+use super::beheaded::Beheaded;
 use super::carrier::{Caller, LogLine};
 use super::dumpstack::{StackLine, stack_line};
 use super::header::{Head, Header, header};
@@ -77,6 +78,25 @@ impl Machine {
             self.open = open;
             stale.into_iter().for_each(|o| self.close(*o));
         }
+    }
+
+    /// Opens a report whose head is lost: its lines come from the first one on.
+    pub(super) fn begin_beheaded(&mut self, rest: &Beheaded) {
+        let mut open = Open::new(
+            Splat::new(rest.kind, 1),
+            &LogLine {
+                number: 1,
+                time: None,
+                caller: rest.caller,
+                prefixed: true,
+                text: "",
+            },
+            false,
+            false,
+        );
+        open.behead(rest.in_trace);
+        open.splat.caller = rest.caller.map(|c| c.to_string());
+        self.open.push(Box::new(open));
     }
 
     /// Everything that was found; open reports end here.
@@ -249,10 +269,7 @@ impl Machine {
         splat.caller = line.caller.map(|c| c.to_string());
         let replaced = |o: &Open| {
             o.caller == line.caller
-                && (line.caller.is_some()
-                    || o.is_over()
-                    || o.undecided
-                    || !o.has_backtrace())
+                && (line.caller.is_some() || o.is_over() || o.undecided || !o.has_backtrace())
         };
         let (ended, open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
             .into_iter()

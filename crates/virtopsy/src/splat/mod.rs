@@ -14,9 +14,11 @@
 
 mod anatomy;
 mod attachment;
+mod beheaded;
 mod carrier;
 mod dumpstack;
 mod frame;
+pub mod graph;
 mod header;
 mod kind;
 mod known;

@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::Kind;
+use super::text::{keep, number};
 
 /// A task as `COMM/PID` names it. `pid` is what the log says: 0 for idle tasks, and garbage (even
 /// negative) when the task was.
@@ -71,28 +72,43 @@ pub struct Lock {
     pub at: Option<String>,
 }
 
+impl Lock {
+    /// A lock of which only the name is given, split into class, `#V` and `/S`.
+    pub(crate) fn named(name: &str) -> Self {
+        let mut class = name;
+        let subclass = class.rsplit_once('/').and_then(|(c, s)| match number(s) {
+            Some((n, "")) if (1..8).contains(&n) && s.len() == 1 => {
+                class = c;
+                u32::try_from(n).ok()
+            }
+            _ => None,
+        });
+        let version = class.rsplit_once('#').and_then(|(c, s)| match number(s) {
+            Some((n, "")) if n >= 2 => {
+                class = c;
+                u32::try_from(n).ok()
+            }
+            _ => None,
+        });
+        Self {
+            name: keep(name),
+            class: keep(class),
+            version,
+            subclass,
+            ..Self::default()
+        }
+    }
+}
+
 /// One entry of a task's held locks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HeldLock {
     /// The `#I` of the line: 0 is the lock taken first.
     pub index: u32,
-    /// See [`Lock::address`].
-    pub address: Option<String>,
-    /// See [`Lock::name`].
-    pub name: String,
-    /// See [`Lock::class`].
-    pub class: String,
-    /// See [`Lock::version`].
-    pub version: Option<u32>,
-    /// See [`Lock::subclass`].
-    pub subclass: Option<u32>,
-    /// See [`Lock::usage`].
-    pub usage: Option<String>,
-    /// See [`Lock::wait`].
-    pub wait: Option<String>,
-    /// See [`Lock::at`].
-    pub at: Option<String>,
-    /// Functions that a symbolizer found inlined at `at`, innermost first.
+    /// The lock.
+    #[serde(flatten)]
+    pub lock: Lock,
+    /// Functions that a symbolizer found inlined at [`Lock::at`], innermost first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inlined: Vec<String>,
 }
@@ -101,26 +117,9 @@ impl HeldLock {
     /// A held lock from its index and the lock printed behind it.
     #[must_use]
     pub fn new(index: u32, lock: Lock) -> Self {
-        let Lock {
-            address,
-            name,
-            class,
-            version,
-            subclass,
-            usage,
-            wait,
-            at,
-        } = lock;
         Self {
             index,
-            address,
-            name,
-            class,
-            version,
-            subclass,
-            usage,
-            wait,
-            at,
+            lock,
             inlined: Vec::new(),
         }
     }
@@ -328,6 +327,15 @@ pub struct Splat {
     pub cut: bool,
     /// What is not there although the kind has it, or was taken from elsewhere.
     pub missing: Vec<String>,
+    /// The ring buffer had wrapped, and begins inside this report.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub beheaded: bool,
+    /// The machine crashed while it was being printed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub in_progress: bool,
+    /// What was added to it from the dump's memory, and why that holds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub from_memory: Vec<String>,
     /// What is wrong, in one plain sentence.
     pub sentence: String,
     /// The same text for the same problem on any build: no address, offset, counter or line number.
@@ -433,6 +441,9 @@ impl Splat {
             known_issue: None,
             cut: false,
             missing: Vec::new(),
+            beheaded: false,
+            in_progress: false,
+            from_memory: Vec::new(),
             sentence: String::new(),
             signature: String::new(),
             guilty: None,

@@ -5,6 +5,7 @@
 //! if that one does not end in a newline (no LOG_NEWLINE). The flag alone says nothing: print_lock()
 //! continues lines that are complete.
 
+use super::beheaded;
 use super::carrier::{Caller, LogLine};
 use super::limits;
 use super::machine::Machine;
@@ -39,6 +40,10 @@ struct Unfinished {
 
 /// Feeds records to the machine.
 pub(super) fn read<'a>(records: impl IntoIterator<Item = Record<'a>>, machine: &mut Machine) {
+    let records: Vec<Record<'a>> = records.into_iter().collect();
+    if let Some(rest) = beheaded::find(&records) {
+        machine.begin_beheaded(&rest);
+    }
     let mut unfinished: Vec<Unfinished> = Vec::new();
     let mut number = 0u64;
     for record in records {

@@ -173,6 +173,22 @@ impl Open {
         }
     }
 
+    /// Makes it one that begins in its middle, or even in its backtrace. It stands only if lines of it
+    /// are found.
+    pub(super) fn behead(&mut self, in_trace: bool) {
+        self.splat.beheaded = true;
+        self.splat.cut = true;
+        self.splat.missing.push(
+            "its head: the ring buffer has overwritten it; the kind is told by what is left"
+                .to_owned(),
+        );
+        self.doubtful = true;
+        self.next = Next::Nothing;
+        if in_trace {
+            self.stack = Stack::Ours;
+        }
+    }
+
     /// The task's PID, where it is known.
     pub(super) fn pid(&self) -> Option<i64> {
         self.splat
@@ -287,7 +303,14 @@ impl Open {
         }
         let take = self.classify(line);
         match take {
-            Take::Yes | Take::Last => self.absorb(line),
+            Take::Yes | Take::Last => {
+                if self.splat.beheaded && self.taken == 1 {
+                    self.splat.first_line = line.number;
+                    self.splat.timestamp = line.time;
+                    self.confirm();
+                }
+                self.absorb(line);
+            }
             Take::No => {
                 self.misfits = self.misfits.saturating_add(1);
                 self.adjacent = false;

@@ -197,7 +197,12 @@ fn said(message: &str) -> String {
 }
 
 fn held_names(splat: &Splat) -> String {
-    let names: Vec<&str> = splat.held.iter().map(|h| h.name.as_str()).take(4).collect();
+    let names: Vec<&str> = splat
+        .held
+        .iter()
+        .map(|h| h.lock.name.as_str())
+        .take(4)
+        .collect();
     if names.is_empty() {
         "a lock".to_owned()
     } else {

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use super::carrier::Carrier;
+use super::carrier::{Carrier, Parts};
 use super::limits;
 use super::machine::Machine;
 use super::model::Log;
@@ -28,6 +28,12 @@ static ANCHORS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         "lockdep is turned off",
         "Disabling lock debugging",
         "\\] exited with ",
+        // A piece of a record, which may cut the words; parts of a pstore dump, which may run backwards.
+        ",ncfrag=",
+        "Panic#",
+        "Oops#",
+        "Emergency#",
+        "Shutdown#",
     ];
     Regex::new(&words.join("|")).ok()
 });
@@ -35,12 +41,11 @@ static ANCHORS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// What ours go on with behind `INFO:` and `BUG:`, which many lines have. dmesg colours the word, so
 /// an escape may stand between.
 static WANTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let info =
-        "possible |inconsistent |suspicious |trying to register|[A-Za-z_-]+-safe -> |lockdep is|task ";
+    let info = "possible |inconsistent |suspicious |trying to register|[A-Za-z_-]+-safe -> |lockdep is|task ";
     let bug = "possible |inconsistent |suspicious |[A-Za-z_-]+-safe -> |Invalid wait|Nested lock|bad |held lock|lock held|\
                .{1,64} still has locks|chain_key|key |looking up|MAX_|sleeping |scheduling |assuming |workqueue leaked|spinlock |(?:read-|write-)?rwlock |using ";
     let colour = "(?:\\x1b\\[[0-9;]{0,16}m)* ";
-    let alone = " left hardirqs|Maximum lock|Showing all|turned off|Disabling lock|exited with";
+    let alone = " left hardirqs|Maximum lock|Showing all|turned off|Disabling lock|exited with|,ncfrag=|(?:Panic|Oops|Emergency|Shutdown)#[0-9]{1,10} Part[0-9]";
     Regex::new(&format!(
         "(?-u:WARNING:{colour}|INFO:{colour}(?:{info})|BUG:{colour}(?:{bug})|{alone})"
     ))
@@ -66,6 +71,7 @@ struct Stream {
     /// Reading over the rest of a line that is too long.
     in_long_line: bool,
     fast: bool,
+    parts: Parts,
     carrier: Carrier,
     machine: Machine,
 }
@@ -81,6 +87,7 @@ impl Stream {
             unread: None,
             in_long_line: false,
             fast,
+            parts: Parts::default(),
             carrier: Carrier::default(),
             machine: Machine::default(),
         }
@@ -91,9 +98,19 @@ impl Stream {
             let more = self.fill(&mut input)?;
             self.lines(!more);
             if !more {
+                let (carrier, machine) = (&mut self.carrier, &mut self.machine);
+                self.parts.finish(&mut |line, number| {
+                    carrier.line(line, number, &mut |l| machine.line(&l));
+                });
+                self.carrier.finish(&mut |l| self.machine.line(&l));
                 return Ok(self.machine.finish());
             }
         }
+    }
+
+    /// Whether lines may be skipped: nothing waits for the next one.
+    fn is_idle(&self) -> bool {
+        self.machine.is_idle() && !self.parts.is_open() && !self.carrier.is_waiting()
     }
 
     /// Makes room and reads a block; false at the end of the input.
@@ -148,7 +165,7 @@ impl Stream {
     /// Works through the complete lines of the buffer; with `last`, through all of it.
     fn lines(&mut self, last: bool) {
         loop {
-            if self.fast && self.machine.is_idle() && !self.in_long_line && !self.skip(last) {
+            if self.fast && self.is_idle() && !self.in_long_line && !self.skip(last) {
                 return;
             }
             if !self.one(last) {
@@ -250,9 +267,10 @@ impl Stream {
             .get(..length.min(limits::LINE_BYTES))
             .unwrap_or_default();
         if !self.in_long_line {
-            let machine = &mut self.machine;
-            self.carrier
-                .line(line, self.number, &mut |l| machine.line(&l));
+            let (carrier, machine) = (&mut self.carrier, &mut self.machine);
+            self.parts.line(line, self.number, &mut |line, number| {
+                carrier.line(line, number, &mut |l| machine.line(&l));
+            });
         }
         self.in_long_line = end.is_none();
         if end.is_some() {

@@ -172,6 +172,11 @@ fn outside(trace: &[Frame]) -> impl Iterator<Item = &str> {
         .map(base)
 }
 
+/// The nearest function of a trace that is none of the locking code's.
+pub(super) fn first_outside(trace: &[Frame]) -> Option<String> {
+    outside(trace).next().map(str::to_owned)
+}
+
 /// The function to look at first.
 pub(super) fn guilty(splat: &Splat) -> Option<String> {
     // The worker prints the trace after the work function has returned.
@@ -215,7 +220,7 @@ pub(super) fn guilty(splat: &Splat) -> Option<String> {
             splat
                 .held
                 .last()
-                .and_then(|h| h.at.as_deref())
+                .and_then(|h| h.lock.at.as_deref())
                 .map(function_of)
                 .map(base)
         })
@@ -249,7 +254,10 @@ fn locks(splat: &Splat) -> Vec<&str> {
         add(&mut names, &lock.class);
     }
     if matches!(splat.kind, Kind::StillHasLocks | Kind::UserReturnLocks) {
-        splat.held.iter().for_each(|h| add(&mut names, &h.class));
+        splat
+            .held
+            .iter()
+            .for_each(|h| add(&mut names, &h.lock.class));
     }
     names
 }

@@ -3,7 +3,7 @@
 use super::super::Kind;
 use super::super::dumpstack::is_symbol_line;
 use super::super::frame::printed_symbol;
-use super::super::model::TaskRef;
+use super::super::model::{Lock, TaskRef};
 use super::super::report::{Next, Open};
 use super::super::text::{hex_after, keep, number, value_after};
 
@@ -128,7 +128,7 @@ fn spinlock(open: &mut Open, t: &str) -> bool {
     else {
         return false;
     };
-    let mut lock = super::super::lock::named(&printed_symbol(name).unwrap_or_default());
+    let mut lock = Lock::named(&printed_symbol(name).unwrap_or_default());
     if lock.name.starts_with("0x") {
         lock.address = Some(lock.name.clone());
     }

@@ -162,7 +162,7 @@ fn due_lock(open: &mut Open, t: &str) -> bool {
         {
             return false;
         }
-        open.splat.other_lock = Some(lock::named(t));
+        open.splat.other_lock = Some(Lock::named(t));
         open.due = None;
         return true;
     }
@@ -253,7 +253,7 @@ fn releasing(open: &mut Open, t: &str) -> bool {
         if !open.task_from(who) {
             return false;
         }
-        open.splat.lock = Some(lock::named(name));
+        open.splat.lock = Some(Lock::named(name));
         open.next = Next::ReleasedAt;
         return true;
     }

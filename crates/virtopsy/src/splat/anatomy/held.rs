@@ -30,7 +30,7 @@ pub(super) fn take(open: &mut Open, line: &LogLine<'_>, t: &str) -> bool {
             open.fragments = Some(Fragments::new(Some(index), line.number, rest));
         }
         // print_lock says so of a lock whose class is gone.
-        None => push(open, Some(index), super::super::lock::named(rest.trim())),
+        None => push(open, Some(index), Lock::named(rest.trim())),
     }
     true
 }
@@ -89,11 +89,11 @@ pub(super) fn push(open: &mut Open, index: Option<u32>, found: Lock) {
     let index = index.unwrap_or_else(|| u32::try_from(held.len()).unwrap_or(u32::MAX));
     if let Some(last) = held.last_mut()
         && last.index == index
-        && last.name == found.name
-        && last.address == found.address
-        && last.at != found.at
+        && last.lock.name == found.name
+        && last.lock.address == found.address
+        && last.lock.at != found.at
     {
-        if let Some(inlined) = std::mem::replace(&mut last.at, found.at)
+        if let Some(inlined) = std::mem::replace(&mut last.lock.at, found.at)
             && last.inlined.len() < limits::INLINED
         {
             last.inlined.push(inlined);

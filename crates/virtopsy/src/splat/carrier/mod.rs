@@ -12,7 +12,8 @@
 //! | journalctl | `Dec 14 06:35:48 host kernel: text`, `-o json` too |
 //! | rsyslog | the same, newlines inside a record as `#012` |
 //! | /dev/kmsg, netconsole | `4,339,5140900,-,caller=T1;text`, other bytes as `\xNN` |
-//! | pstore | `<4>[   11.7] text` |
+//! | pstore | `<4>[   11.7] text`, in parts that run backwards |
+//! | phones and boards | `[   11.776041]  [0:      swapper/0:    1] text`, … |
 //! | mail | `> text`, indentation lost |
 //!
 //! What another CPU or a login prompt printed into the middle of a line is split off where the next
@@ -20,7 +21,9 @@
 //! begin anywhere that many lines before what matters.
 
 mod json;
+mod netconsole;
 mod prefix;
+mod pstore;
 mod unescape;
 mod vendor;
 
@@ -28,6 +31,7 @@ use super::limits;
 use super::text::visible;
 
 pub(super) use prefix::Prefix;
+pub(super) use pstore::Parts;
 
 /// Who printed a line: a task or, in irq context and early boot, a CPU (PRINTK_CALLER).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,6 +92,7 @@ struct Continued {
 pub(super) struct Carrier {
     continued: Option<Continued>,
     record: json::Record,
+    fragments: Option<netconsole::Pending>,
 }
 
 impl Carrier {
@@ -98,15 +103,57 @@ impl Carrier {
         if self.json(&text, number, sink) {
             return;
         }
-        if let Some((prefix, body)) = prefix::kmsg(&text) {
-            let bytes = unescape::kmsg(body);
-            self.continued = None;
-            for part in bytes.split(|b| *b == b'\n').take(limits::PIECES_PER_LINE) {
-                emit(&prefix, number, &visible(part), sink);
+        if text.contains(",ncfrag=") {
+            for piece in netconsole::pieces(&text) {
+                self.kmsg(piece, number, sink);
             }
-            return;
+        } else if !self.kmsg(&text, number, sink) {
+            self.pieces(&text, number, sink);
         }
-        self.pieces(&text, number, sink);
+    }
+
+    /// A record of /dev/kmsg or netconsole, or a piece of one; false when the line is neither.
+    fn kmsg(&mut self, text: &str, number: u64, sink: &mut dyn FnMut(LogLine<'_>)) -> bool {
+        let Some(found) = prefix::kmsg(text) else {
+            return false;
+        };
+        self.continued = None;
+        let Some(place) = found.place else {
+            self.end_fragments(sink);
+            escaped(&found.prefix, number, found.body, sink);
+            return true;
+        };
+        let joined = self
+            .fragments
+            .as_mut()
+            .is_some_and(|p| p.join(found.head, place, found.body));
+        if !joined {
+            self.end_fragments(sink);
+            let begun =
+                netconsole::Pending::begin(found.prefix, number, found.head, place, found.body);
+            self.fragments = Some(begun);
+        }
+        if self.fragments.as_ref().is_some_and(|p| !p.is_waiting()) {
+            self.end_fragments(sink);
+        }
+        true
+    }
+
+    /// Hands on a record whose pieces came, or of which no more come.
+    fn end_fragments(&mut self, sink: &mut dyn FnMut(LogLine<'_>)) {
+        if let Some(record) = self.fragments.take() {
+            escaped(&record.prefix, record.number, &record.text, sink);
+        }
+    }
+
+    /// Whether a record is waiting for its next piece.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.fragments.is_some()
+    }
+
+    /// Hands on what no further line completes.
+    pub(super) fn finish(&mut self, sink: &mut dyn FnMut(LogLine<'_>)) {
+        self.end_fragments(sink);
     }
 
     /// Splits a line at the prefixes spliced into it.
@@ -186,6 +233,14 @@ impl Carrier {
                 true
             }
         }
+    }
+}
+
+/// Hands on the lines of a record in the form of /dev/kmsg.
+fn escaped(prefix: &Prefix, number: u64, body: &str, sink: &mut dyn FnMut(LogLine<'_>)) {
+    let bytes = unescape::kmsg(body);
+    for part in bytes.split(|b| *b == b'\n').take(limits::PIECES_PER_LINE) {
+        emit(prefix, number, &visible(part), sink);
     }
 }
 
@@ -318,6 +373,19 @@ mod tests {
             vec!["", "but task is"]
         );
         assert_eq!(texts("4,1,5,-;\\x0abut \\x5cx"), vec!["", "but \\x"]);
+    }
+
+    #[test]
+    fn fragments_of_netconsole_become_one_record() {
+        let head = "4,416,11776041,-,caller=T1";
+        let lines = format!(
+            "{head},ncfrag=0/23;ffff (a){{+.+{head},ncfrag=12/23;.}}, at: f+0\n{head},ncfrag=0/30;lost\n6.12.0,4,417,11776042,-; next"
+        )
+        .replace("\\n", "\n");
+        assert_eq!(
+            texts(&lines),
+            ["ffff (a){+.+.}, at: f+0", "lost", " next"].map(str::to_owned)
+        );
     }
 
     #[test]

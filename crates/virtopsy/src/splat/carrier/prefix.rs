@@ -3,6 +3,7 @@
 use super::super::text::{head, number};
 use super::Caller;
 use super::json::micros_to_seconds;
+use super::netconsole::Place;
 use super::vendor;
 
 /// What the prefix of a line says.
@@ -150,7 +151,11 @@ fn is_cpu(s: &str) -> bool {
 fn is_clock(inside: &str) -> bool {
     let t = inside.trim();
     let time = t.split_once(['T', ' ', ',']).map_or(t, |(date, time)| {
-        if is_date(date) { time.trim_start_matches([' ', ',']) } else { t }
+        if is_date(date) {
+            time.trim_start_matches([' ', ','])
+        } else {
+            t
+        }
     });
     if is_hours(time.trim_end_matches('Z')) {
         return true;
@@ -419,13 +424,28 @@ pub(super) fn spliced(body: &str) -> Option<usize> {
     None
 }
 
-/// `PRI,SEQ,USEC,FLAG[,caller=…];text` of /dev/kmsg and of extended netconsole.
-pub(super) fn kmsg(s: &str) -> Option<(Prefix, &str)> {
+/// A record as /dev/kmsg and extended netconsole print it.
+pub(super) struct Kmsg<'a> {
+    pub(super) prefix: Prefix,
+    /// `PRI,SEQ,USEC,FLAG[,caller=…]`: the same for all pieces of a record.
+    pub(super) head: &'a str,
+    /// Which piece of the record this is, if it is one.
+    pub(super) place: Option<Place>,
+    pub(super) body: &'a str,
+}
+
+/// `[RELEASE,]PRI,SEQ,USEC,FLAG[,caller=…][,ncfrag=…];text`; netconsole puts the release in front
+/// where it is asked to.
+pub(super) fn kmsg(s: &str) -> Option<Kmsg<'_>> {
     if !s.bytes().next().is_some_and(|b| b.is_ascii_digit()) {
         return None;
     }
-    let (fields, _) = head(s, 160).split_once(';')?;
-    let body = s.get(fields.len().saturating_add(1)..)?;
+    let (header, _) = head(s, 240).split_once(';')?;
+    let body = s.get(header.len().saturating_add(1)..)?;
+    let fields = header
+        .split_once(',')
+        .filter(|(release, _)| release.contains('.'))
+        .map_or(header, |(_, rest)| rest);
     let mut fields = fields.split(',');
     let priority = whole_number(fields.next()?)?;
     whole_number(fields.next()?)?;
@@ -433,18 +453,25 @@ pub(super) fn kmsg(s: &str) -> Option<(Prefix, &str)> {
     if !matches!(fields.next()?, "-" | "c" | "+") {
         return None;
     }
-    let mut prefix = Prefix {
-        facility: Some(priority >> 3),
-        time: Some(micros_to_seconds(micros)),
-        stamped: true,
-        ..Prefix::default()
+    let mut found = Kmsg {
+        prefix: Prefix {
+            facility: Some(priority >> 3),
+            time: Some(micros_to_seconds(micros)),
+            stamped: true,
+            ..Prefix::default()
+        },
+        head: header.split_once(",ncfrag=").map_or(header, |(h, _)| h),
+        place: None,
+        body,
     };
     for option in fields {
         if let Some(caller) = option.strip_prefix("caller=") {
-            prefix.caller = Caller::parse(caller);
+            found.prefix.caller = Caller::parse(caller);
+        } else if let Some(place) = option.strip_prefix("ncfrag=") {
+            found.place = Place::parse(place);
         }
     }
-    Some((prefix, body))
+    Some(found)
 }
 
 /// A word that is one decimal number.

@@ -110,12 +110,19 @@ mod tests {
             ("[   11.776041]  [0:      swapper/0:    1]  x y", "T1"),
             ("<4>[   11.776041] I[0:      swapper/0:    1]  x y", "T1"),
             ("<4>[   11.776041]  (1)[264:kworker/u8:4] x y", "T264"),
-            ("[   11.776041s][pid:264,cpu1,kworker/u8:4,in irq] x y", "T264"),
+            (
+                "[   11.776041s][pid:264,cpu1,kworker/u8:4,in irq] x y",
+                "T264",
+            ),
             ("[   11.776041] c1    264  x y", "T264"),
         ] {
             let (prefix, text) = strip(line);
             assert_eq!(
-                (prefix.time, text, prefix.caller.map(|c| c.to_string()).as_deref()),
+                (
+                    prefix.time,
+                    text,
+                    prefix.caller.map(|c| c.to_string()).as_deref()
+                ),
                 (Some(11.776041), " x y", Some(caller)),
                 "{line}"
             );
@@ -138,6 +145,10 @@ mod tests {
     fn the_kernel_buffer_of_logcat_is_read_and_the_others_are_not() {
         let (prefix, text) = strip("05-07 18:00:00.123     0     0 W kernel  :  x y");
         assert_eq!((prefix.foreign, text), (false, " x y"));
-        assert!(strip("05-07 18:00:00.123  1234  1240 W Zygote  : x").0.foreign);
+        assert!(
+            strip("05-07 18:00:00.123  1234  1240 W Zygote  : x")
+                .0
+                .foreign
+        );
     }
 }

@@ -1,0 +1,217 @@
+//! What lockdep's own memory adds to the reports in the log.
+//!
+//! Lockdep reports once, and switches itself off *before* it prints (`debug_locks_off()`,
+//! lib/debug_locks.c). From then on nothing is recorded or released, so every task's `held_locks`
+//! stay what they were at that instant, and behind the last of the reporting task's stands the lock
+//! that it was about to take. A report whose lines the log lost is completed from there.
+//!
+//! Lies when the task has ended and its PID was given again (the name is compared), and when
+//! something else switched lockdep off first: an oops, or a taint.
+
+use virtopsy_kernel::{Kernel, Record, Start, TaskInfo, VirtAddr};
+
+use crate::report::{DumpReport, Text};
+use crate::splat::{HeldLock, Kind, Lock, Splat};
+
+/// Functions that stand on the stack of a task while a report of it is printed.
+const PRINTERS: &[&str] = &[
+    "print_circular_bug",
+    "print_deadlock_bug",
+    "print_bad_irq_dependency",
+    "print_irq_inversion_bug",
+    "print_usage_bug",
+    "print_lock_invalid_wait_context",
+    "print_lock_nested_lock_not_held",
+    "print_unlock_imbalance_bug",
+    "print_lock_contention_bug",
+    "print_freed_lock_bug",
+    "print_held_locks_bug",
+    "print_collision",
+    "debug_check_no_locks_freed",
+    "debug_check_no_locks_held",
+    "lockdep_print_held_locks",
+    "lockdep_rcu_suspicious",
+    "__might_resched",
+    "__schedule_bug",
+    "check_preemption_disabled",
+    "spin_dump",
+    "rwlock_bug",
+    "__warn",
+];
+
+/// Completes the reports found in the log, and says what memory knows of those that are not in it.
+pub(crate) fn complete(
+    kernel: &Kernel,
+    log: Option<&virtopsy_kernel::Log>,
+    report: &mut DumpReport,
+) {
+    let Ok(on) = kernel
+        .symbol("debug_locks")
+        .and_then(|at| kernel.space().u32(at))
+    else {
+        return; // built without lock debugging
+    };
+    mark_in_progress(kernel, &mut report.splats);
+    if let Some(owner) = graph_lock_owner(kernel) {
+        report.notes.push(Text::from(format!(
+            "lockdep's graph lock is held ({owner}): the machine crashed while lockdep was working"
+        )));
+    }
+    if on != 0 {
+        return;
+    }
+    match report
+        .splats
+        .iter_mut()
+        .rfind(|s| s.kind.turns_lockdep_off())
+    {
+        Some(splat) => restore_locks(kernel, splat),
+        None => {
+            if let Some(note) = unexplained(log) {
+                report.notes.push(Text::from(note));
+            }
+        }
+    }
+}
+
+/// Who holds the lock around lockdep's graph (`__owner`, kernel/locking/lockdep.c; 5.8 and later).
+fn graph_lock_owner(kernel: &Kernel) -> Option<String> {
+    kernel.symbol("lock_classes").ok()?;
+    let at = kernel.symbol("__owner").ok()?;
+    let task = kernel.space().pointer(at).ok().filter(|t| t.0 != 0)?;
+    // The name is a common one: it must point at a task.
+    let info = kernel.task_info(task).ok()?;
+    Some(format!(
+        "__owner at {:#x} is {} (PID {})",
+        at.0,
+        Text::new(info.comm),
+        info.pid
+    ))
+}
+
+/// Lockdep is off and no report in the log says why.
+fn unexplained(log: Option<&virtopsy_kernel::Log>) -> Option<String> {
+    let log = log?;
+    if log.records.iter().any(explains_off) {
+        return None;
+    }
+    let lost = match log.first_sequence {
+        0 => "which printed nothing".to_owned(),
+        n => format!("or its report was among the {n} records that were overwritten"),
+    };
+    Some(format!(
+        "lockdep is off (debug_locks is 0), and nothing in the log says why: something switched it off {lost}"
+    ))
+}
+
+/// An oops switches lockdep off without a word of its own, a taint with one.
+fn explains_off(record: &Record) -> bool {
+    const WORDS: &[&[u8]] = &[
+        b"Oops",
+        b"general protection fault",
+        b"Disabling lock debugging",
+        b"invalid opcode",
+        b"Internal error",
+    ];
+    WORDS
+        .iter()
+        .any(|word| memchr::memmem::find(&record.text, word).is_some())
+}
+
+/// The live task that a report names.
+fn task_of(kernel: &Kernel, splat: &Splat) -> Option<TaskInfo> {
+    let named = splat.task.as_ref()?;
+    let pid = i32::try_from(named.pid).ok().filter(|pid| *pid != 0)?;
+    let tasks = kernel.tasks();
+    let task = tasks.by_pid(pid)?;
+    (Text::new(task.comm.clone()).to_string() == named.comm).then(|| task.clone())
+}
+
+/// The last report, when it has no end and its task is still printing it.
+fn mark_in_progress(kernel: &Kernel, splats: &mut [Splat]) {
+    let Some(splat) = splats.last_mut().filter(|s| s.cut && !s.beheaded) else {
+        return;
+    };
+    let Some(task) = task_of(kernel, splat) else {
+        return;
+    };
+    let stack = kernel.unwinder().backtrace(Start::Task(task.address));
+    let printing = stack.frames.iter().find_map(|frame| {
+        let symbol = &frame.location.as_ref()?.symbol;
+        let name = symbol.split('.').next().unwrap_or(symbol);
+        PRINTERS.contains(&name).then(|| symbol.clone())
+    });
+    if let Some(function) = printing {
+        splat.in_progress = true;
+        splat.from_memory.push(format!(
+            "the machine crashed while this was being printed: {function}() stands on the stack of its task at {:#x}",
+            task.address.0
+        ));
+    }
+}
+
+/// The held locks, and the lock that was to be taken, of a report that has lost them.
+fn restore_locks(kernel: &Kernel, splat: &mut Splat) {
+    let listed = u32::try_from(splat.held.len()).unwrap_or(u32::MAX);
+    let lacks_held = splat.held_declared.is_none_or(|n| listed < n);
+    let lacks_lock = splat.lock.is_none() && is_about_a_taken_lock(splat.kind);
+    if !splat.cut || !(lacks_held || lacks_lock) {
+        return;
+    }
+    let Some(task) = task_of(kernel, splat) else {
+        return;
+    };
+    let Ok(in_memory) = kernel.held_locks(task.address) else {
+        return;
+    };
+    let source = format!("held_locks of the task_struct at {:#x}", task.address.0);
+    if lacks_held && in_memory.broken.is_none() {
+        splat.held_declared = u32::try_from(in_memory.depth).ok();
+        splat.held = in_memory.locks.iter().filter_map(held).collect();
+        splat.missing.retain(|m| !m.ends_with(" held locks"));
+        splat.from_memory.push(format!(
+            "its held locks: {source}, which nothing has changed since lockdep went off"
+        ));
+    }
+    let Some(behind) = in_memory.behind.filter(|_| lacks_lock) else {
+        return;
+    };
+    // Only the acquisition that the trace shows.
+    let taker = behind.location.as_ref().map(|l| l.symbol.clone());
+    let shown = taker.is_some_and(|f| splat.trace.iter().any(|frame| frame.function == f));
+    if let Some(found) = held(&behind).filter(|_| shown) {
+        splat.lock = Some(found.lock);
+        splat.from_memory.push(format!(
+            "the lock that was to be taken: entry {} of {source}, whose place of acquisition stands in the trace",
+            behind.index
+        ));
+    }
+}
+
+/// The kinds printed by `__lock_acquire()`, which has filled in the lock by then.
+fn is_about_a_taken_lock(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Circular
+            | Kind::Recursive
+            | Kind::IrqOrder
+            | Kind::InvalidWaitContext
+            | Kind::NestedNotHeld
+    )
+}
+
+/// A lock of memory as the log would have it.
+fn held(lock: &virtopsy_kernel::HeldLock) -> Option<HeldLock> {
+    let class = lock.class.as_ref().ok()?;
+    let name = Text::new(class.name.clone()).to_string();
+    let mut found = Lock::named(&name);
+    found.address = Some(address(lock.instance));
+    found.usage = Some(class.usage.clone());
+    found.wait = class.wait.map(|(outer, inner)| format!("{outer}:{inner}"));
+    found.at = lock.location.as_ref().map(ToString::to_string);
+    Some(HeldLock::new(u32::try_from(lock.index).ok()?, found))
+}
+
+fn address(at: VirtAddr) -> String {
+    format!("{:#x}", at.0)
+}

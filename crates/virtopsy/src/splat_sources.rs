@@ -1,0 +1,64 @@
+//! File and line of the frames of reports, where debug info is at hand.
+//!
+//! A report names its frames as `function+offset/size`; the kernel's symbols give the address back,
+//! and the line tables the place and what was inlined there. A name that several functions of that
+//! size have stays without.
+
+use virtopsy_kernel::{Kernel, Location, VirtAddr};
+
+use crate::splat::{Frame, Inlined, Splat};
+
+/// Fills in [`Frame::source`] and [`Frame::inlined`] in the traces of `splats`.
+pub(crate) fn name(kernel: &Kernel, splats: &mut [Splat]) {
+    for splat in splats {
+        let traces = splat
+            .chain
+            .iter_mut()
+            .map(|link| &mut link.trace)
+            .chain(splat.registered.iter_mut().map(|usage| &mut usage.trace))
+            .chain([&mut splat.trace, &mut splat.second_trace]);
+        for frame in traces.flatten().filter(|frame| frame.source.is_none()) {
+            if let Err(virtopsy_kernel::Error::NoSource { why }) = place(kernel, frame) {
+                tracing::debug!(%why, "no places for the frames of lock reports");
+                return;
+            }
+        }
+    }
+}
+
+/// One frame; nothing changes where its address or place is not known.
+fn place(kernel: &Kernel, frame: &mut Frame) -> virtopsy_kernel::Result<()> {
+    let Some(at) = address(kernel, frame) else {
+        return Ok(());
+    };
+    // A return address stands behind the call.
+    let found = kernel.source_of(VirtAddr(at.0.wrapping_sub(1)))?;
+    let Some((outer, inlined)) = found.split_last() else {
+        return Ok(());
+    };
+    let position =
+        |file: &Option<String>, line: Option<u64>| Some(format!("{}:{}", file.as_deref()?, line?));
+    frame.source = position(&outer.file, outer.line);
+    frame.inlined = inlined
+        .iter()
+        .filter_map(|inner| {
+            Some(Inlined {
+                function: inner.function.clone()?,
+                source: position(&inner.file, inner.line)?,
+            })
+        })
+        .collect();
+    Ok(())
+}
+
+/// Where a frame returns to.
+fn address(kernel: &Kernel, frame: &Frame) -> Option<VirtAddr> {
+    let hex =
+        |text: &Option<String>| u64::from_str_radix(text.as_deref()?.strip_prefix("0x")?, 16).ok();
+    kernel.address_of(&Location {
+        symbol: frame.function.clone(),
+        offset: hex(&frame.offset)?,
+        size: hex(&frame.size),
+        module: frame.module.clone(),
+    })
+}
