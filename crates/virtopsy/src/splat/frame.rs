@@ -275,8 +275,7 @@ fn decoded(s: &str) -> Option<Frame> {
     // Behind it the module, in brackets or not, and since arm64's 6.14 how the frame was found.
     let module = rest.split_once(") ").and_then(|(_, tail)| {
         tail.split(' ')
-            .filter(|w| !w.is_empty() && !w.contains([')', '(', ':']))
-            .last()
+            .rfind(|w| !w.is_empty() && !w.contains([')', '(', ':']))
     });
     Some(Frame {
         function: keep(function),

@@ -32,7 +32,7 @@ struct WarnContext {
 /// Reads kernel lines, keeps open reports, and collects finished ones.
 #[derive(Debug, Default)]
 pub(super) struct Machine {
-    open: Vec<Box<Open>>,
+    open: Vec<Open>,
     done: Vec<Splat>,
     /// Lines that the reports in `done` take.
     kept_lines: u64,
@@ -71,12 +71,12 @@ impl Machine {
         for open in &mut self.open {
             open.pass();
         }
-        if self.open.iter().any(|o| o.is_stale()) {
+        if self.open.iter().any(Open::is_stale) {
             let (stale, open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
                 .into_iter()
-                .partition(|o| o.is_stale());
+                .partition(Open::is_stale);
             self.open = open;
-            stale.into_iter().for_each(|o| self.close(*o));
+            stale.into_iter().for_each(|o| self.close(o));
         }
     }
 
@@ -96,13 +96,13 @@ impl Machine {
         );
         open.behead(rest.in_trace);
         open.splat.caller = rest.caller.map(|c| c.to_string());
-        self.open.push(Box::new(open));
+        self.open.push(open);
     }
 
     /// Everything that was found; open reports end here.
     pub(super) fn finish(mut self) -> Log {
         for open in std::mem::take(&mut self.open) {
-            self.close(*open);
+            self.close(open);
         }
         self.done.sort_by_key(|s| s.first_line);
         Log {
@@ -161,7 +161,7 @@ impl Machine {
             self.count_work();
             if matches!(take, Take::Last | Take::Ended) {
                 let open = self.open.remove(at);
-                self.close(*open);
+                self.close(open);
             }
             if matches!(take, Take::Yes | Take::Last) {
                 self.end_others(at, line);
@@ -186,7 +186,7 @@ impl Machine {
                 .is_some_and(|o| o.caller.is_none() && o.is_complete())
             {
                 let open = self.open.remove(at);
-                self.close(*open);
+                self.close(open);
             }
         }
     }
@@ -273,12 +273,12 @@ impl Machine {
         };
         let (ended, open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
             .into_iter()
-            .partition(|o| replaced(o));
+            .partition(replaced);
         self.open = open;
-        ended.into_iter().for_each(|o| self.close(*o));
+        ended.into_iter().for_each(|o| self.close(o));
         if self.open.len() >= limits::OPEN_REPORTS {
             let oldest = self.open.remove(0);
-            self.close(*oldest);
+            self.close(oldest);
         }
         if self.is_full() {
             self.left_out = self.left_out.saturating_add(u64::from(!undecided));
@@ -295,7 +295,7 @@ impl Machine {
         );
         // User space prints between the kernel's lines; its words alone make no report.
         open.doubtful = !line.prefixed && near(self.last_prefixed);
-        self.open.push(Box::new(open));
+        self.open.push(open);
     }
 
     /// The context of a WARN line of this caller.

@@ -1,0 +1,256 @@
+//! The backtrace of a report: whose it is, where it begins and ends, and what belongs to it.
+
+use super::super::anatomy;
+use super::super::dumpstack::{CpuLine, StackLine};
+use super::super::frame::FrameLine;
+use super::super::limits;
+use super::super::model::{Frame, TaskRef};
+use super::super::text::{indent, keep};
+use super::{Kind, Next, Open, Stack, Take};
+
+impl Open {
+    /// A line by its place in a backtrace.
+    pub(super) fn stack_shape(&mut self, shape: &StackLine<'_>, text: &str) -> Take {
+        match shape {
+            StackLine::Cpu(cpu) => self.cpu_line(cpu),
+            StackLine::Head => self.call_trace(),
+            StackLine::DamagedHead => {
+                if self.stack == Stack::Announced && !self.has_trace() {
+                    self.stack = Stack::Loose;
+                    return Take::Yes;
+                }
+                Take::No
+            }
+            StackLine::Frame(frame) => self.frame(frame, text),
+            StackLine::Mark { opens_task } => self.mark(*opens_task),
+            StackLine::UserMode => {
+                let ours = self.stack == Stack::Ours;
+                self.user_mode |= ours && self.has_trace();
+                if ours { Take::Yes } else { Take::No }
+            }
+            StackLine::Detail => self.detail(),
+            StackLine::End => {
+                let warn = self.splat.kind.is_warn() || self.oops;
+                if warn && (self.caller.is_some() || self.stack == Stack::Ours) {
+                    Take::Last
+                } else {
+                    self.end_of_other()
+                }
+            }
+            StackLine::Other => Take::No,
+        }
+    }
+
+    /// `---[ end trace` where the kind has none: vendors wrap lockdep's reports in a WARN.
+    fn end_of_other(&self) -> Take {
+        if self.has_trace() && self.caller.is_some() {
+            Take::Last
+        } else {
+            Take::No
+        }
+    }
+
+    /// Registers and names inside the dump.
+    fn detail(&self) -> Take {
+        match self.stack {
+            Stack::Ours | Stack::Announced | Stack::Loose => Take::Yes,
+            Stack::Foreign | Stack::Doubtful => Take::No,
+            // Modules and registers stand before the CPU line in several kinds.
+            Stack::None
+                if self.caller.is_some()
+                    || self.adjacent
+                        && (self.splat.kind.is_warn() || !self.splat.kind.is_framed()) =>
+            {
+                Take::Yes
+            }
+            Stack::None => Take::No,
+        }
+    }
+
+    /// Whether the body is far enough for the backtrace to be due.
+    fn is_due(&self) -> bool {
+        self.announced
+            || !self.splat.kind.is_framed()
+            || self.splat.held_declared.is_some()
+            || self.oops
+    }
+
+    fn cpu_line(&mut self, cpu: &CpuLine<'_>) -> Take {
+        let ids = self.caller.is_some();
+        let own = ids || self.pid() == Some(cpu.pid) || self.pid().is_none() && self.is_due();
+        if !own {
+            // The PIDs disagree: another CPU's dump, or a log put together by hand.
+            let fits = self.adjacent
+                && self.is_due()
+                && self.stack == Stack::None
+                && self.fallback.is_empty();
+            self.stack = match self.stack {
+                Stack::Ours if self.has_trace() => Stack::Ours,
+                _ if fits => Stack::Doubtful,
+                _ => Stack::Foreign,
+            };
+            return if self.is_complete() {
+                Take::Ended
+            } else {
+                Take::No
+            };
+        }
+        if self.undecided {
+            return Take::Ended; // no message came: none of ours
+        }
+        if self.has_trace() && !self.wants_second() {
+            return Take::Ended;
+        }
+        self.close_body();
+        self.stack = Stack::Announced;
+        self.foreign_before = false;
+        self.cpu_facts(cpu);
+        Take::Yes
+    }
+
+    /// What the CPU line adds to what the report said itself.
+    fn cpu_facts(&mut self, cpu: &CpuLine<'_>) {
+        self.splat.cpu = self.splat.cpu.or(cpu.cpu);
+        if self.splat.release.is_none() {
+            self.splat.release = cpu.release.map(keep);
+        }
+        self.set_task(TaskRef {
+            comm: keep(cpu.comm),
+            pid: cpu.pid,
+        });
+    }
+
+    /// The second backtrace of a nested-not-held report.
+    fn wants_second(&self) -> bool {
+        self.splat.kind == Kind::NestedNotHeld && self.splat.second_trace.is_empty() && !self.oops
+    }
+
+    /// Nothing of the body is open any more.
+    fn close_body(&mut self) {
+        anatomy::finish_fragments(self);
+        self.place = None;
+        self.due = None;
+        self.in_held = false;
+        self.in_scenario = false;
+        self.in_dump = false;
+        self.next = Next::Nothing;
+    }
+
+    fn call_trace(&mut self) -> Take {
+        let ids = self.caller.is_some();
+        if self.undecided {
+            return Take::Ended;
+        }
+        match self.stack {
+            Stack::Announced => self.begin_trace(),
+            Stack::Doubtful => Take::No,
+            Stack::Foreign if !ids => Take::No,
+            Stack::Ours | Stack::Loose | Stack::None | Stack::Foreign => {
+                if self.has_trace() && !self.wants_second() {
+                    return Take::Ended;
+                }
+                let foreign = std::mem::take(&mut self.foreign_before);
+                if !ids && (foreign || !(self.is_due() || self.adjacent)) {
+                    self.stack = Stack::Foreign;
+                    return Take::No;
+                }
+                self.begin_trace()
+            }
+        }
+    }
+
+    fn begin_trace(&mut self) -> Take {
+        self.close_body();
+        self.stack = Stack::Ours;
+        self.user_mode = false;
+        Take::Yes
+    }
+
+    /// Whether a frame may stand without `Call Trace:` before it: arm had none until 6.13, and no
+    /// `CPU:` line either until 3.10.
+    fn begins_bare(&self) -> bool {
+        match self.stack {
+            Stack::Announced => true,
+            Stack::None => {
+                self.is_due() && !self.foreign_before && (self.adjacent || self.caller.is_some())
+            }
+            _ => false,
+        }
+    }
+
+    fn mark(&mut self, opens_task: Option<bool>) -> Take {
+        if self.stack != Stack::Ours {
+            return Take::No;
+        }
+        if let Some(opens) = opens_task {
+            self.in_task_stack = opens;
+        }
+        // `</TASK>` is the end of the stack; a WARN still prints its irq trace and an end mark.
+        let last = opens_task == Some(false) && self.is_complete() && !self.splat.kind.is_warn();
+        if last { Take::Last } else { Take::Yes }
+    }
+
+    fn frame(&mut self, line: &FrameLine, text: &str) -> Take {
+        if matches!(line, FrameLine::Return(_)) && self.begins_bare() {
+            if self.undecided {
+                return Take::Ended;
+            }
+            self.begin_trace();
+        }
+        let stored = self.place.is_some() && self.stack != Stack::Ours && is_stored(text);
+        if !stored
+            && (self.user_mode
+                || matches!(self.stack, Stack::None | Stack::Foreign | Stack::Announced))
+        {
+            return Take::No;
+        }
+        match line {
+            FrameLine::Inline(inline) => {
+                if self.inlined.len() < limits::INLINED {
+                    self.inlined.push(inline.clone());
+                }
+            }
+            FrameLine::Frame(frame) | FrameLine::Return(frame) => {
+                let mut frame = frame.clone();
+                frame.inlined = std::mem::take(&mut self.inlined);
+                if !self.push(frame, stored) {
+                    self.bound("frames");
+                }
+            }
+        }
+        if self.stack == Stack::Doubtful && !stored {
+            Take::No
+        } else {
+            Take::Yes
+        }
+    }
+
+    /// Adds a frame where it belongs; false when there is no more room.
+    fn push(&mut self, frame: Frame, stored: bool) -> bool {
+        let list = if stored {
+            match anatomy::stored_trace(self) {
+                Some(list) => list,
+                None => return true,
+            }
+        } else {
+            let second = self.second;
+            match self.stack {
+                Stack::Doubtful => &mut self.fallback,
+                Stack::Loose => &mut self.splat.loose_trace,
+                _ if second => &mut self.splat.second_trace,
+                _ => &mut self.splat.trace,
+            }
+        };
+        if list.len() >= limits::FRAMES {
+            return false;
+        }
+        list.push(frame);
+        true
+    }
+}
+
+/// Stored traces are indented by two and more; the frames of a dump by one. Where the carrier lost
+/// the indentation both stand at the margin.
+fn is_stored(text: &str) -> bool {
+    indent(text) != 1
+}
