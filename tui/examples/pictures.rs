@@ -227,9 +227,20 @@ fn run(out: &mut String, row: u16, start: u16, cells: u16, look: Look, text: &st
             r#"<rect x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}" fill="{paper}"/>"#
         );
     }
-    if text.trim().is_empty() {
+    blocks(out, (x, y), look.ink, text);
+    let text: String = text
+        .chars()
+        .map(|c| if BLOCKS.contains(c) { ' ' } else { c })
+        .collect();
+    let shown = text.trim();
+    if shown.is_empty() {
         return;
     }
+    // Viewers join blanks: text begins where its first letter is, and holds hard ones.
+    let indent = text.chars().take_while(|c| *c == ' ').count();
+    let blanks = text.chars().count() - shown.chars().count();
+    let x = x + indent as f32 * CELL.0;
+    let width = width - blanks as f32 * CELL.0;
     let bold = if look.bold {
         r#" font-weight="bold""#
     } else {
@@ -240,23 +251,47 @@ fn run(out: &mut String, row: u16, start: u16, cells: u16, look: Look, text: &st
     } else {
         ""
     };
-    let (ink, base, text) = (look.ink, y + CELL.1 * 0.75, xml(text));
+    let (ink, base, text) = (look.ink, y + CELL.1 * 0.75, xml(shown));
     let _ = writeln!(
         out,
         r#"<text x="{x:.1}" y="{base:.1}" textLength="{width:.1}" lengthAdjust="spacingAndGlyphs" fill="{ink}"{bold}{line}>{text}</text>"#
     );
 }
 
+/// Two by two dots as one character, by the number whose bits are the dots, upper left first.
+const BLOCKS: &str = "▘▝▀▖▌▞▛▗▚▐▜▄▙▟█";
+
+/// Blocks as rectangles: a font's leave gaps between lines.
+fn blocks(out: &mut String, at: (f32, f32), ink: &str, text: &str) {
+    let (half, height) = (CELL.0 / 2.0, CELL.1 / 2.0);
+    for (number, c) in text.chars().enumerate() {
+        let Some(bits) = BLOCKS.chars().position(|block| block == c) else {
+            continue;
+        };
+        for dot in (0..4usize).filter(|dot| (bits + 1) >> dot & 1 == 1) {
+            let x = at.0 + CELL.0 * number as f32 + half * (dot % 2) as f32;
+            let y = at.1 + height * (dot / 2) as f32;
+            let _ = writeln!(
+                out,
+                r#"<rect x="{x:.1}" y="{y:.1}" width="{:.1}" height="{:.1}" fill="{ink}"/>"#,
+                half + 0.4,
+                height + 0.4
+            );
+        }
+    }
+}
+
 fn xml(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+        .replace(' ', "\u{a0}")
 }
 
 fn picture(style: &str, inside: &str) -> String {
     let (width, height) = (f32::from(COLUMNS) * CELL.0, f32::from(ROWS) * CELL.1);
     format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="-12 -12 {:.0} {:.0}" font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="14" xml:space="preserve">
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="-12 -12 {:.0} {:.0}" font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="14">
 <style>{style}</style>
 <rect x="-12" y="-12" width="100%" height="100%" rx="8" fill="{PAPER}"/>
 {inside}</svg>

@@ -201,6 +201,8 @@ pub(crate) enum CpuSort {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Search {
     pub(crate) pattern: String,
+    /// Where it goes on: matches are marked there alone.
+    pub(crate) pane: Pane,
     /// Lines of the log that match; other panes are searched as one goes.
     pub(crate) lines: Remote<Arc<Vec<u32>>>,
     /// Where the search began: the first match from there is gone to when the lines arrive.

@@ -1,6 +1,6 @@
 //! A place in memory in three shapes: by its type, as code, and word by word.
 
-use virtopsy_kernel::{Kernel, Node, PeekLimits, Value, VirtAddr};
+use virtopsy_kernel::{CpuId, Kernel, Location, Node, PeekLimits, Value, VirtAddr};
 
 use super::{code, name, symbol};
 use crate::effect::MemoryAt;
@@ -25,7 +25,7 @@ pub(super) fn read(kernel: &Kernel, at: &MemoryAt) -> Result<MemoryPage, String>
     let mut page = MemoryPage {
         start,
         asked,
-        name: name(kernel, asked),
+        name: name(kernel, asked).or_else(|| Some(percpu(kernel, asked)?.to_string())),
         code: code::around(kernel, VirtAddr(asked)),
         ..MemoryPage::default()
     };
@@ -44,13 +44,58 @@ pub(super) fn read(kernel: &Kernel, at: &MemoryAt) -> Result<MemoryPage, String>
 
 /// What is known to lie at an address: the variable that begins there.
 fn typed(kernel: &Kernel, at: u64) -> Option<Node> {
-    let location = kernel.locate(VirtAddr(at)).filter(|l| l.offset == 0)?;
-    let text = match &location.module {
-        Some(module) => format!("{module}:{}", location.symbol),
-        None => location.symbol,
+    let text = match kernel.locate(VirtAddr(at)) {
+        Some(location) if location.offset > 0 => return None,
+        Some(Location {
+            module: Some(module),
+            symbol,
+            ..
+        }) => format!("{module}:{symbol}"),
+        Some(location) => location.symbol,
+        None => percpu(kernel, at)
+            .filter(|found| found.offset == 0)?
+            .to_string(),
     };
     let node = kernel.peek(&text, LIMITS).ok()?;
     (node.address == Some(VirtAddr(at)) && has_type(&node)).then_some(node)
+}
+
+/// A place in a CPU's copy of a per-CPU variable.
+struct PerCpu {
+    symbol: String,
+    cpu: CpuId,
+    offset: u64,
+}
+
+impl std::fmt::Display for PerCpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "percpu({}, {})", self.symbol, self.cpu)?;
+        match self.offset {
+            0 => Ok(()),
+            offset => write!(f, "+{offset:#x}"),
+        }
+    }
+}
+
+/// The kernel's per-CPU variable that an address is in.
+fn percpu(kernel: &Kernel, at: u64) -> Option<PerCpu> {
+    let (cpus, symbols) = (kernel.cpus().ok()?, kernel.symbols().ok()?);
+    let start = symbols.get("__per_cpu_start")?.address;
+    let size = symbols
+        .get("__per_cpu_end")?
+        .address
+        .0
+        .checked_sub(start.0)?;
+    cpus.possible.iter().find_map(|cpu| {
+        let first = cpus.address(start, cpu).ok()?;
+        let within = at.checked_sub(first.0).filter(|within| *within < size)?;
+        let found = kernel.locate(VirtAddr(start.0.checked_add(within)?))?;
+        Some(PerCpu {
+            symbol: found.symbol,
+            cpu,
+            offset: found.offset,
+        })
+    })
 }
 
 fn has_type(node: &Node) -> bool {

@@ -30,6 +30,7 @@ pub(super) fn begin(model: &mut Model, pattern: &str) -> Vec<Effect> {
     let from = tab.list(pane).cursor;
     tab.search = Some(Search {
         pattern: pattern.into(),
+        pane,
         lines: Remote::Idle,
         from: (pane == Pane::Log).then_some(from),
     });
@@ -66,11 +67,18 @@ pub(super) fn arrived(model: &mut Model) {
 /// The next match, or the one before.
 pub(super) fn next(model: &mut Model, forward: bool) {
     let pane = model.focus();
-    let Some(tab) = model.tab() else { return };
-    if tab.search.is_none() {
-        model.say("nothing is searched for; / begins");
-        return;
+    match model
+        .tabs
+        .get_mut(model.active)
+        .and_then(|tab| tab.search.as_mut())
+    {
+        Some(search) => search.pane = pane,
+        None => {
+            model.say("nothing is searched for; / begins");
+            return;
+        }
     }
+    let Some(tab) = model.tab() else { return };
     let rows = content::rows(model, pane).max(1);
     let cursor = tab.list(pane).cursor;
     let by = if forward { 1 } else { rows.saturating_sub(1) };

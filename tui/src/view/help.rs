@@ -19,7 +19,10 @@ pub(super) fn frame(model: &Model) -> Block<'static> {
         .border_set(model.theme.border())
         .border_style(style)
         .title(title)
-        .title_bottom(" Esc closes ")
+        .title_bottom(match &model.mode {
+            Mode::Overlay(Overlay::Bookmarks) => " Enter goes there, d removes, Esc closes ",
+            _ => " Esc closes ",
+        })
 }
 
 /// Its title.

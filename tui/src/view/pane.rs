@@ -68,7 +68,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, areas: &Areas, pane: Pa
         );
         return;
     }
-    let search = search_regex(tab);
+    let search = search_regex(tab).filter(|_| tab.search.as_ref().is_some_and(|s| s.pane == pane));
     let focused = model.focus() == pane && !matches!(model.mode, Mode::Palette(_));
     for (number, line) in lines.iter().enumerate() {
         let area = Rect {

@@ -107,10 +107,12 @@ fn title(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     for (number, tab) in model.tabs.iter().enumerate() {
         let active = number == model.active;
         let name = if active && model.tabs.len() > 1 {
-            format!(" [{}]", tab.name)
+            format!("[{}]", tab.name)
         } else {
-            format!(" {}", tab.name)
+            tab.name.clone()
         };
+        let (role, glyph) = verdict_mark(model, tab);
+        spans.push(Span::styled(format!(" {glyph}"), model.theme.style(role)));
         let style = model
             .theme
             .style(if active { Role::Heading } else { Role::Muted });
@@ -123,6 +125,21 @@ fn title(frame: &mut Frame<'_>, model: &Model, area: Rect) {
         ));
     }
     frame.render_widget(Line::from(spans), area);
+}
+
+/// A dump's verdict at a glance, where there are several dumps to compare.
+fn verdict_mark(model: &Model, tab: &Tab) -> (Role, String) {
+    let glyphs = model.theme.glyphs();
+    let mark = match (tab.opened.ready(), tab.report.ready()) {
+        _ if model.tabs.len() < 2 => return (Role::Plain, String::new()),
+        (Some(Err(_)), _) => (Role::Bad, "!"),
+        (_, Some(report)) => {
+            let (role, glyph, _) = glyphs.verdict(report.virtualization.verdict);
+            (role, glyph)
+        }
+        (_, None) => (Role::Muted, glyphs.ellipsis),
+    };
+    (mark.0, format!("{} ", mark.1))
 }
 
 fn facts(model: &Model, tab: &Tab) -> String {

@@ -71,6 +71,28 @@ fn eight_thousand_cpus_on_small_screens() {
 }
 
 #[test]
+fn several_dumps_show_their_verdicts_beside_their_names() {
+    let mut driven = Driven::new((80, 24), 8, 4, &mono());
+    let title = driven.resize(200, 24).screen();
+    assert!(
+        title.contains("✗ [sample0.kdump] ✗ sample1.kdump"),
+        "{title}"
+    );
+    assert!(title.contains("! sample7.kdump"), "{title}");
+}
+
+#[test]
+fn matches_are_marked_where_they_were_searched_for_alone() {
+    let mut driven = Driven::new((80, 24), 1, 4, &mono());
+    let marked = |screen: &str| screen.lines().filter(|l| l.starts_with('*')).count();
+    let before = marked(&driven.keys("3").screen());
+    let there = marked(&driven.keys("5 / \"in\" Enter").screen());
+    assert!(there > 3, "{}", driven.screen());
+    assert_eq!(marked(&driven.keys("3").screen()), before);
+    assert!(marked(&driven.keys("n").screen()) > before);
+}
+
+#[test]
 fn ascii_means_ascii() {
     let settings = Settings {
         ascii: true,
