@@ -206,7 +206,10 @@ impl Dwarf {
             return Ok(None);
         }
         let wanted = Wanted::of(class);
-        let index = self.all.get(wanted, || index::of_all(self, wanted))?;
+        let index = self.all.get(wanted, || {
+            tracing::debug!(name, ?class, "this name needs an index of all units");
+            index::of_all(self, wanted)
+        })?;
         match index.offset(class, name.as_bytes()) {
             Some(offset) if self.is_named(class, offset, name)? => Ok(Some(offset)),
             _ => Ok(None),

@@ -13,8 +13,9 @@
 //! is an answer.
 //!
 //! This holds for what GCC writes: names of four bytes or more by offset
-//! (`DW_FORM_strp`; shorter ones stand in the entry itself), and the name of a
-//! structure, union, enum or typedef as the first attribute. LLVM does neither.
+//! (`DW_FORM_strp`), shorter ones in the entry itself (`DW_FORM_string`; they are
+//! searched for as they are), and the name of a structure, union, enum or typedef
+//! as the first attribute. LLVM does neither.
 
 use gimli::{DebugAranges, LittleEndian};
 use memchr::memmem;
@@ -77,6 +78,18 @@ impl Strings {
         }
     }
 
+    /// What stands in `.debug_info` for a name, and in which form; `None`: something
+    /// else may.
+    fn needles(&self, name: &str) -> Option<(Vec<Vec<u8>>, gimli::DwForm)> {
+        if self.complete && (1..SHORTEST).contains(&name.len()) && !name.contains('\0') {
+            let text = [name.as_bytes(), b"\0"].concat();
+            return Some((vec![text], gimli::DW_FORM_string));
+        }
+        let places = self.places(name)?;
+        let offsets = places.iter().map(|place| place.to_le_bytes().to_vec());
+        Some((offsets.collect(), gimli::DW_FORM_strp))
+    }
+
     /// The offsets at which a name stands; `None`: it can stand elsewhere too.
     fn places(&self, name: &str) -> Option<Vec<u32>> {
         if !self.complete || name.len() < SHORTEST || name.contains('\0') {
@@ -104,13 +117,12 @@ impl Dwarf {
             Class::Typedef => gimli::DW_TAG_typedef,
             _ => return Ok(Found::NotSearchable),
         };
-        let Some(places) = self.strings.places(name).filter(|_| !self.units.wide) else {
+        let Some((needles, form)) = self.strings.needles(name).filter(|_| !self.units.wide) else {
             return Ok(Found::NotSearchable);
         };
-        if places.is_empty() {
+        if needles.is_empty() {
             return Ok(Found::Nowhere);
         }
-        let needles: Vec<[u8; 4]> = places.iter().map(|place| place.to_le_bytes()).collect();
         let finders: Vec<_> = needles.iter().map(memmem::Finder::new).collect();
         for number in 0..self.units.spans.len() {
             let bytes = self.unit_bytes(number)?;
@@ -119,7 +131,7 @@ impl Dwarf {
                 continue;
             };
             let found = self.with_unit(number, |unit| {
-                let defines = |at: usize| defines(unit, &bytes, at, tag);
+                let defines = |at: usize| defines(unit, &bytes, at, (tag, form));
                 if !defines(first) && !hits.any(defines) {
                     return Ok(None);
                 }
@@ -132,14 +144,18 @@ impl Dwarf {
                 return Ok(Found::At(offset));
             }
         }
+        tracing::debug!(name, "not in the file, by its string");
         Ok(Found::Nowhere)
     }
 }
 
-/// Whether the string offset at `at` looks like the name of a definition: it
-/// stands behind the code of an abbreviation of `tag` that begins with a name by
-/// offset and is no declaration.
-fn defines(unit: &Unit<'_>, bytes: &[u8], at: usize, tag: gimli::DwTag) -> bool {
+/// An entry's tag, and the form of its name.
+type Shape = (gimli::DwTag, gimli::DwForm);
+
+/// Whether what stands at `at` looks like the name of a definition: it stands
+/// behind the code of an abbreviation that has this tag, begins with a name of
+/// this form, and is no declaration.
+fn defines(unit: &Unit<'_>, bytes: &[u8], at: usize, shape: Shape) -> bool {
     let Some(before) = bytes.get(at.saturating_sub(3)..at) else {
         return false;
     };
@@ -153,22 +169,22 @@ fn defines(unit: &Unit<'_>, bytes: &[u8], at: usize, tag: gimli::DwTag) -> bool 
             break;
         }
         code = code << 7 | u64::from(byte & 0x7f);
-        if is_definition(unit, code, tag) {
+        if is_definition(unit, code, shape) {
             return true;
         }
     }
     false
 }
 
-fn is_definition(unit: &Unit<'_>, code: u64, tag: gimli::DwTag) -> bool {
+fn is_definition(unit: &Unit<'_>, code: u64, (tag, form): Shape) -> bool {
     let Some(abbreviation) = unit.context.abbreviations.get(code) else {
         return false;
     };
     let attributes = abbreviation.attributes();
     abbreviation.tag() == tag
-        && attributes.first().is_some_and(|first| {
-            first.name() == gimli::DW_AT_name && first.form() == gimli::DW_FORM_strp
-        })
+        && attributes
+            .first()
+            .is_some_and(|first| first.name() == gimli::DW_AT_name && first.form() == form)
         && !attributes
             .iter()
             .any(|attribute| attribute.name() == gimli::DW_AT_declaration)
@@ -258,17 +274,17 @@ mod tests {
             assert_eq!(found, Found::Nowhere, "{absent}");
         }
         assert_eq!(dwarf.search(Class::Union, "thing").unwrap(), Found::Nowhere);
+        // A short name stands in the entry itself.
+        assert!(matches!(
+            dwarf.search(Class::Struct, "abc").unwrap(),
+            Found::At(_)
+        ));
+        assert_eq!(dwarf.search(Class::Struct, "ab").unwrap(), Found::Nowhere);
         assert_eq!(dwarf.index_bytes(), 0);
     }
 
     #[test]
     fn what_cannot_be_searched_for_is_found_in_the_index() {
-        let short = file(STRINGS, true);
-        assert_eq!(
-            short.search(Class::Struct, "abc").unwrap(),
-            Found::NotSearchable
-        );
-        assert_eq!(size(&short, "abc"), Some(4));
         let other_compiler = STRINGS.to_ascii_lowercase();
         for dwarf in [file(STRINGS, false), file(&other_compiler, true)] {
             assert_eq!(

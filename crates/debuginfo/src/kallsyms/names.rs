@@ -7,9 +7,9 @@ use crate::{Error, FileBytes};
 const PLACE: &str = "kallsyms_names";
 const TABLE: &str = "kallsyms_token_table";
 const TOKENS: usize = 256;
-/// The offset of every 256th name is kept; the kernel keeps the same
-/// (`kallsyms_markers`).
-const MARK_EVERY: u32 = 256;
+/// The offset of every 16th name is kept. (The kernel keeps that of every 256th,
+/// `kallsyms_markers`; bisection steps over fewer names here.)
+const MARK_EVERY: u32 = 16;
 /// The most symbols of one kernel. Real ones have a few hundred thousand.
 const MAX_SYMBOLS: u32 = 1 << 24;
 
@@ -32,7 +32,7 @@ pub struct KallsymsNames {
 }
 
 impl KallsymsNames {
-    /// Checks the tables, and marks every 256th name.
+    /// Checks the tables, and marks some of the names.
     pub fn parse(
         num_syms: u32,
         names: FileBytes,
@@ -41,7 +41,8 @@ impl KallsymsNames {
     ) -> Result<Self, Error> {
         let tokens = tokens(&token_table, &token_index)?;
         let mut marks = Vec::new();
-        let len = walk(num_syms, &names, |number, at| {
+        let bytes: &[u8] = &names;
+        let len = walk(num_syms, bytes, |number, at| {
             if number % MARK_EVERY == 0 {
                 marks.push(at as u32);
             }
@@ -192,10 +193,11 @@ impl KallsymsNames {
     }
 
     fn for_each_compressed(&self, mut visit: impl FnMut(u32, &[u8])) {
+        let names: &[u8] = &self.names;
         let mut at = 0;
         for number in 0..self.count {
             // parse() walked the same way.
-            let Some((ids, next)) = name_at(&self.names, at) else {
+            let Some((ids, next)) = name_at(names, at) else {
                 return;
             };
             visit(number, ids);
@@ -208,28 +210,30 @@ impl KallsymsNames {
         if number >= self.count {
             return None;
         }
+        let names: &[u8] = &self.names;
         let mut at = *self.marks.get((number / MARK_EVERY) as usize)? as usize;
         for _ in 0..number % MARK_EVERY {
-            at = name_at(&self.names, at)?.1;
+            at = name_at(names, at)?.1;
         }
-        name_at(&self.names, at).map(|(ids, _)| ids)
+        name_at(names, at).map(|(ids, _)| ids)
     }
 
-    fn token(&self, id: u8) -> &[u8] {
+    fn token<'t>(&self, table: &'t [u8], id: u8) -> &'t [u8] {
         let (start, len) = self
             .tokens
             .get(usize::from(id))
             .copied()
             .unwrap_or_default();
         let start = usize::from(start);
-        self.token_table
+        table
             .get(start..start + usize::from(len))
             .unwrap_or_default()
     }
 
     fn expand(&self, ids: &[u8], text: &mut Vec<u8>) -> Option<()> {
+        let table: &[u8] = &self.token_table;
         for id in ids {
-            text.extend_from_slice(self.token(*id));
+            text.extend_from_slice(self.token(table, *id));
             if text.len() > MAX_NAME {
                 return None;
             }
@@ -239,10 +243,11 @@ impl KallsymsNames {
 
     /// Compares token by token; the first byte of the text is the letter.
     fn matches(&self, ids: &[u8], name: &[u8]) -> bool {
+        let table: &[u8] = &self.token_table;
         let mut rest = name;
         let mut letter_seen = false;
         for id in ids {
-            let mut token = self.token(*id);
+            let mut token = self.token(table, *id);
             if !letter_seen && !token.is_empty() {
                 letter_seen = true;
                 token = token.get(1..).unwrap_or_default();
