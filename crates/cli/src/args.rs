@@ -68,6 +68,15 @@ Exit status:
   Of several, 2 wins over 1, 1 over 3, 3 over 0. Missing evidence is never a pass. --fail-on and
   --exit-zero change what 1 and 3 stand for; 2 always stays 2.";
 
+const PROFILE_HELP: &str = "\
+Examples:
+  virtopsy profile create --vmlinux /usr/lib/debug vmcore --output kernel.profile
+  virtopsy profile use kernel.profile
+  virtopsy profile list
+
+A profile is of one build of a kernel (its build-id) and one version of virtopsy. It is text with a
+checksum; one that is damaged, of another version or of another build is left aside, which -v tells.";
+
 const REPORT_HELP: &str = "\
 Examples:
   virtopsy report vmcore
@@ -161,6 +170,7 @@ pub(crate) enum Command {
     Vms(VmsArgs),
     Locks(LocksArgs),
     Peek(PeekArgs),
+    Profile(ProfileArgs),
     Open(OpenArgs),
     Explain(ExplainArgs),
     Schema(SchemaArgs),
@@ -218,6 +228,21 @@ pub(crate) struct Common {
     /// Use the vmlinux although its build-id is not the dump's
     #[arg(long, global = true, help_heading = "Opening dumps")]
     pub(crate) force_vmlinux: bool,
+    /// Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]
+    ///
+    /// A report keeps there, by build-id, what it asked of a kernel's symbols and types, so that the
+    /// next dump of that kernel costs no debug info. The report is the same with and without.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "VIRTOPSY_PROFILE_DIR",
+        help_heading = "Opening dumps"
+    )]
+    pub(crate) profile_dir: Option<PathBuf>,
+    /// Use no profiles, and keep none
+    #[arg(long, global = true, help_heading = "Opening dumps")]
+    pub(crate) no_profile: bool,
     /// Say more: every CPU's evidence in a report, and on standard error what was tried
     ///
     /// Twice for every step. VIRTOPSY_LOG holds a filter in the manner of `tracing` instead.
@@ -248,6 +273,28 @@ pub(crate) struct Common {
 }
 
 impl Common {
+    /// The folder of profiles; `None`: none are used.
+    pub(crate) fn profiles(&self) -> Option<PathBuf> {
+        let variable = |name: &str| {
+            let value = std::env::var_os(name).map(PathBuf::from);
+            value.filter(|path| path.is_absolute())
+        };
+        let usual = || {
+            let cache = variable("XDG_CACHE_HOME")
+                .or_else(|| variable("HOME").map(|home| home.join(".cache")));
+            cache.map(|cache| cache.join("virtopsy"))
+        };
+        let folder = self.profile_dir.clone().or_else(usual);
+        folder.filter(|_| !self.no_profile)
+    }
+
+    /// How the library is to open dumps that it reports on.
+    pub(crate) fn report_options(&self) -> Options {
+        let mut options = self.options();
+        options.profiles = self.profiles();
+        options
+    }
+
     /// How the library is to open dumps.
     pub(crate) fn options(&self) -> Options {
         let mut options = Options::default();
@@ -627,6 +674,53 @@ pub(crate) struct PeekArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: PageFormat,
+}
+
+/// Keep what checks need of a kernel, and ship it to machines without debug info
+///
+/// Reports keep profiles by themselves (see --profile-dir): the second dump of a kernel needs
+/// neither its BTF and kallsyms nor the DWARF of its vmlinux. A profile that was made with
+/// --vmlinux and put in with `use` also serves dumps that have no types or symbols of their own;
+/// then a note in the report says so.
+#[derive(Debug, Args)]
+#[command(after_long_help = PROFILE_HELP)]
+pub(crate) struct ProfileArgs {
+    #[command(subcommand)]
+    pub(crate) command: ProfileCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProfileCommand {
+    Create(ProfileCreateArgs),
+    List(ProfileListArgs),
+    Use(ProfileUseArgs),
+}
+
+/// Make a profile from a dump of the kernel, and from its vmlinux where one is given
+#[derive(Debug, Args)]
+pub(crate) struct ProfileCreateArgs {
+    /// Any dump of the kernel; what its report asks is what the profile knows
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// Write to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// List the profiles that are kept, and why one is not used
+#[derive(Debug, Args)]
+pub(crate) struct ProfileListArgs {
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
+
+/// Put profiles in that `create` made, on this machine or another
+#[derive(Debug, Args)]
+pub(crate) struct ProfileUseArgs {
+    /// Files that `create` made
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
 }
 
 /// Look around in a dump, in the terminal

@@ -36,6 +36,7 @@ pub mod model;
 mod module_symbols;
 mod name_index;
 mod path;
+pub mod profile;
 mod read;
 mod relocation;
 pub mod symbols;

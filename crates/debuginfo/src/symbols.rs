@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, VirtAddr};
 
 /// Where symbols came from.
@@ -26,7 +28,8 @@ impl std::fmt::Display for SymbolOrigin {
 }
 
 /// A named address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Symbol {
     /// Its name.
     pub name: String,

@@ -59,8 +59,14 @@ pub(crate) fn module_file(path: &Path) -> Result<ElfFile> {
 }
 
 /// Types in a module's file.
-pub(crate) fn module_types(path: &Path, parts: &Parts) -> Result<Arc<dyn TypeSource>> {
-    file_types(&module_file(path)?, parts)
+pub(crate) fn module_types(
+    path: &Path,
+    module: &str,
+    parts: &Parts,
+) -> Result<Arc<dyn TypeSource>> {
+    let elf = module_file(path)?;
+    let tables = parts.tables.clone();
+    parts.remembered(module, elf.identity(), move || file_types(&elf, &tables))
 }
 
 fn search(info: &VmcoreInfo, options: &KernelOptions) -> Search {

@@ -10,13 +10,13 @@ mod search;
 use std::sync::Arc;
 
 use virtopsy_debuginfo::{
-    FileBytes, Kallsyms, KallsymsAddresses, KallsymsNames, KallsymsParts, VirtAddr, guess_encoding,
+    FileBytes, Kallsyms, KallsymsAddresses, KallsymsNames, KallsymsParts, SymbolSource, VirtAddr,
+    guess_encoding,
 };
 use virtopsy_vmcore::VmcoreInfo;
 
 use crate::error::{Error, Result};
 use crate::paging::AddressSpace;
-use crate::symbols::KernelSymbols;
 
 /// More symbols than any kernel has (Debian 7.2: 233,000; an allyesconfig with KALLSYMS_ALL: some
 /// millions).
@@ -42,7 +42,7 @@ struct Tables {
 
 /// Reads kallsyms by the addresses in VMCOREINFO, or, where it has none (before 6.0), by the
 /// tables' own shape.
-pub(crate) fn load(space: &AddressSpace, info: &VmcoreInfo) -> Result<KernelSymbols> {
+pub(crate) fn load(space: &AddressSpace, info: &VmcoreInfo) -> Result<Arc<dyn SymbolSource>> {
     let tables = match info.symbol("kallsyms_num_syms") {
         Some(count_at) => named(space, info, VirtAddr(count_at))?,
         None => search::find(space, info)?,
@@ -65,9 +65,7 @@ pub(crate) fn load(space: &AddressSpace, info: &VmcoreInfo) -> Result<KernelSymb
         .filter_map(|name| info.symbol(name).map(|at| (name, VirtAddr(at))))
         .collect();
     let addresses = guess_encoding(&names, &tables.ways, &known)?;
-    Ok(KernelSymbols::from_kallsyms(Arc::new(Kallsyms::new(
-        names, addresses,
-    )?)))
+    Ok(Arc::new(Kallsyms::new(names, addresses)?))
 }
 
 /// The tables that VMCOREINFO names (since 6.0).

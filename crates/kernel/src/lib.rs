@@ -40,6 +40,7 @@ mod peek;
 mod percpu;
 mod printk;
 mod processor;
+mod profile;
 mod regs;
 mod source;
 mod stack;
@@ -48,6 +49,7 @@ mod stacks;
 #[path = "../tests/support/mod.rs"]
 mod support;
 mod symbols;
+mod tables;
 mod task;
 mod tasks;
 mod unwind;

@@ -7,10 +7,11 @@
 
 use std::sync::Arc;
 
-use virtopsy_debuginfo::{Btf, FileBytes, TypeSourceExt as _};
+use virtopsy_debuginfo::profile::identity;
+use virtopsy_debuginfo::{Btf, FileBytes, TypeSource, TypeSourceExt as _};
 
 use crate::error::{Error, Result};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, TypesOrigin};
 use crate::list;
 use crate::module::Module;
 use crate::object::Object;
@@ -19,17 +20,36 @@ use crate::open::{MAX_BTF, read_long};
 /// More modules with BTF than any machine loads.
 const MAX_ENTRIES: usize = 16384;
 
-/// Reads a module's BTF.
-pub(crate) fn load(kernel: &Kernel, module: &Module) -> Result<Btf> {
-    let Some(base) = &kernel.parts.btf else {
-        return Err(Error::NoTypes {
-            why: "the kernel's own types are not BTF".into(),
-        });
+/// A module's BTF, and the distilled base that it was made against.
+type Sections = (FileBytes, Option<FileBytes>);
+
+/// A module's types.
+pub(crate) fn load(kernel: &Kernel, module: &Module) -> Result<Arc<dyn TypeSource>> {
+    let not_btf = || Error::NoTypes {
+        why: "the kernel's own types are not BTF".into(),
     };
-    if let Some(bytes) = kernels_copy(kernel, module)? {
-        return Ok(Btf::parse(bytes, Some(base.clone()))?);
+    if !matches!(
+        kernel.types_origin(),
+        Some(TypesOrigin::Btf | TypesOrigin::BtfInDump)
+    ) {
+        return Err(not_btf());
     }
-    own_sections(kernel, module, base)
+    let (bytes, distilled) = match kernels_copy(kernel, module)? {
+        Some(bytes) => (bytes, None),
+        None => own_sections(kernel, module)?,
+    };
+    let of_base = distilled.as_deref().map_or(0, identity).rotate_left(1);
+    let of_both = identity(&bytes) ^ of_base;
+    let tables = kernel.parts.tables.clone();
+    let open = move || -> Result<Arc<dyn TypeSource>> {
+        let base = tables.types()?.btf.clone().ok_or_else(not_btf)?;
+        let bytes = bytes.clone();
+        Ok(Arc::new(match &distilled {
+            Some(distilled) => Btf::parse_distilled(bytes, distilled.clone(), base)?,
+            None => Btf::parse(bytes, Some(base))?,
+        }))
+    };
+    kernel.parts.remembered(&module.name, of_both, open)
 }
 
 /// `btf->data` of the module's entry in `btf_modules`.
@@ -66,7 +86,7 @@ fn kernels_copy(kernel: &Kernel, module: &Module) -> Result<Option<FileBytes>> {
     Ok(None)
 }
 
-fn own_sections(kernel: &Kernel, module: &Module, base: &Arc<Btf>) -> Result<Btf> {
+fn own_sections(kernel: &Kernel, module: &Module) -> Result<Sections> {
     let object = kernel.object(module.address, "struct module")?;
     let named = |name: &str| -> Result<Option<FileBytes>> {
         match object.field(&format!("{name}_size")) {
@@ -79,10 +99,7 @@ fn own_sections(kernel: &Kernel, module: &Module, base: &Arc<Btf>) -> Result<Btf
             why: "it has none".into(),
         });
     };
-    Ok(match named("btf_base_data")? {
-        Some(distilled) => Btf::parse_distilled(bytes, distilled, base.clone())?,
-        None => Btf::parse(bytes, Some(base.clone()))?,
-    })
+    Ok((bytes, named("btf_base_data")?))
 }
 
 fn section(

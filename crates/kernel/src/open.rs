@@ -8,20 +8,20 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use virtopsy_debuginfo::{
-    Btf, Dwarf, ElfFile, KernelFiles, SymbolSource as _, TypeSource, VirtAddr,
-};
+use virtopsy_debuginfo::profile::{ProfileStore, RecordedSymbols};
+use virtopsy_debuginfo::{Btf, Dwarf, ElfFile, KernelFiles, TypeSource, VirtAddr};
 use virtopsy_vmcore::{Dump, PhysAddr, VmcoreInfo};
 
 use crate::discover;
 use crate::error::{Error, Result};
 use crate::files::{self, Vmlinux};
-use crate::kallsyms;
 use crate::kernel::{Kernel, TypesOrigin};
 use crate::module::Module;
 use crate::module_btf;
 use crate::paging::{AddressSpace, KERNEL_IMAGE_BASE, PagingMode};
+use crate::profile::{self, Recording};
 use crate::symbols::KernelSymbols;
+use crate::tables::Tables;
 
 /// Largest BTF that is believed (vmlinux: 5 to 10 MB).
 pub(crate) const MAX_BTF: u64 = 256 << 20;
@@ -53,6 +53,9 @@ pub struct KernelOptions {
     pub dump: Option<PathBuf>,
     /// Where the places that distributions use are looked for, `/` on a machine; `None`: nowhere.
     pub system_root: Option<PathBuf>,
+    /// The folder of profiles: what earlier runs asked of this kernel is answered from there, and
+    /// [`Kernel::keep_profile`] writes there. `None`: no profiles are used.
+    pub profiles: Option<PathBuf>,
 }
 
 /// What a [`Kernel`] is made of.
@@ -63,12 +66,13 @@ pub(crate) struct Parts {
     pub(crate) build_id: Option<String>,
     pub(crate) symbols: Result<KernelSymbols>,
     pub(crate) types: Result<(Arc<dyn TypeSource>, TypesOrigin)>,
-    /// BTF of the kernel, the base of its modules' BTF.
-    pub(crate) btf: Option<Arc<Btf>>,
-    pub(crate) types_choice: TypesChoice,
+    /// What both are read from, unless a profile knows it.
+    pub(crate) tables: Arc<Tables>,
+    /// What is asked of both, for the profile.
+    pub(crate) recording: Option<Recording>,
+    /// Symbols of a profile that was put in by hand.
+    pub(crate) installed: Option<Arc<RecordedSymbols>>,
     pub(crate) files: Option<KernelFiles>,
-    /// The vmlinux that symbols or types were taken from.
-    pub(crate) vmlinux: Option<ElfFile>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -85,27 +89,35 @@ impl Kernel {
         let mut notes = Vec::new();
         let info = discover::vmcoreinfo(&dump, options, &mut notes)?;
         let given = files::given(&info, options, &mut notes)?;
+        let mode = paging_mode(&info)?;
+        let tables = Tables::new(dump.clone(), mode, &info, options.types, None);
         let mut parts = Parts {
-            space: AddressSpace::new(dump, paging_mode(&info)?),
+            space: AddressSpace::new(dump, mode),
             build_id: info.build_id().map(str::to_lowercase),
             vmcoreinfo: info,
             symbols: Err(Error::NoSymbols { why: String::new() }),
             types: Err(Error::NoTypes { why: String::new() }),
-            btf: None,
-            types_choice: options.types,
+            tables: Arc::new(tables),
+            recording: None,
+            installed: None,
             files: None,
-            vmlinux: None,
             notes,
         };
+        let store = options.profiles.as_ref().map(ProfileStore::new);
         let named = given.is_some();
-        parts.take(given);
+        parts.take(given, mode, options.types, store.as_ref());
         let lacks =
             parts.symbols.is_err() || parts.types.is_err() || !options.debug_dirs.is_empty();
         if !named && lacks {
             let found = files::find(&parts.vmcoreinfo, options);
             if found.is_some() {
-                parts.take(found);
+                parts.take(found, mode, options.types, store.as_ref());
             }
+        }
+        if let Some(store) = store
+            && (parts.symbols.is_err() || parts.types.is_err())
+        {
+            parts.take_installed(&store);
         }
         parts.say_what_kernel_it_is();
         Ok(Kernel::from_parts(parts))
@@ -113,21 +125,43 @@ impl Kernel {
 }
 
 impl Parts {
-    /// Takes symbols and types from a vmlinux, or from the dump alone.
-    fn take(&mut self, vmlinux: Option<Vmlinux>) {
-        let bias = self.vmcoreinfo.kernel_offset().unwrap_or(0);
-        let from_file = vmlinux
-            .as_ref()
-            .map(|found| vmlinux_symbols(&found.elf, bias, &mut self.notes));
-        self.symbols = match from_file {
-            Some(Ok(symbols)) => Ok(symbols),
-            _ => kallsyms::load(&self.space, &self.vmcoreinfo),
+    /// Takes symbols and types from a vmlinux, or from the dump alone; what a profile knows of
+    /// them, from there.
+    fn take(
+        &mut self,
+        vmlinux: Option<Vmlinux>,
+        mode: PagingMode,
+        choice: TypesChoice,
+        store: Option<&ProfileStore>,
+    ) {
+        let (elf, files) = vmlinux.map(|found| (found.elf, found.files)).unzip();
+        self.files = files;
+        let info = &self.vmcoreinfo;
+        let tables = Tables::new(self.space.dump().clone(), mode, info, choice, elf);
+        let tables = Arc::new(tables);
+        self.tables = tables.clone();
+        let stored = store.cloned().zip(profile::key(info, &tables));
+        let profile = stored.as_ref().and_then(|(store, key)| store.load(key));
+        self.recording = match (stored, profile.filter(|known| profile::fits(known, info))) {
+            (Some((store, _)), Some(profile)) => Recording::known(store, profile, &tables),
+            (Some((store, key)), None) => Recording::fresh(store, key, &tables),
+            (None, _) => None,
         };
-        self.types = kernel_types(self, vmlinux.as_ref().map(|v| &v.elf));
-        if let Some(found) = vmlinux {
-            self.files = Some(found.files);
-            self.vmlinux = Some(found.elf);
+        if let Some(recording) = &self.recording {
+            self.symbols = Ok(recording.symbols(tables.bias()));
+            self.types = Ok(recording.types());
+            return;
         }
+        self.notes.extend(
+            tables
+                .symbol_table()
+                .ok()
+                .and_then(|table| table.note.clone()),
+        );
+        self.symbols = tables.symbols();
+        self.types = tables
+            .types()
+            .map(|types| (types.source.clone(), types.origin));
     }
 
     /// A kernel that has crashed has CRASHTIME; one that has not may be the crash kernel itself.
@@ -166,122 +200,6 @@ pub(crate) fn paging_mode(info: &VmcoreInfo) -> Result<PagingMode> {
     })
 }
 
-fn vmlinux_symbols(elf: &ElfFile, bias: u64, notes: &mut Vec<String>) -> Result<KernelSymbols> {
-    match elf.symbols() {
-        Ok(Some(table)) if !table.is_empty() => {
-            Ok(KernelSymbols::from_vmlinux(Arc::new(table), bias))
-        }
-        Ok(_) => {
-            notes
-                .push("the vmlinux is stripped: symbols are taken from the dump's kallsyms".into());
-            Err(Error::NoSymbols {
-                why: "the vmlinux is stripped".into(),
-            })
-        }
-        Err(e) => {
-            notes.push(format!(
-                "the vmlinux's symbols can't be read ({e}): taken from the dump's kallsyms"
-            ));
-            Err(e.into())
-        }
-    }
-}
-
-/// Types in the order that was asked for, each failure remembered.
-fn kernel_types(
-    parts: &mut Parts,
-    vmlinux: Option<&ElfFile>,
-) -> Result<(Arc<dyn TypeSource>, TypesOrigin)> {
-    let mut tried = Vec::new();
-    let btf_allowed = parts.types_choice != TypesChoice::Dwarf;
-    let dwarf_allowed = parts.types_choice != TypesChoice::Btf;
-    if btf_allowed {
-        match kernel_btf(parts, vmlinux) {
-            Ok((btf, origin)) => {
-                parts.btf = Some(btf.clone());
-                return Ok((btf, origin));
-            }
-            Err(why) => tried.extend(why),
-        }
-    }
-    if dwarf_allowed {
-        match vmlinux.map(Dwarf::load) {
-            Some(Ok(dwarf)) => {
-                dwarf.look_first_at(&core_code(parts));
-                return Ok((Arc::new(dwarf), TypesOrigin::Dwarf));
-            }
-            Some(Err(e)) => tried.push(format!("DWARF of the vmlinux: {e}")),
-            None => tried.push("DWARF: no vmlinux (give one with --vmlinux)".into()),
-        }
-    }
-    Err(Error::NoTypes {
-        why: tried.join("; "),
-    })
-}
-
-/// Functions, at their link-time addresses, whose files know between them nearly every type that
-/// is asked for: scheduler, modules, the way to the crash kernel, the log, lockdep.
-fn core_code(parts: &Parts) -> Vec<VirtAddr> {
-    const FUNCTIONS: [&str; 5] = [
-        "schedule",
-        "load_module",
-        "native_machine_crash_shutdown",
-        "vprintk_emit",
-        "lock_acquire",
-    ];
-    let bias = parts.vmcoreinfo.kernel_offset().unwrap_or(0);
-    let symbols = parts.symbols.as_ref().ok();
-    FUNCTIONS
-        .iter()
-        .filter_map(|name| symbols?.get(name))
-        .map(|symbol| VirtAddr(symbol.address.0.wrapping_sub(bias)))
-        .collect()
-}
-
-fn kernel_btf(
-    parts: &Parts,
-    vmlinux: Option<&ElfFile>,
-) -> std::result::Result<(Arc<Btf>, TypesOrigin), Vec<String>> {
-    let mut tried = Vec::new();
-    if let Some(elf) = vmlinux {
-        match elf.section_bytes(".BTF") {
-            Ok(Some(bytes)) => match Btf::parse(bytes, None) {
-                Ok(btf) => return Ok((Arc::new(btf), TypesOrigin::Btf)),
-                Err(e) => tried.push(format!("BTF of the vmlinux: {e}")),
-            },
-            Ok(None) => tried.push("BTF of the vmlinux: it has none".into()),
-            Err(e) => tried.push(format!("BTF of the vmlinux: {e}")),
-        }
-    }
-    match btf_in_dump(parts) {
-        Ok(btf) => Ok((Arc::new(btf), TypesOrigin::BtfInDump)),
-        Err(e) if e.is_absent() => {
-            tried
-                .push("BTF in the dump: the kernel has none (CONFIG_DEBUG_INFO_BTF is off)".into());
-            Err(tried)
-        }
-        Err(e) => {
-            tried.push(format!("BTF in the dump: {e}"));
-            Err(tried)
-        }
-    }
-}
-
-fn btf_in_dump(parts: &Parts) -> Result<Btf> {
-    let symbols = parts.symbols.as_ref().map_err(Clone::clone)?;
-    let start = symbols.first_of(&["__start_BTF"])?.address;
-    let stop = symbols.first_of(&["__stop_BTF"])?.address;
-    let len = stop.0.wrapping_sub(start.0);
-    if len == 0 || len > MAX_BTF {
-        return Err(Error::Implausible {
-            what: "size of the BTF".into(),
-            at: start,
-            found: format!("{len} bytes"),
-        });
-    }
-    Ok(Btf::parse(read_long(&parts.space, start, len)?, None)?)
-}
-
 /// Reads a large table in pieces.
 pub(crate) fn read_long(space: &AddressSpace, at: VirtAddr, len: u64) -> Result<Vec<u8>> {
     let mut out = vec![0; usize::try_from(len).unwrap_or(0)];
@@ -298,13 +216,13 @@ pub(crate) fn module_types(kernel: &Kernel, module: &Module) -> Result<Arc<dyn T
         .as_ref()
         .and_then(|f| f.modules.get(&module.name))
     {
-        match files::module_types(path, parts) {
+        match files::module_types(path, &module.name, parts) {
             Ok(types) => return Ok(types),
             Err(e) => tried.push(e.to_string()),
         }
     }
     match module_btf::load(kernel, module) {
-        Ok(btf) => Ok(Arc::new(btf)),
+        Ok(types) => Ok(types),
         Err(e) => {
             tried.push(format!("its BTF in the dump: {e}"));
             Err(Error::NoTypes {
@@ -314,16 +232,33 @@ pub(crate) fn module_types(kernel: &Kernel, module: &Module) -> Result<Arc<dyn T
     }
 }
 
-/// Shared by [`files`] for a module's file.
-pub(crate) fn file_types(elf: &ElfFile, parts: &Parts) -> Result<Arc<dyn TypeSource>> {
-    let btf = parts
-        .btf
-        .as_ref()
-        .filter(|_| parts.types_choice != TypesChoice::Dwarf);
+impl Parts {
+    /// Types of a module, remembered for the profile where there is one. `identity` tells what
+    /// `open` reads from others.
+    pub(crate) fn remembered(
+        &self,
+        module: &str,
+        identity: u64,
+        open: impl Fn() -> Result<Arc<dyn TypeSource>> + Send + Sync + 'static,
+    ) -> Result<Arc<dyn TypeSource>> {
+        match &self.recording {
+            Some(recording) => recording.module(module, identity, open),
+            None => open(),
+        }
+    }
+}
+
+/// Types of a module's file: BTF if the kernel's own are, else DWARF.
+pub(crate) fn file_types(elf: &ElfFile, tables: &Tables) -> Result<Arc<dyn TypeSource>> {
+    let btf = tables
+        .types()
+        .ok()
+        .and_then(|types| types.btf.clone())
+        .filter(|_| tables.choice() != TypesChoice::Dwarf);
     if let Some(base) = btf
         && let Some(bytes) = elf.section_bytes(".BTF")?
     {
-        return Ok(Arc::new(Btf::parse(bytes, Some(base.clone()))?));
+        return Ok(Arc::new(Btf::parse(bytes, Some(base))?));
     }
     Ok(Arc::new(Dwarf::load(elf)?))
 }

@@ -56,7 +56,7 @@ impl Kernel {
     }
 
     fn read_lines(&self) -> Result<SourceLines> {
-        let Some(elf) = &self.parts.vmlinux else {
+        let Some(elf) = self.parts.tables.vmlinux() else {
             return Err(Error::NoSource {
                 why: "no vmlinux is at hand (give one with --vmlinux)".into(),
             });

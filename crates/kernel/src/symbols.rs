@@ -54,6 +54,15 @@ impl KernelSymbols {
         }
     }
 
+    /// Symbols at their addresses before KASLR, wherever they were read.
+    pub(crate) fn recorded(source: Arc<dyn SymbolSource>, origin: SymbolOrigin, bias: u64) -> Self {
+        KernelSymbols {
+            source,
+            origin,
+            bias,
+        }
+    }
+
     /// Where they come from.
     pub fn origin(&self) -> SymbolOrigin {
         self.origin
@@ -117,6 +126,8 @@ impl KernelSymbols {
         let linked = VirtAddr(at.0.wrapping_sub(self.bias));
         self.source
             .at(linked)
+            // Below the image there are only offsets of per-CPU data.
+            .filter(|(symbol, _)| symbol.address.0 >= KERNEL_IMAGE_BASE)
             .map(|(s, offset)| (self.relocate(s), offset))
     }
 

@@ -52,6 +52,9 @@ pub struct Options {
     /// Below which folder the places that distributions put a vmlinux are looked for, where the
     /// dump alone does not suffice: `/`, or nowhere.
     pub system_root: Option<PathBuf>,
+    /// The folder of profiles: what earlier reports asked of a kernel's symbols and types, by its
+    /// build-id, and what this one asks. The report is the same with and without. `None`: none.
+    pub profiles: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -63,6 +66,7 @@ impl Default for Options {
             mmap: false,
             force_vmlinux: false,
             system_root: Some(PathBuf::from("/")),
+            profiles: None,
         }
     }
 }
@@ -91,6 +95,7 @@ pub struct LogLine {
 #[derive(Debug)]
 pub struct Session {
     spec: DumpSpec,
+    options: Options,
     dump: Arc<Dump>,
     kernel: Result<Kernel, virtopsy_kernel::Error>,
 }
@@ -112,6 +117,7 @@ impl Session {
             ) => Err(error_report(&e)),
             kernel => Ok(Session {
                 spec: spec.clone(),
+                options: options.clone(),
                 dump,
                 kernel,
             }),
@@ -132,7 +138,31 @@ impl Session {
     }
 
     /// Everything that can be said of the dump. All checks are run.
+    ///
+    /// What was asked of the kernel's symbols and types is kept in the folder of profiles, where
+    /// there is one. A profile that left a question open which the dump can't answer either (its
+    /// own tables are damaged) is left aside: missing evidence is told as it is without profiles.
     pub fn report(&self) -> DumpReport {
+        let report = self.report_once();
+        let Ok(kernel) = &self.kernel else {
+            return report;
+        };
+        if kernel.profile_failed() {
+            tracing::debug!("the profile does not suffice: once more without profiles");
+            let plain = Options {
+                profiles: None,
+                ..self.options.clone()
+            };
+            return match Session::open(&self.spec, &plain) {
+                Ok(session) => session.report_once(),
+                Err(_) => report,
+            };
+        }
+        kernel.keep_profile();
+        report
+    }
+
+    fn report_once(&self) -> DumpReport {
         let mut report = self.container_report();
         let (log, traces) = match &self.kernel {
             Ok(kernel) => kernel_report(kernel, &mut report),
@@ -220,6 +250,7 @@ fn kernel_options(spec: &DumpSpec, options: &Options) -> KernelOptions {
         force_vmlinux: options.force_vmlinux,
         dump: spec.paths.first().cloned(),
         system_root: options.system_root.clone(),
+        profiles: options.profiles.clone(),
     }
 }
 

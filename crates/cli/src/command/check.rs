@@ -44,7 +44,7 @@ fn run_with(args: &CheckArgs, common: &Common, examine: Arc<Examine>) -> anyhow:
     let mut run = Run::new(args, common, judge, jobs, earlier)?;
     let plan = Plan {
         examine,
-        options: common.options(),
+        options: common.report_options(),
         jobs: workers(args),
         timeout: args.timeout,
         cancel,

@@ -14,6 +14,7 @@ pub(crate) mod man;
 pub(crate) mod modules;
 pub(crate) mod open;
 pub(crate) mod peek;
+pub(crate) mod profile;
 pub(crate) mod report;
 pub(crate) mod schema;
 pub(crate) mod splats;
@@ -43,7 +44,11 @@ use crate::terminal::say;
 fn examine(name: &OsStr, common: &Common) -> DumpReport {
     let label = Text::new(name.as_bytes());
     let _spinner = Progress::spinner(common, format!("reading {label}"));
-    let mut report = batch::guarded(&virtopsy::examine, &input::spec(name), &common.options());
+    let mut report = batch::guarded(
+        &virtopsy::examine,
+        &input::spec(name),
+        &common.report_options(),
+    );
     report.path = label;
     report
 }

@@ -86,7 +86,7 @@ impl Kernel {
                 None => Ok(None),
             };
         }
-        let Some(elf) = &self.parts.vmlinux else {
+        let Some(elf) = self.parts.tables.vmlinux() else {
             return Ok(None);
         };
         let frames = self

@@ -1,0 +1,221 @@
+//! What a kernel's symbols and types are read from: a vmlinux, or the dump alone.
+//!
+//! They are opened once, when they are first needed: with a profile that may be never.
+
+use std::sync::{Arc, OnceLock};
+
+use virtopsy_debuginfo::{Btf, Dwarf, ElfFile, SymbolSource, TypeSource, VirtAddr};
+use virtopsy_vmcore::{Dump, VmcoreInfo};
+
+use crate::error::{Error, Result};
+use crate::kallsyms;
+use crate::kernel::TypesOrigin;
+use crate::open::{MAX_BTF, TypesChoice, read_long};
+use crate::paging::{AddressSpace, PagingMode};
+use crate::symbols::{KernelSymbols, SymbolOrigin};
+
+/// The tables of one kernel.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    space: AddressSpace,
+    info: VmcoreInfo,
+    choice: TypesChoice,
+    vmlinux: Option<ElfFile>,
+    table: OnceLock<Result<SymbolTable>>,
+    types: OnceLock<Result<Types>>,
+}
+
+/// The kernel's table of symbols.
+#[derive(Clone, Debug)]
+pub(crate) struct SymbolTable {
+    pub(crate) source: Arc<dyn SymbolSource>,
+    pub(crate) origin: SymbolOrigin,
+    /// Why it is not the vmlinux's, although there is one.
+    pub(crate) note: Option<String>,
+}
+
+/// The kernel's types.
+#[derive(Clone, Debug)]
+pub(crate) struct Types {
+    pub(crate) source: Arc<dyn TypeSource>,
+    pub(crate) origin: TypesOrigin,
+    /// The same where they are BTF: the base of the modules' BTF.
+    pub(crate) btf: Option<Arc<Btf>>,
+}
+
+impl Tables {
+    pub(crate) fn new(
+        dump: Arc<Dump>,
+        mode: PagingMode,
+        info: &VmcoreInfo,
+        choice: TypesChoice,
+        vmlinux: Option<ElfFile>,
+    ) -> Tables {
+        Tables {
+            space: AddressSpace::new(dump, mode),
+            info: info.clone(),
+            choice,
+            vmlinux,
+            table: OnceLock::new(),
+            types: OnceLock::new(),
+        }
+    }
+
+    /// Where types may come from.
+    pub(crate) fn choice(&self) -> TypesChoice {
+        self.choice
+    }
+
+    /// The vmlinux.
+    pub(crate) fn vmlinux(&self) -> Option<&ElfFile> {
+        self.vmlinux.as_ref()
+    }
+
+    /// What KASLR added to addresses.
+    pub(crate) fn bias(&self) -> u64 {
+        self.info.kernel_offset().unwrap_or(0)
+    }
+
+    /// The table of symbols: the vmlinux's, else the dump's.
+    pub(crate) fn symbol_table(&self) -> Result<&SymbolTable> {
+        let opened = self.table.get_or_init(|| self.open_symbol_table());
+        opened.as_ref().map_err(Clone::clone)
+    }
+
+    /// The types, in the order that was asked for.
+    pub(crate) fn types(&self) -> Result<&Types> {
+        let opened = self.types.get_or_init(|| self.open_types());
+        opened.as_ref().map_err(Clone::clone)
+    }
+
+    /// The symbols of the table.
+    pub(crate) fn symbols(&self) -> Result<KernelSymbols> {
+        let table = self.symbol_table()?;
+        Ok(match table.origin {
+            SymbolOrigin::Vmlinux => KernelSymbols::from_vmlinux(table.source.clone(), self.bias()),
+            SymbolOrigin::KallsymsInDump => KernelSymbols::from_kallsyms(table.source.clone()),
+        })
+    }
+
+    fn open_symbol_table(&self) -> Result<SymbolTable> {
+        let in_dump = |note: Option<String>| {
+            Ok(SymbolTable {
+                source: kallsyms::load(&self.space, &self.info)?,
+                origin: SymbolOrigin::KallsymsInDump,
+                note,
+            })
+        };
+        let Some(elf) = &self.vmlinux else {
+            return in_dump(None);
+        };
+        match elf.symbols() {
+            Ok(Some(table)) if virtopsy_debuginfo::SymbolSource::len(&table) > 0 => {
+                Ok(SymbolTable {
+                    source: Arc::new(table),
+                    origin: SymbolOrigin::Vmlinux,
+                    note: None,
+                })
+            }
+            Ok(_) => in_dump(Some(
+                "the vmlinux is stripped: symbols are taken from the dump's kallsyms".into(),
+            )),
+            Err(e) => in_dump(Some(format!(
+                "the vmlinux's symbols can't be read ({e}): taken from the dump's kallsyms"
+            ))),
+        }
+    }
+
+    /// Each failure is remembered.
+    fn open_types(&self) -> Result<Types> {
+        let mut tried = Vec::new();
+        if self.choice != TypesChoice::Dwarf {
+            match self.open_btf() {
+                Ok((btf, origin)) => {
+                    return Ok(Types {
+                        source: btf.clone(),
+                        origin,
+                        btf: Some(btf),
+                    });
+                }
+                Err(why) => tried.extend(why),
+            }
+        }
+        if self.choice != TypesChoice::Btf {
+            match self.vmlinux.as_ref().map(Dwarf::load) {
+                Some(Ok(dwarf)) => {
+                    dwarf.look_first_at(&self.core_code());
+                    return Ok(Types {
+                        source: Arc::new(dwarf),
+                        origin: TypesOrigin::Dwarf,
+                        btf: None,
+                    });
+                }
+                Some(Err(e)) => tried.push(format!("DWARF of the vmlinux: {e}")),
+                None => tried.push("DWARF: no vmlinux (give one with --vmlinux)".into()),
+            }
+        }
+        Err(Error::NoTypes {
+            why: tried.join("; "),
+        })
+    }
+
+    fn open_btf(&self) -> std::result::Result<(Arc<Btf>, TypesOrigin), Vec<String>> {
+        let mut tried = Vec::new();
+        if let Some(elf) = &self.vmlinux {
+            match elf.section_bytes(".BTF") {
+                Ok(Some(bytes)) => match Btf::parse(bytes, None) {
+                    Ok(btf) => return Ok((Arc::new(btf), TypesOrigin::Btf)),
+                    Err(e) => tried.push(format!("BTF of the vmlinux: {e}")),
+                },
+                Ok(None) => tried.push("BTF of the vmlinux: it has none".into()),
+                Err(e) => tried.push(format!("BTF of the vmlinux: {e}")),
+            }
+        }
+        match self.btf_in_dump() {
+            Ok(btf) => Ok((Arc::new(btf), TypesOrigin::BtfInDump)),
+            Err(e) if e.is_absent() => {
+                tried.push(
+                    "BTF in the dump: the kernel has none (CONFIG_DEBUG_INFO_BTF is off)".into(),
+                );
+                Err(tried)
+            }
+            Err(e) => {
+                tried.push(format!("BTF in the dump: {e}"));
+                Err(tried)
+            }
+        }
+    }
+
+    fn btf_in_dump(&self) -> Result<Btf> {
+        let symbols = self.symbols()?;
+        let start = symbols.first_of(&["__start_BTF"])?.address;
+        let stop = symbols.first_of(&["__stop_BTF"])?.address;
+        let len = stop.0.wrapping_sub(start.0);
+        if len == 0 || len > MAX_BTF {
+            return Err(Error::Implausible {
+                what: "size of the BTF".into(),
+                at: start,
+                found: format!("{len} bytes"),
+            });
+        }
+        Ok(Btf::parse(read_long(&self.space, start, len)?, None)?)
+    }
+
+    /// Functions, at their link-time addresses, whose files know between them nearly every type
+    /// that is asked for: scheduler, modules, the way to the crash kernel, the log, lockdep.
+    fn core_code(&self) -> Vec<VirtAddr> {
+        const FUNCTIONS: [&str; 5] = [
+            "schedule",
+            "load_module",
+            "native_machine_crash_shutdown",
+            "vprintk_emit",
+            "lock_acquire",
+        ];
+        let symbols = self.symbols().ok();
+        FUNCTIONS
+            .iter()
+            .filter_map(|name| symbols.as_ref()?.get(name))
+            .map(|symbol| VirtAddr(symbol.address.0.wrapping_sub(self.bias())))
+            .collect()
+    }
+}
