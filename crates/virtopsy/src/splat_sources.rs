@@ -55,10 +55,16 @@ fn place(kernel: &Kernel, frame: &mut Frame) -> virtopsy_kernel::Result<()> {
 fn address(kernel: &Kernel, frame: &Frame) -> Option<VirtAddr> {
     let hex =
         |text: &Option<String>| u64::from_str_radix(text.as_deref()?.strip_prefix("0x")?, 16).ok();
-    kernel.address_of(&Location {
+    let mut location = Location {
         symbol: frame.function.clone(),
         offset: hex(&frame.offset)?,
-        size: hex(&frame.size),
+        size: None,
         module: frame.module.clone(),
+    };
+    // The printed size reaches to the next symbol, a vmlinux states the function's own: the two
+    // differ by padding. So the size is asked for only where the name alone is not enough.
+    kernel.address_of(&location).or_else(|| {
+        location.size = hex(&frame.size);
+        kernel.address_of(&location)
     })
 }

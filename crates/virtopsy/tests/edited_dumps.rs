@@ -386,3 +386,39 @@ fn the_only_cpu_of_a_kdump_is_the_one_that_crashed() {
     assert_eq!(report.virtualization.cpus[0].strength, Strength::Proof);
     assert_eq!(report.crash.as_ref().unwrap().cpu, Some(crashed));
 }
+
+#[test]
+fn frames_of_a_report_have_file_and_line_where_the_vmlinux_is_at_hand() {
+    let corpus = std::env::var_os("VIRTOPSY_CORPUS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/corpus"),
+        PathBuf::from,
+    );
+    let kernel = corpus.join("kernels/virtdbg");
+    if !kernel.is_dir() {
+        eprintln!("SKIPPED: file and line of a report's frames: no corpus");
+        return;
+    }
+    let mut options = Options::default();
+    options.vmlinux = Some(kernel);
+    let report = Edited::new(OFFLINE).report_with(&options);
+    let frames = &report.splats[0].trace;
+    let guilty = frames
+        .iter()
+        .find(|f| f.function == "x86_virt_invoke_kvm_emergency_callback")
+        .unwrap();
+    let source = guilty.source.as_deref().unwrap();
+    assert!(source.starts_with("arch/x86/virt/hw.c:"), "{source}");
+}
+
+#[test]
+fn lockdep_that_is_off_with_no_reason_in_the_log_is_said() {
+    let off = |report: &virtopsy::report::DumpReport| {
+        report
+            .notes
+            .iter()
+            .any(|n| n.to_string().contains("lockdep is off"))
+    };
+    let mut dump = Edited::new(OFFLINE);
+    assert!(!off(&dump.report()));
+    assert!(off(&dump.int("debug_locks", 0).report()));
+}
