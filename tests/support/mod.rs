@@ -90,7 +90,7 @@ pub(crate) fn states(report: &Value) -> Vec<(u64, String)> {
 /// What must not depend on the container: everything that the verdict says, without the file's name.
 pub(crate) fn essence(report: &Value) -> Value {
     let mut essence = report.clone();
-    for key in ["path", "format", "compression", "notes"] {
+    for key in ["path", "files", "format", "compression", "notes"] {
         essence.as_object_mut().unwrap().remove(key);
     }
     essence

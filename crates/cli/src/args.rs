@@ -11,6 +11,7 @@ use virtopsy::{Options, TypesChoice};
 use crate::exit::FailOn;
 use crate::explain;
 use crate::partition::Partition;
+use crate::worker::LEAST_MEMORY;
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -52,6 +53,10 @@ directories are not followed.
 
 A policy file holds any of:
   checks.no-lock-splats = \"warning\"        # error | warning | off, by check
+  [[severity]]                             # the same for some kernels; the last that fits counts
+  check = \"no-lock-splats\"
+  is = \"off\"
+  kernels = [\"6.1.*\"]
   [[tolerate]]
   issue = \"rcu-splat-in-emergency-callback\"
   until = 2027-03-31                       # the last day (UTC) on which it is tolerated
@@ -76,6 +81,16 @@ Examples:
 
 A profile is of one build of a kernel (its build-id) and one version of virtopsy. It is text with a
 checksum; one that is damaged, of another version or of another build is left aside, which -v tells.";
+
+const SUMMARY_HELP: &str = "\
+Examples:
+  virtopsy summary results/*.jsonl
+  virtopsy summary --format html --output fleet.html results/*.jsonl
+  virtopsy check --format jsonl /var/crash | virtopsy summary -
+
+Exit status:
+  0  every line was read, whatever it says
+  2  usage, input or internal error, or a line that is no result";
 
 const REPORT_HELP: &str = "\
 Examples:
@@ -158,6 +173,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Check(CheckArgs),
+    Summary(SummaryArgs),
     Report(ReportArgs),
     Cpus(CpusArgs),
     Callback(CallbackArgs),
@@ -415,12 +431,51 @@ pub(crate) struct CheckArgs {
     /// Give up on a dump after so many seconds; it then counts as an error
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
+    /// Refuse a dump more memory than SIZE, for example 512M; it then counts as an error
+    ///
+    /// Counts heap and stacks, not mapped files. K, M and G stand for powers of 1024.
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory_limit: Option<u64>,
     /// Take over the dumps that FILE, the JSONL of an earlier run, already has
     ///
-    /// FILE.partial is read too. Dumps that ended in an error, or whose checks are not those
-    /// selected now, are examined again. Needs --format jsonl.
+    /// FILE.partial is read too. Dumps that ended in an error, whose size or time of change is
+    /// another now, whose checks are not those selected, or that another version of virtopsy
+    /// examined, are examined again. Needs --format jsonl. Results got with another --vmlinux or
+    /// --types are taken over all the same: for those start anew.
     #[arg(long, value_name = "FILE")]
     pub(crate) resume: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SummaryFormat {
+    /// For reading
+    #[default]
+    Text,
+    /// One document
+    Json,
+    /// One row for each group
+    Csv,
+    /// One page with charts, which needs no other file
+    Html,
+}
+
+/// What the results of many runs add up to
+///
+/// Reads what `check --format jsonl` wrote, of one run or of many shares, and groups the dumps by
+/// kernel, verdict, check, known issue and lock report. A dump that is named twice counts by its
+/// last line. Lines that are no results are told, and cost nothing else.
+#[derive(Debug, Args)]
+#[command(after_long_help = SUMMARY_HELP)]
+pub(crate) struct SummaryArgs {
+    /// Results of `check --format jsonl`, or `-` for standard input
+    #[arg(required = true, value_name = "FILE|-")]
+    pub(crate) files: Vec<OsString>,
+    /// How to print the summary
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: SummaryFormat,
+    /// Write the summary to FILE, which appears when it is complete
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// Everything about one dump, for reading
@@ -797,6 +852,23 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn memory(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let shift = match text.get(digits.len()..) {
+        Some("") => Some(0),
+        Some("K") => Some(10),
+        Some("M") => Some(20),
+        Some("G") => Some(30),
+        _ => None,
+    };
+    let bytes = shift.and_then(|shift| digits.parse::<u64>().ok()?.checked_mul(1 << shift));
+    match bytes {
+        Some(bytes) if bytes >= LEAST_MEMORY => Ok(bytes),
+        Some(_) => Err(format!("at least {}M are needed", LEAST_MEMORY >> 20)),
+        None => Err("a size is a number of bytes, or one with K, M or G, like 512M".to_owned()),
+    }
+}
+
 impl Cli {
     /// A command behind a dump, which clap takes for one more dump.
     pub(crate) fn misplaced(&self) -> Option<String> {
@@ -901,6 +973,13 @@ mod tests {
     }
 
     #[test]
+    fn a_memory_limit_is_a_size() {
+        for (text, bytes) in [("512M", 512 << 20), ("2G", 2 << 30), ("67108864", 64 << 20)] {
+            assert_eq!(memory(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for args in [
             &["check"][..],
@@ -908,6 +987,10 @@ mod tests {
             &["check", "--timeout", "0", "d"],
             &["check", "--timeout", "nan", "d"],
             &["check", "--partition", "hash:3/3", "d"],
+            &["check", "--memory-limit", "1M", "d"],
+            &["check", "--memory-limit", "512m", "d"],
+            &["check", "--memory-limit", "99999999999G", "d"],
+            &["check", "--memory-limit", "M", "d"],
             &["splats"],
             &["splats", "d", "--log", "f"],
             &["-q", "-v", "d"],
@@ -921,6 +1004,7 @@ mod tests {
         let commands = Cli::command();
         for name in [
             "check",
+            "summary",
             "report",
             "cpus",
             "callback",

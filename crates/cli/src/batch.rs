@@ -1,8 +1,9 @@
 //! Many dumps at a time, results in input order.
 //!
-//! Workers take dumps from one counter and send their reports to the caller's thread, which puts
-//! them back in order. Workers are never joined: a run that is cancelled, or a dump that takes
-//! too long, leaves its thread behind, and the process's end ends it.
+//! Each job is a thread with an examiner of its own, for a batch a process ([`crate::worker`]). It
+//! takes dumps from one counter and sends their reports to the caller's thread, which puts them
+//! back in order. The threads are never joined: those of a run that is cancelled end with this
+//! process, and their workers with them.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -23,20 +24,39 @@ use crate::terminal::say;
 /// How far ahead of the oldest unfinished dump others may be: bounds the reports held in memory.
 const WINDOW: usize = 1024;
 /// What a deep recursion in a hostile dump may use before the guard page ends the process.
-const STACK: usize = 16 << 20;
-const POLL: Duration = Duration::from_millis(50);
+pub(crate) const STACK: usize = 16 << 20;
+pub(crate) const POLL: Duration = Duration::from_millis(50);
 
 /// Examines one dump.
 pub(crate) type Examine = dyn Fn(&DumpSpec, &Options) -> DumpReport + Send + Sync;
 
-/// How to run a batch.
-pub(crate) struct Plan {
+/// Examines one dump after the other.
+pub(crate) trait Examiner {
+    /// The report of a dump, which says for itself what went wrong; nothing where the run was
+    /// cancelled before it was there.
+    fn examine(&mut self, spec: &DumpSpec) -> Option<DumpReport>;
+}
+
+/// Makes the examiner of a job, on the job's thread.
+pub(crate) type MakeExaminer = dyn Fn() -> Box<dyn Examiner> + Send + Sync;
+
+/// Examines in this process.
+pub(crate) struct InProcess {
     pub(crate) examine: Arc<Examine>,
     pub(crate) options: Options,
+}
+
+impl Examiner for InProcess {
+    fn examine(&mut self, spec: &DumpSpec) -> Option<DumpReport> {
+        Some(guarded(&*self.examine, spec, &self.options))
+    }
+}
+
+/// How to run a batch.
+pub(crate) struct Plan {
+    pub(crate) examiner: Arc<MakeExaminer>,
     /// Dumps at a time.
     pub(crate) jobs: usize,
-    /// The most that one dump may take.
-    pub(crate) timeout: Option<Duration>,
     /// Set by a signal: start nothing more, keep what is done.
     pub(crate) cancel: Arc<AtomicBool>,
 }
@@ -128,6 +148,7 @@ fn start(shared: &Arc<Shared>) -> Receiver<(usize, DumpReport)> {
 
 impl Shared {
     fn work(&self, results: &Sender<(usize, DumpReport)>) {
+        let mut examiner = (self.plan.examiner)();
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = self.queue.get(index) else {
@@ -137,48 +158,21 @@ impl Shared {
             if self.stopped() {
                 return;
             }
-            if results.send((index, self.report(job))).is_err() {
+            let report = match &job.spec {
+                Err(error) => Some(failed(error.clone())),
+                Ok(spec) => examiner.examine(spec),
+            };
+            let Some(report) = report else {
+                return;
+            };
+            let path = job.label.clone();
+            if results
+                .send((index, DumpReport { path, ..report }))
+                .is_err()
+            {
                 return;
             }
         }
-    }
-
-    fn report(&self, job: &Job) -> DumpReport {
-        let mut report = match &job.spec {
-            Err(error) => failed(error.clone()),
-            Ok(spec) => match self.plan.timeout {
-                None => guarded(&*self.plan.examine, spec, &self.plan.options),
-                Some(limit) => self.limited(spec, limit),
-            },
-        };
-        report.path = job.label.clone();
-        report
-    }
-
-    /// Examines on a thread of its own, which is left behind when it takes too long.
-    fn limited(&self, spec: &DumpSpec, limit: Duration) -> DumpReport {
-        let (done, result) = channel();
-        let (examine, options, spec) = (
-            Arc::clone(&self.plan.examine),
-            self.plan.options.clone(),
-            spec.clone(),
-        );
-        let thread = thread::Builder::new().stack_size(STACK).spawn(move || {
-            // The receiver is gone when the time is over.
-            let _ = done.send(guarded(&*examine, &spec, &options));
-        });
-        if let Err(error) = thread {
-            return failed(defect(format!("no thread could be started: {error}")));
-        }
-        result.recv_timeout(limit).unwrap_or_else(|_| {
-            failed(ErrorReport {
-                kind: "timeout".to_owned(),
-                message: Text::from(format!(
-                    "not examined within {} s; --timeout sets the limit",
-                    limit.as_secs_f64()
-                )),
-            })
-        })
     }
 
     fn wait_for_room(&self, index: usize) {
@@ -254,14 +248,14 @@ pub(crate) fn quieten_panics() {
     }));
 }
 
-fn defect(message: String) -> ErrorReport {
+pub(crate) fn defect(message: String) -> ErrorReport {
     ErrorReport {
         kind: "internal".to_owned(),
         message: Text::from(message),
     }
 }
 
-fn failed(error: ErrorReport) -> DumpReport {
+pub(crate) fn failed(error: ErrorReport) -> DumpReport {
     DumpReport {
         error: Some(error),
         ..DumpReport::default()
@@ -280,11 +274,17 @@ mod tests {
     use std::path::Path;
 
     fn plan(examine: impl Fn(&Path) -> DumpReport + Send + Sync + 'static, jobs: usize) -> Plan {
+        let examine: Arc<Examine> =
+            Arc::new(move |spec: &DumpSpec, _: &Options| examine(&spec.paths[0]));
+        let examiner = move || -> Box<dyn Examiner> {
+            Box::new(InProcess {
+                examine: Arc::clone(&examine),
+                options: Options::default(),
+            })
+        };
         Plan {
-            examine: Arc::new(move |spec: &DumpSpec, _: &Options| examine(&spec.paths[0])),
-            options: Options::default(),
+            examiner: Arc::new(examiner),
             jobs,
-            timeout: None,
             cancel: Arc::default(),
         }
     }
@@ -354,24 +354,6 @@ mod tests {
         assert_eq!(error.kind, "internal");
         assert!(error.message.to_string().contains("bad page 7"));
         assert!(reports[0].error.is_none() && reports[2].error.is_none());
-    }
-
-    #[test]
-    fn a_dump_that_takes_too_long_counts_as_an_error_and_the_others_go_on() {
-        let mut plan = plan(
-            |path| {
-                if number(path) == 1 {
-                    thread::sleep(Duration::from_secs(5));
-                }
-                DumpReport::default()
-            },
-            1,
-        );
-        plan.timeout = Some(Duration::from_millis(200));
-        let (ended, reports) = collect(queue(3), plan);
-        assert_eq!(ended, Ended::Complete);
-        assert_eq!(reports[1].error.as_ref().unwrap().kind, "timeout");
-        assert!(reports[2].error.is_none());
     }
 
     #[test]

@@ -46,23 +46,28 @@ impl Judge {
         Judge::new(&[id.to_owned()], &[], Policy::default(), Day::today())
     }
 
-    pub(crate) fn selects(&self, id: &str) -> bool {
+    /// Whether a check is selected for the kernel `release`.
+    pub(crate) fn selects(&self, id: &str, release: Option<&str>) -> bool {
         let has = |list: &[String]| list.iter().any(|other| other == id);
         (self.select.is_empty() || has(&self.select))
             && !has(&self.ignore)
-            && self.policy.severity(id) != Severity::Off
+            && self.policy.severity(id, release) != Severity::Off
     }
 
-    /// The ids of the selected checks.
-    pub(crate) fn selection(&self) -> impl Iterator<Item = &'static str> + '_ {
-        check_ids().filter(|id| self.selects(id))
+    /// The ids of the checks that are selected for the kernel `release`.
+    pub(crate) fn selection(&self, release: Option<&str>) -> impl Iterator<Item = &'static str> {
+        check_ids().filter(move |id| self.selects(id, release))
     }
 
     /// Applies the choice to a report. A selected check that did not run is inconclusive.
     pub(crate) fn judge(&self, mut report: DumpReport) -> Judged {
-        report.checks.retain(|check| self.selects(&check.id));
+        let release = report.release.as_ref().map(ToString::to_string);
+        let release = release.as_deref();
+        report
+            .checks
+            .retain(|check| self.selects(&check.id, release));
         if report.error.is_none() {
-            for id in self.selection() {
+            for id in self.selection(release) {
                 if !report.checks.iter().any(|check| check.id == id) {
                     report.checks.push(not_run(id));
                 }
@@ -73,12 +78,12 @@ impl Judge {
             .checks
             .iter()
             .map(|check| (check.id.as_str(), check.verdict));
-        let counted = self.count(report.error.is_some(), verdicts);
+        let counted = self.count(report.error.is_some(), verdicts, release);
         let advisory = report
             .checks
             .iter()
             .map(|check| &check.id)
-            .filter(|id| self.is_advisory(id))
+            .filter(|id| self.is_advisory(id, release))
             .cloned();
         Judged {
             advisory: advisory.collect(),
@@ -92,9 +97,11 @@ impl Judge {
         &self,
         error: bool,
         checks: impl Iterator<Item = (&'a str, CheckVerdict)>,
+        release: Option<&str>,
     ) -> CheckVerdict {
-        let counting =
-            checks.filter(|(id, verdict)| *verdict == CheckVerdict::Error || !self.is_advisory(id));
+        let counting = checks.filter(|(id, verdict)| {
+            *verdict == CheckVerdict::Error || !self.is_advisory(id, release)
+        });
         let bare = counting.map(|(_, verdict)| CheckReport {
             id: String::new(),
             verdict,
@@ -108,8 +115,8 @@ impl Judge {
         if error { CheckVerdict::Error } else { worst }
     }
 
-    fn is_advisory(&self, id: &str) -> bool {
-        self.policy.severity(id) == Severity::Warning
+    fn is_advisory(&self, id: &str, release: Option<&str>) -> bool {
+        self.policy.severity(id, release) == Severity::Warning
     }
 }
 

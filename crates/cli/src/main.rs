@@ -5,6 +5,9 @@ mod batch;
 mod command;
 mod exit;
 mod explain;
+mod fleet;
+#[cfg(test)]
+mod generated;
 mod input;
 mod judge;
 mod output;
@@ -17,7 +20,9 @@ mod resume;
 mod terminal;
 mod tui;
 mod words;
+mod worker;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -27,7 +32,13 @@ use crate::args::{Cli, Command, Common, PageFormat};
 use crate::exit::Status;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    // Not an argument of the user's: no help, manual page or completion has it.
+    let mut line: Vec<OsString> = std::env::args_os().collect();
+    let is_worker = line.get(1).is_some_and(|first| first == worker::FLAG);
+    if is_worker {
+        line.remove(1);
+    }
+    let cli = match Cli::try_parse_from(line) {
         Ok(cli) => cli,
         Err(error) => {
             // Help on a closed pipe is nobody's loss.
@@ -37,7 +48,7 @@ fn main() -> ExitCode {
     };
     start_log(&cli.common);
     batch::quieten_panics();
-    match run(&cli) {
+    match run(&cli, is_worker) {
         Ok(status) => status.into(),
         Err(error) if output::is_closed_pipe(&error) => Status::Pass.into(),
         Err(error) => {
@@ -47,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> anyhow::Result<Status> {
+fn run(cli: &Cli, is_worker: bool) -> anyhow::Result<Status> {
     if let Some(problem) = cli.misplaced() {
         anyhow::bail!(problem);
     }
@@ -58,7 +69,9 @@ fn run(cli: &Cli) -> anyhow::Result<Status> {
             let status = command::report::run(&args.dumps, args.format, common)?;
             Ok(status.exit_zero(args.exit_zero))
         }
+        Some(Command::Check(args)) if is_worker => command::check::work(args, common),
         Some(Command::Check(args)) => command::check::run(args, common),
+        Some(Command::Summary(args)) => command::summary::run(args, common),
         Some(Command::Cpus(args)) => command::cpus::run(args, common),
         Some(Command::Callback(args)) => command::callback::run(args, common),
         Some(Command::Info(args)) => command::info::run(args, common),

@@ -63,10 +63,7 @@ impl Output {
             _ => {}
         }
         // What an earlier run left stays until this one is complete: it may be resumed from.
-        match fs::rename(partial(path), kept(path)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        keep_aside(path)?;
         let partial = BufWriter::with_capacity(1 << 16, File::create(partial(path))?);
         Ok(Output::File {
             partial,
@@ -98,6 +95,22 @@ impl Output {
     pub(crate) fn keep(mut self) -> io::Result<()> {
         self.flush()
     }
+}
+
+/// Adds what a stopped run left to what those before it left.
+fn keep_aside(path: &Path) -> io::Result<()> {
+    let mut left = match File::open(partial(path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        left => left?,
+    };
+    if !fs::exists(kept(path))? {
+        return fs::rename(partial(path), kept(path));
+    }
+    let mut kept = File::options().append(true).open(kept(path))?;
+    // The last line before may be cut.
+    kept.write_all(b"\n")?;
+    io::copy(&mut left, &mut kept)?;
+    fs::remove_file(partial(path))
 }
 
 impl Write for Output {
@@ -153,8 +166,12 @@ mod tests {
         output.write_all(b"half").unwrap();
         output.keep().unwrap();
         assert!(!path.exists());
-        let output = Output::create(Some(&path)).unwrap();
+        let mut output = Output::create(Some(&path)).unwrap();
         assert_eq!(fs::read(kept(&path)).unwrap(), b"half");
+        output.write_all(b"more").unwrap();
+        output.keep().unwrap();
+        let output = Output::create(Some(&path)).unwrap();
+        assert_eq!(fs::read(kept(&path)).unwrap(), b"half\nmore");
         output.finish().unwrap();
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }

@@ -33,9 +33,20 @@ pub(crate) struct Policy {
     #[serde(default)]
     checks: BTreeMap<CheckId, Severity>,
     #[serde(default)]
+    severity: Vec<SeverityRule>,
+    #[serde(default)]
     tolerate: Vec<Tolerance>,
     #[serde(default)]
     callback: Vec<CallbackRule>,
+}
+
+/// How much a check matters for some kernels.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeverityRule {
+    check: CheckId,
+    is: Severity,
+    kernels: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -90,7 +101,23 @@ struct Tolerance {
 struct CallbackRule {
     #[serde(default)]
     kernels: Vec<String>,
-    expect: Vec<String>,
+    expect: Expected,
+}
+
+/// Functions, or `none`; at least one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+struct Expected(Vec<String>);
+
+impl TryFrom<Vec<String>> for Expected {
+    type Error = &'static str;
+
+    fn try_from(names: Vec<String>) -> Result<Self, Self::Error> {
+        if names.is_empty() || names.iter().any(String::is_empty) {
+            return Err("a function's name is needed, or \"none\"");
+        }
+        Ok(Expected(names))
+    }
 }
 
 /// A day of the calendar, UTC.
@@ -187,11 +214,15 @@ impl Policy {
         toml::from_str(text)
     }
 
-    /// How much the check `id` matters.
-    pub(crate) fn severity(&self, id: &str) -> Severity {
-        self.checks
-            .get(&CheckId(id.to_owned()))
-            .copied()
+    /// How much the check `id` matters for the kernel `release`. Of several rules for it, the last
+    /// one counts.
+    pub(crate) fn severity(&self, id: &str, release: Option<&str>) -> Severity {
+        let rules = self.severity.iter().rev();
+        rules
+            .filter(|rule| rule.check.0 == id && applies(&rule.kernels, release))
+            .map(|rule| rule.is)
+            .chain(self.checks.get(&CheckId(id.to_owned())).copied())
+            .next()
             .unwrap_or(Severity::Error)
     }
 
@@ -214,12 +245,12 @@ impl Policy {
             .iter()
             .filter(|rule| applies(&rule.kernels, release))
         {
-            if rule.expect.contains(&found) {
+            if rule.expect.0.contains(&found) {
                 continue;
             }
             let summary = format!(
                 "policy: expected {}, found {found}",
-                rule.expect.join(" or ")
+                rule.expect.0.join(" or ")
             );
             set(report, "emergency-callback-sound", |check| match check {
                 CheckVerdict::Error | CheckVerdict::Fail => None,
@@ -396,7 +427,23 @@ mod tests {
                 "[[tolerate]]\nissue = \"rcu-splat-in-emergency-callback\"\nuntil = 2027-03-31T10:00:00",
                 "until = 2027",
             ),
-            ("[[callback]]\nexpect = []\nkernel = []", "kernel = []"),
+            (
+                "[[callback]]\nexpect = [\"none\"]\nkernel = []",
+                "kernel = []",
+            ),
+            ("[[callback]]\nexpect = []", "expect = []"),
+            ("[[callback]]\nexpect = [\"\"]", "expect = [\"\"]"),
+            ("[[callback]]\nkernels = [\"6.*\"]", "[[callback]]"),
+            (
+                "[checks]\ndump-complete = \"off\"\ndump-complete = \"error\"",
+                "dump-complete = \"error\"",
+            ),
+            ("[[tolerate]]\nuntil = 2027-03-31", "[[tolerate]]"),
+            ("[checks\n", "[checks"),
+            (
+                "[[severity]]\ncheck = \"dump-complete\"\nis = \"off\"",
+                "[[severity]]",
+            ),
         ] {
             let error = Policy::parse(policy).unwrap_err().to_string();
             assert!(
@@ -411,9 +458,34 @@ mod tests {
         let policy =
             Policy::parse("checks.no-lock-splats = \"warning\"\nchecks.dump-complete = \"off\"")
                 .unwrap();
-        assert_eq!(policy.severity("no-lock-splats"), Severity::Warning);
-        assert_eq!(policy.severity("dump-complete"), Severity::Off);
-        assert_eq!(policy.severity("no-known-issues"), Severity::Error);
+        assert_eq!(policy.severity("no-lock-splats", None), Severity::Warning);
+        assert_eq!(policy.severity("dump-complete", None), Severity::Off);
+        assert_eq!(policy.severity("no-known-issues", None), Severity::Error);
+    }
+
+    #[test]
+    fn a_severity_can_hold_for_some_kernels_only() {
+        let policy = Policy::parse(
+            "checks.no-lock-splats = \"warning\"
+            [[severity]]
+            check = \"no-lock-splats\"
+            is = \"error\"
+            kernels = [\"7.*\"]
+            [[severity]]
+            check = \"no-lock-splats\"
+            is = \"off\"
+            kernels = [\"*-virtdbg\"]",
+        )
+        .unwrap();
+        for (release, expected) in [
+            (Some("7.2.13-amd64"), Severity::Error),
+            (Some("7.2.13-virtdbg"), Severity::Off),
+            (Some("6.1.0"), Severity::Warning),
+            (None, Severity::Warning),
+        ] {
+            let found = policy.severity("no-lock-splats", release);
+            assert_eq!(found, expected, "{release:?}");
+        }
     }
 
     #[test]

@@ -18,6 +18,15 @@ pub(crate) struct Look {
 }
 
 impl Look {
+    /// What suits a file: it has neither colour nor a locale.
+    pub(crate) fn of_file() -> Look {
+        Look {
+            color: false,
+            unicode: true,
+            width: 80,
+        }
+    }
+
     /// What suits standard output.
     pub(crate) fn of_stdout(color: Color) -> Look {
         let terminal = io::stdout().is_terminal();
@@ -57,6 +66,15 @@ pub(crate) fn say(message: &str) {
         .map(|line| virtopsy::report::escape(line.as_bytes()))
         .collect();
     let _ = writeln!(io::stderr(), "virtopsy: {}", lines.join("\n"));
+}
+
+/// Prints what a worker process said, as it is but escaped, on standard error.
+pub(crate) fn pass_on(line: &str) {
+    let _ = writeln!(
+        io::stderr(),
+        "{}",
+        virtopsy::report::escape(line.as_bytes())
+    );
 }
 
 /// Standard error for the log of what was tried: text in it may come from a dump.

@@ -1,6 +1,7 @@
 //! One dump, opened: from files to the report.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use virtopsy_kernel::{Kernel, KernelOptions, Log};
@@ -11,7 +12,7 @@ pub use virtopsy_kernel::TypesChoice;
 use crate::callback::Circumstances;
 use crate::known_issue::{Case, Traces};
 use crate::machine::Machine;
-use crate::report::{DumpReport, ErrorReport, LogReport, Origin, Text};
+use crate::report::{DumpReport, ErrorReport, FileReport, LogReport, Origin, Text};
 use crate::{callback, check, crash, known_issue, lockdep, splat, splat_sources, virtualization};
 
 /// Which files make up one dump.
@@ -32,6 +33,31 @@ impl DumpSpec {
             .collect();
         Text::new(paths.join(&b','))
     }
+
+    /// The files as they are now. One that cannot be asked is left out.
+    pub fn files(&self) -> Vec<FileReport> {
+        self.paths
+            .iter()
+            .filter_map(|path| file_report(path))
+            .collect()
+    }
+}
+
+/// What the file system says of a file, or of the file of a raw image `FILE@ADDRESS`.
+fn file_report(path: &Path) -> Option<FileReport> {
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::MetadataExt as _;
+    let bytes = path.as_os_str().as_bytes();
+    let metadata = std::fs::metadata(path).or_else(|error| {
+        let at = bytes.iter().rposition(|byte| *byte == b'@');
+        let file = at.and_then(|at| bytes.get(..at)).ok_or(error)?;
+        std::fs::metadata(OsStr::from_bytes(file))
+    });
+    let metadata = metadata.ok()?;
+    Some(FileReport {
+        size: metadata.len(),
+        modified: Some(format!("{}.{:09}", metadata.mtime(), metadata.mtime_nsec())),
+    })
 }
 
 /// How to open a dump.
@@ -96,6 +122,8 @@ pub struct LogLine {
 pub struct Session {
     spec: DumpSpec,
     options: Options,
+    /// As they were before they were opened.
+    files: Vec<FileReport>,
     dump: Arc<Dump>,
     kernel: Result<Kernel, virtopsy_kernel::Error>,
 }
@@ -108,6 +136,7 @@ impl Session {
     /// What kept the dump from being opened, with a stable kind. A vmlinux that was named and does
     /// not fit is such an error too: it is never silently left aside.
     pub fn open(spec: &DumpSpec, options: &Options) -> Result<Session, ErrorReport> {
+        let files = spec.files();
         let dump = open_dump(spec, options)?;
         let kernel = Kernel::open(dump.clone(), &kernel_options(spec, options));
         match kernel {
@@ -118,6 +147,7 @@ impl Session {
             kernel => Ok(Session {
                 spec: spec.clone(),
                 options: options.clone(),
+                files,
                 dump,
                 kernel,
             }),
@@ -204,6 +234,7 @@ impl Session {
         let info = self.dump.vmcoreinfo();
         DumpReport {
             path: self.spec.label(),
+            files: self.files.clone(),
             format: Some(self.dump.format().to_string()),
             compression: self
                 .dump
@@ -225,6 +256,7 @@ pub fn examine(spec: &DumpSpec, options: &Options) -> DumpReport {
         Ok(session) => session.report(),
         Err(error) => DumpReport {
             path: spec.label(),
+            files: spec.files(),
             error: Some(error),
             ..DumpReport::default()
         },

@@ -7,10 +7,11 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use anyhow::{Context as _, bail};
+use virtopsy::Options;
 use virtopsy::report::Summary;
 
 use crate::args::{BatchFormat, CheckArgs, Common};
-use crate::batch::{self, Ended, Examine, Plan};
+use crate::batch::{self, Ended, Examine, InProcess, MakeExaminer, Plan};
 use crate::exit::{FailOn, Status};
 use crate::input::{self, Job};
 use crate::judge::{self, Judge, Judged};
@@ -20,18 +21,32 @@ use crate::progress::Progress;
 use crate::render::{Render, renderer};
 use crate::resume::{Earlier, Record};
 use crate::terminal::{Look, say};
+use crate::worker::{self, Limits, Worker};
 
 /// Examines all dumps and prints their verdicts.
 ///
 /// # Errors
 /// When the arguments make no sense, or the results cannot be written.
 pub(crate) fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Status> {
-    run_with(args, common, Arc::new(virtopsy::examine))
+    run_with(args, common, None)
 }
 
-fn run_with(args: &CheckArgs, common: &Common, examine: Arc<Examine>) -> anyhow::Result<Status> {
+/// The other end of [`run`]: examines for a batch, as one of its worker processes.
+///
+/// # Errors
+/// When its limits cannot be set, or the batch cannot be understood.
+pub(crate) fn work(args: &CheckArgs, common: &Common) -> anyhow::Result<Status> {
+    worker::serve(common.report_options(), limits(args), jobs(args))
+}
+
+/// Runs a batch; `examine` stands in the library's place where it is given, without processes.
+fn run_with(
+    args: &CheckArgs,
+    common: &Common,
+    examine: Option<Arc<Examine>>,
+) -> anyhow::Result<Status> {
     let judge = judge(args)?;
-    let jobs = queue(args)?;
+    let queue = queue(args)?;
     let earlier = match &args.resume {
         None => Earlier::default(),
         Some(_) if args.format != BatchFormat::Jsonl => bail!("--resume needs --format jsonl"),
@@ -41,12 +56,20 @@ fn run_with(args: &CheckArgs, common: &Common, examine: Arc<Examine>) -> anyhow:
         say("there is nothing to resume from: every dump is examined");
     }
     let cancel = on_signal();
-    let mut run = Run::new(args, common, judge, jobs, earlier)?;
+    let mut run = Run::new(args, common, judge, queue, earlier)?;
+    let limits = limits(args);
+    let alone = run.queue.len() < 2 && limits == Limits::default();
+    let examiner: Arc<MakeExaminer> = match examine {
+        None if alone => in_process(args, common.report_options(), Arc::new(virtopsy::examine)),
+        Some(examine) => in_process(args, common.report_options(), examine),
+        None => {
+            let cancel = Arc::clone(&cancel);
+            Arc::new(move || Box::new(Worker::new(limits, Arc::clone(&cancel))))
+        }
+    };
     let plan = Plan {
-        examine,
-        options: common.report_options(),
-        jobs: workers(args),
-        timeout: args.timeout,
+        examiner,
+        jobs: jobs(args),
         cancel,
     };
     let ended = run.examine(plan);
@@ -61,7 +84,7 @@ fn judge(args: &CheckArgs) -> anyhow::Result<Judge> {
         .transpose()?
         .unwrap_or_default();
     let judge = Judge::new(&args.select, &args.ignore, policy, Day::today());
-    if judge.selection().next().is_none() {
+    if judge.selection(None).next().is_none() {
         bail!("no check is left to run: see --select, --ignore and the policy");
     }
     Ok(judge)
@@ -96,16 +119,34 @@ fn on_signal() -> Arc<AtomicBool> {
     cancel
 }
 
-fn workers(args: &CheckArgs) -> usize {
-    let jobs = match args.jobs {
+fn limits(args: &CheckArgs) -> Limits {
+    Limits {
+        timeout: args.timeout,
+        memory: args.memory_limit,
+    }
+}
+
+fn jobs(args: &CheckArgs) -> usize {
+    match args.jobs {
         Some(jobs) => usize::from(jobs),
         None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
-    };
-    // The library's own threads are the same ones: N jobs are N threads at work.
+    }
+}
+
+/// Examines on this process's threads: nothing that one dump does can be undone, but a lone one
+/// has no neighbours, and is told sooner.
+fn in_process(args: &CheckArgs, options: Options, examine: Arc<Examine>) -> Arc<MakeExaminer> {
+    // The library's own threads are the same ones: N jobs are N threads at work. There can be
+    // only one such pool, and the first stays.
     let _ = rayon::ThreadPoolBuilder::new()
-        .num_threads(jobs)
+        .num_threads(jobs(args))
         .build_global();
-    jobs
+    Arc::new(move || {
+        Box::new(InProcess {
+            examine: Arc::clone(&examine),
+            options: options.clone(),
+        })
+    })
 }
 
 /// What is printed at a place in the list.
@@ -142,7 +183,7 @@ impl<'a> Run<'a> {
     ) -> anyhow::Result<Run<'a>> {
         let (mut queue, mut order, mut places) = (Vec::new(), Vec::new(), Vec::new());
         for job in jobs {
-            match earlier.take(&job.label) {
+            match earlier.take(&job) {
                 Some(record) => places.push(Place::Earlier(record)),
                 None => {
                     order.push(places.len());
@@ -151,13 +192,8 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        // A file has neither colour nor a locale.
         let look = match &args.output {
-            Some(_) => Look {
-                color: false,
-                unicode: true,
-                width: 80,
-            },
+            Some(_) => Look::of_file(),
             None => Look::of_stdout(common.color),
         };
         let progress = Progress::dumps(common, queue.len());
@@ -200,7 +236,8 @@ impl<'a> Run<'a> {
     fn print_earlier(&mut self, end: usize) -> anyhow::Result<()> {
         for place in self.places.iter().take(end).skip(self.printed) {
             if let Place::Earlier(record) = place {
-                self.render.recorded(&mut self.out, &record.line)?;
+                let line = record.line().context("the earlier run's results")?;
+                self.render.recorded(&mut self.out, &line)?;
                 judge::add(&mut self.summary, record.counted);
             }
         }
@@ -284,8 +321,8 @@ mod tests {
     use std::fs;
     use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use virtopsy::DumpSpec;
     use virtopsy::report::DumpReport;
-    use virtopsy::{DumpSpec, Options};
 
     /// Runs `check` with `examine` in the library's place.
     fn check(
@@ -296,8 +333,11 @@ mod tests {
         let Some(Command::Check(args)) = &cli.command else {
             panic!()
         };
-        let examine = move |spec: &DumpSpec, _: &Options| examine(spec.paths[0].to_str().unwrap());
-        run_with(args, &cli.common, Arc::new(examine)).map(Status::code)
+        let examine = move |spec: &DumpSpec, _: &Options| DumpReport {
+            files: spec.files(),
+            ..examine(spec.paths[0].to_str().unwrap())
+        };
+        run_with(args, &cli.common, Some(Arc::new(examine))).map(Status::code)
     }
 
     fn by_name(path: &str) -> DumpReport {
@@ -369,10 +409,14 @@ mod tests {
 
     #[test]
     fn a_resumed_run_examines_only_what_is_missing_and_prints_the_same() {
-        let (_directory, out) = scratch();
-        let line = [
-            "a", "bad", "c", "unsure", "e", "--format", "jsonl", "-o", &out, "--resume", &out,
-        ];
+        let (directory, out) = scratch();
+        let dumps = ["a", "bad", "c", "unsure", "e"].map(|name| {
+            let path = directory.path().join(name);
+            fs::write(&path, name).unwrap();
+            path.display().to_string()
+        });
+        let options = ["--format", "jsonl", "-o", &out, "--resume", &out];
+        let line: Vec<&str> = dumps.iter().map(String::as_str).chain(options).collect();
         assert_eq!(check(&line, by_name).unwrap(), 1);
         let whole = fs::read_to_string(&out).unwrap();
         fs::remove_file(&out).unwrap();

@@ -11,8 +11,7 @@ use crate::terminal::say;
 /// # Errors
 /// When it cannot be printed.
 pub(crate) fn run(args: &ManArgs) -> anyhow::Result<Status> {
-    let mut whole = Cli::command();
-    whole.build();
+    let whole = whole();
     let page = match &args.command {
         None => whole,
         Some(name) => match whole.find_subcommand(name) {
@@ -23,8 +22,35 @@ pub(crate) fn run(args: &ManArgs) -> anyhow::Result<Status> {
             }
         },
     };
+    super::print(&String::from_utf8_lossy(&roff(page)?))?;
+    Ok(Status::Pass)
+}
+
+/// The command line, with what its commands inherit.
+fn whole() -> clap::Command {
+    let mut whole = Cli::command();
+    whole.build();
+    whole
+}
+
+fn roff(page: clap::Command) -> std::io::Result<Vec<u8>> {
     let mut roff = Vec::new();
     clap_mangen::Man::new(page).render(&mut roff)?;
-    super::print(&String::from_utf8_lossy(&roff))?;
-    Ok(Status::Pass)
+    Ok(roff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generated::assert_committed;
+
+    #[test]
+    fn the_committed_manual_pages_are_what_the_arguments_say() {
+        let whole = whole();
+        let commands = whole.get_subcommands().filter(|c| c.get_name() != "help");
+        for page in commands.chain([&whole]) {
+            let name = page.get_display_name().unwrap_or("virtopsy").to_owned();
+            assert_committed(&format!("man/{name}.1"), &roff(page.clone()).unwrap());
+        }
+    }
 }

@@ -18,6 +18,7 @@ pub(crate) mod profile;
 pub(crate) mod report;
 pub(crate) mod schema;
 pub(crate) mod splats;
+pub(crate) mod summary;
 pub(crate) mod tasks;
 pub(crate) mod vms;
 

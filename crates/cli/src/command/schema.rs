@@ -3,7 +3,8 @@
 use super::print;
 use crate::exit::Status;
 
-/// The schema of the version that [`virtopsy::report::SCHEMA`] names.
+/// The schema of the version that [`virtopsy::report::SCHEMA`] names, generated from the types by
+/// the tests below.
 const TEXT: &str = include_str!("../../schema/virtopsy-1.0.0.schema.json");
 
 /// Prints the schema.
@@ -18,129 +19,129 @@ pub(crate) fn run() -> anyhow::Result<Status> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::{Render as _, json, samples};
+    use crate::fleet::Fleet;
+    use crate::generated::assert_committed;
+    use crate::render::{Render as _, json, jsonl, samples};
+    use jsonschema::Validator;
+    use schemars::generate::SchemaSettings;
     use serde_json::{Value, json};
-    use virtopsy::report::{SCHEMA, Summary};
+    use virtopsy::report::{DumpReport, ErrorReport, SCHEMA, Summary};
+    use virtopsy::splat::Splat;
 
-    /// The parts of JSON Schema that our schema uses. With `closed`, a field that the schema does
-    /// not name is wrong too, except among the fields that kinds of splats add.
-    fn holds(schema: &Value, root: &Value, value: &Value) -> Result<(), String> {
-        if let Some(target) = schema["$ref"].as_str() {
-            return holds(
-                root.pointer(target.trim_start_matches('#')).ok_or(target)?,
-                root,
-                value,
-            );
-        }
-        if let Some(choices) = schema["anyOf"].as_array() {
-            let errors: Vec<_> = choices
-                .iter()
-                .filter_map(|choice| holds(choice, root, value).err())
-                .collect();
-            return if errors.len() < choices.len() {
-                Ok(())
-            } else {
-                Err(errors.join(" | "))
-            };
-        }
-        let types = match &schema["type"] {
-            Value::Array(types) => types.clone(),
-            one => vec![one.clone()],
-        };
-        if !types
-            .iter()
-            .any(|name| is(value, name.as_str().unwrap_or_default()))
-        {
-            return Err(format!("{value} is no {types:?}"));
-        }
-        if schema["enum"]
-            .as_array()
-            .is_some_and(|words| !words.contains(value))
-        {
-            return Err(format!("{value} is none of {}", schema["enum"]));
-        }
-        for one in value.as_array().into_iter().flatten() {
-            holds(&schema["items"], root, one)?;
-        }
-        for name in schema["required"].as_array().into_iter().flatten() {
-            if value.get(name.as_str().unwrap()).is_none() {
-                return Err(format!("{name} is missing"));
-            }
-        }
-        for (name, one) in value.as_object().into_iter().flatten() {
-            match schema["properties"].get(name) {
-                Some(schema) => {
-                    holds(schema, root, one).map_err(|error| format!("{name}: {error}"))?;
-                }
-                None if schema["description"]
-                    .as_str()
-                    .is_some_and(|d| d.contains("Kinds add")) => {}
-                None => return Err(format!("{name} is not in the schema")),
-            }
-        }
-        Ok(())
+    /// The schema of all results, from the types that are printed.
+    fn generate() -> Value {
+        let mut generator = SchemaSettings::draft2020_12()
+            .for_serialize()
+            .into_generator();
+        let dump = generator.subschema_for::<json::Dump<'_>>();
+        let splat = generator.subschema_for::<Splat>();
+        let error = generator.subschema_for::<ErrorReport>();
+        let summary = generator.subschema_for::<Summary>();
+        let tool = generator.subschema_for::<crate::render::Tool>();
+        let line = generator.subschema_for::<json::Headed<'_, json::Dump<'_>>>();
+        let fleet = generator.subschema_for::<json::Headed<'_, Fleet>>();
+        let last = generator.subschema_for::<jsonl::Last<'_>>();
+        let definitions = generator.take_definitions(true);
+        json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": format!("virtopsy results, version {SCHEMA}"),
+            "description": "What --format json and --format jsonl print. The version is a SchemaVer: model.revision.addition. Fields are added freely and never renamed.",
+            "anyOf": [
+                {
+                    "description": "The document of `check` and `report`.",
+                    "type": "object",
+                    "properties": {
+                        "schema": { "const": SCHEMA },
+                        "tool": tool,
+                        "dumps": { "type": "array", "items": dump },
+                        "summary": summary,
+                    },
+                    "required": ["schema", "tool", "dumps", "summary"],
+                },
+                line,
+                last,
+                fleet,
+                {
+                    "description": "The document of `splats`.",
+                    "type": "object",
+                    "properties": {
+                        "schema": { "const": SCHEMA },
+                        "error": { "anyOf": [error, { "type": "null" }] },
+                        "splats": { "type": "array", "items": splat },
+                    },
+                    "required": ["schema", "error", "splats"],
+                    // A dump has those too.
+                    "not": { "required": ["path"] },
+                },
+                splat,
+            ],
+            "$defs": definitions,
+        })
     }
 
-    fn is(value: &Value, name: &str) -> bool {
-        match name {
-            "string" => value.is_string(),
-            "integer" => value.is_i64() || value.is_u64(),
-            "number" => value.is_number(),
-            "boolean" => value.is_boolean(),
-            "null" => value.is_null(),
-            "array" => value.is_array(),
-            "object" => value.is_object(),
-            _ => false,
-        }
+    fn validator() -> Validator {
+        jsonschema::validator_for(&serde_json::from_str(TEXT).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_committed_schema_is_what_the_types_say() {
+        let mut text = serde_json::to_string_pretty(&generate()).unwrap();
+        text.push('\n');
+        assert_committed(
+            &format!("schema/virtopsy-{SCHEMA}.schema.json"),
+            text.as_bytes(),
+        );
     }
 
     #[test]
     fn what_is_printed_is_what_the_schema_says() {
-        let root: Value = serde_json::from_str(TEXT).unwrap();
-        let mut out = Vec::new();
-        let mut document = json::Document::default();
-        document.begin(&mut out).unwrap();
+        let validator = validator();
+        let (mut document, mut lines) = (Vec::new(), Vec::new());
+        let mut json = json::Document::default();
+        json.begin(&mut document).unwrap();
         for one in samples::all() {
-            let line = serde_json::to_value(&one.report).unwrap();
-            holds(&root["$defs"]["dump"], &root, &line).unwrap();
-            document.dump(&mut out, &one).unwrap();
+            json.dump(&mut document, &one).unwrap();
+            jsonl::Lines.dump(&mut lines, &one).unwrap();
         }
-        document.end(&mut out, &Summary::default()).unwrap();
-        holds(
-            &root["anyOf"][0],
-            &root,
-            &serde_json::from_slice(&out).unwrap(),
-        )
-        .unwrap();
-        holds(
-            &root["$defs"]["summary_line"],
-            &root,
-            &json!({"summary": Summary::default()}),
-        )
-        .unwrap();
+        json.end(&mut document, &Summary::default()).unwrap();
+        jsonl::Lines.end(&mut lines, &Summary::default()).unwrap();
+        let lines = lines.split(|byte| *byte == b'\n').filter(|l| !l.is_empty());
+        for text in lines.chain([document.as_slice()]) {
+            let value = serde_json::from_slice(text).unwrap();
+            if let Err(error) = validator.validate(&value) {
+                panic!("{error}\n{value}");
+            }
+        }
     }
 
     #[test]
     fn the_schema_refuses_what_is_wrong() {
-        let root: Value = serde_json::from_str(TEXT).unwrap();
-        let good = serde_json::to_value(samples::good()).unwrap();
+        let validator = validator();
+        let mut line = Vec::new();
+        let good = crate::judge::Judge::default().judge(samples::good());
+        jsonl::Lines.dump(&mut line, &good).unwrap();
+        let good: Value = serde_json::from_slice(&line).unwrap();
+        assert!(validator.is_valid(&good));
         for (pointer, wrong) in [
+            ("/schema", json!(1)),
             ("/virtualization/verdict", json!("off")),
             ("/virtualization/cpus/0/cpu", json!("0")),
+            ("/virtualization/cpus/0/evidence/1/address", json!(16)),
             ("/checks/0", json!({"id": "x"})),
             ("/path", json!({"bytes": 1})),
         ] {
             let mut value = good.clone();
             *value.pointer_mut(pointer).unwrap() = wrong;
-            assert!(
-                holds(&root["$defs"]["dump"], &root, &value).is_err(),
-                "{pointer}"
-            );
+            assert!(!validator.is_valid(&value), "{pointer}");
         }
     }
 
     #[test]
-    fn the_files_name_is_the_version() {
-        assert_eq!(SCHEMA, "1.0.0");
+    fn a_report_read_back_from_json_is_the_same() {
+        for one in samples::all() {
+            let written = serde_json::to_string(&one.report).unwrap();
+            let read: DumpReport = serde_json::from_str(&written).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), written);
+        }
     }
 }

@@ -3,10 +3,50 @@
 use std::io::Write;
 
 use serde::Serialize;
-use virtopsy::report::{SCHEMA, Summary};
+use virtopsy::report::{CheckVerdict, DumpReport, SCHEMA, Summary};
 
-use super::{Render, TOOL};
+use super::{Render, TOOL, Tool};
 use crate::judge::Judged;
+
+/// A value as a document that says what it is and who wrote it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Headed{T}"))]
+pub(crate) struct Headed<'a, T> {
+    schema: &'static str,
+    tool: Tool,
+    #[serde(flatten)]
+    value: &'a T,
+}
+
+impl<'a, T> Headed<'a, T> {
+    pub(crate) fn new(value: &'a T) -> Headed<'a, T> {
+        Headed {
+            schema: SCHEMA,
+            tool: TOOL,
+            value,
+        }
+    }
+}
+
+/// A dump's report, and what it counts as.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Dump<'a> {
+    /// The worst verdict of the checks that count: `pass`, `fail`, `inconclusive` or `error`.
+    verdict: CheckVerdict,
+    #[serde(flatten)]
+    report: &'a DumpReport,
+}
+
+impl<'a> Dump<'a> {
+    pub(crate) fn of(judged: &'a Judged) -> Dump<'a> {
+        Dump {
+            verdict: judged.counted,
+            report: &judged.report,
+        }
+    }
+}
 
 /// `{"schema", "tool", "dumps": […], "summary"}`, a dump a line.
 #[derive(Debug, Default)]
@@ -27,7 +67,7 @@ impl Render for Document {
     fn dump(&mut self, out: &mut dyn Write, judged: &Judged) -> anyhow::Result<()> {
         out.write_all(if self.dumps == 0 { b"\n" } else { b",\n" })?;
         self.dumps = self.dumps.saturating_add(1);
-        serde_json::to_writer(out, &judged.report)?;
+        serde_json::to_writer(out, &Dump::of(judged))?;
         Ok(())
     }
 

@@ -5,21 +5,25 @@ use std::io::Write;
 use serde::Serialize;
 use virtopsy::report::Summary;
 
-use super::{Render, json};
+use super::Render;
+use super::json::{self, Dump, Headed};
 use crate::judge::Judged;
 
 /// The lines.
 #[derive(Debug, Default)]
 pub(crate) struct Lines;
 
+/// The last line.
 #[derive(Serialize)]
-struct Last<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Last<'a> {
     summary: &'a Summary,
 }
 
 impl Render for Lines {
     fn dump(&mut self, out: &mut dyn Write, judged: &Judged) -> anyhow::Result<()> {
-        json::print(out, &judged.report)
+        // A line can be read alone: it says what it is, and who wrote it.
+        json::print(out, &Headed::new(&Dump::of(judged)))
     }
 
     fn recorded(&mut self, out: &mut dyn Write, line: &str) -> anyhow::Result<()> {
@@ -35,7 +39,8 @@ impl Render for Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::samples;
+    use crate::render::{TOOL, samples};
+    use virtopsy::report::SCHEMA;
 
     #[test]
     fn a_dump_is_one_bare_line_and_the_summary_the_last() {
@@ -59,6 +64,8 @@ mod tests {
             .collect();
         assert_eq!(values.len(), samples::all().len() + 1);
         assert_eq!(values[0]["path"], "/dumps/good");
+        assert_eq!(values[0]["schema"], SCHEMA);
+        assert_eq!(values[0]["tool"]["version"], TOOL.version);
         assert_eq!(values.last().unwrap()["summary"]["dumps"], 3);
         assert!(text.bytes().all(|b| b == b'\n' || (b >= 0x20 && b != 0x7f)));
     }

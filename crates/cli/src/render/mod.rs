@@ -54,9 +54,10 @@ pub(crate) fn renderer(
 
 /// The name and version that results carry.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Tool {
-    name: &'static str,
-    version: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
 }
 
 pub(crate) const TOOL: Tool = Tool {

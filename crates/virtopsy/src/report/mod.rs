@@ -16,10 +16,14 @@ use crate::splat::Splat;
 pub const SCHEMA: &str = "1.0.0";
 
 /// Everything that is known of one dump.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct DumpReport {
     /// The path as the user gave it; split dumps joined by commas.
     pub path: Text,
+    /// The dump's files, in the order of the path: what tells a later run that one has changed.
+    pub files: Vec<FileReport>,
     /// Why nothing (or no more) can be said; the other fields then hold what was learnt before.
     pub error: Option<ErrorReport>,
     /// Container format: `elf`, `kdump`, `kdump-flattened`, `kdump-split`, `raw`, …
@@ -29,7 +33,7 @@ pub struct DumpReport {
     /// False when the dump says, or its length shows, that pages are missing.
     pub complete: Option<bool>,
     /// What is missing, where `complete` is false.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incomplete_because: Vec<String>,
     /// Who wrote the dump.
     pub origin: Origin,
@@ -63,8 +67,21 @@ pub struct DumpReport {
     pub notes: Vec<Text>,
 }
 
+/// A file, as it was before it was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct FileReport {
+    /// Length in bytes.
+    pub size: u64,
+    /// When its content last changed: seconds since 1970 (UTC) with nine decimals, as
+    /// `stat -c %.9Y` prints them. Absent where the file system does not say.
+    pub modified: Option<String>,
+}
+
 /// Why a dump could not be examined.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorReport {
     /// A stable kebab-case word: `not-a-dump`, `truncated`, `wrong-vmlinux`, …
     pub kind: String,
@@ -74,6 +91,7 @@ pub struct ErrorReport {
 
 /// Who wrote the dump.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// The crash kernel, after the emergency path had run.
@@ -88,7 +106,9 @@ pub enum Origin {
 }
 
 /// The crash as the dump records it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct CrashReport {
     /// The CPU that ran the crash path.
     pub cpu: Option<u32>,
@@ -103,7 +123,9 @@ pub struct CrashReport {
 }
 
 /// A task, by name and number.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct TaskReport {
     /// `task_struct.comm`.
     pub comm: Text,
@@ -112,19 +134,22 @@ pub struct TaskReport {
 }
 
 /// The NMI that stops the other CPUs before the crash kernel starts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct ShootdownReport {
     /// Whether the NMI was sent; absent when the dump does not say.
     pub ran: Option<bool>,
     /// CPUs that were online and left no trace of having answered, ascending.
     pub missing_cpus: Vec<u32>,
     /// CPUs of which that can't be read, ascending.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown_cpus: Vec<u32>,
 }
 
 /// Which virtualization extension the machine's CPUs have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Feature {
     /// AMD (and Hygon) SVM.
@@ -140,6 +165,7 @@ pub enum Feature {
 
 /// The answer for the whole machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every CPU is shown to be off.
@@ -155,6 +181,7 @@ pub enum Verdict {
 
 /// State of VMX or SVM on one CPU at the instant that the dump holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CpuState {
     /// Shown to be off.
@@ -168,6 +195,7 @@ pub enum CpuState {
 
 /// Why a CPU is in its state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// KVM never switched virtualization on here.
@@ -191,6 +219,7 @@ pub enum Reason {
 
 /// How far a statement can be trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Strength {
     /// Usually so; there are known ways for it to be wrong.
@@ -203,7 +232,9 @@ pub enum Strength {
 }
 
 /// VMX/SVM over the machine.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct VirtualizationReport {
     /// Which extension.
     pub feature: Feature,
@@ -218,7 +249,9 @@ pub struct VirtualizationReport {
 }
 
 /// VMX/SVM on one CPU.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct CpuReport {
     /// The kernel's number of the CPU.
     pub cpu: u32,
@@ -243,7 +276,9 @@ pub struct CpuReport {
 }
 
 /// One step of a CPU's story.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct StoryStep {
     /// `before`, `the stop`, `this CPU` or `so`.
     pub when: String,
@@ -253,6 +288,7 @@ pub struct StoryStep {
 
 /// What a piece of evidence says of the state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Says {
     /// Virtualization was off.
@@ -265,7 +301,9 @@ pub enum Says {
 }
 
 /// One fact, with its proof.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct EvidenceReport {
     /// Stable name of the kind of evidence: `crash_notes`, `cr4-shadow`, `parked-frame`, …
     pub what: String,
@@ -280,12 +318,13 @@ pub struct EvidenceReport {
     /// The rule by which it speaks.
     pub why: String,
     /// When that rule is known to be wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lies_when: Option<String>,
 }
 
 /// State of the emergency callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CallbackState {
     /// No callback was registered.
@@ -302,7 +341,9 @@ pub enum CallbackState {
 }
 
 /// The KVM emergency callback.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct CallbackReport {
     /// Its state.
     pub state: CallbackState,
@@ -336,7 +377,9 @@ pub struct CallbackReport {
 }
 
 /// What KVM's table of operations (`kvm_x86_ops`) names as the emergency callback.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct OpsTableReport {
     /// Address of the table's entry.
     pub address: Hex,
@@ -350,6 +393,7 @@ pub struct OpsTableReport {
 
 /// What stands in memory at an address of code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CodeState {
     /// Bytes that can be instructions.
@@ -364,7 +408,9 @@ pub enum CodeState {
 }
 
 /// What stands where the callback's pointer leads.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct CodeReport {
     /// Its state.
     pub state: CodeState,
@@ -375,7 +421,9 @@ pub struct CodeReport {
 }
 
 /// Who keeps a module loaded.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct ModuleUseReport {
     /// Its reference count as `lsmod` shows it; absent where it can't be read.
     pub refcount: Option<i64>,
@@ -384,7 +432,9 @@ pub struct ModuleUseReport {
 }
 
 /// A CPU that was executing the callback.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct InFlightReport {
     /// The CPU.
     pub cpu: u32,
@@ -398,6 +448,7 @@ pub struct InFlightReport {
 
 /// How the kernel's text reads the callback's pointer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Dereference {
     /// With lockdep's check: `rcu_dereference()` without `rcu_read_lock()`, which prints a
@@ -413,7 +464,9 @@ pub enum Dereference {
 }
 
 /// How the kernel reads the pointer, and whether its check fired.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct DereferenceReport {
     /// By its text in the dump.
     pub state: Dereference,
@@ -429,7 +482,9 @@ pub struct DereferenceReport {
 
 /// RCU on the crashing CPU, at the instant of the dump. Two facts that are easily confused: RCU
 /// can be watching a CPU that holds no read lock.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct RcuReport {
     /// Whether RCU was watching the CPU (it was in no extended quiescent state).
     pub watching: RcuFact,
@@ -438,7 +493,9 @@ pub struct RcuReport {
 }
 
 /// One fact, with what it stands on.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct RcuFact {
     /// The answer; absent where the dump does not hold it.
     pub value: Option<bool>,
@@ -450,6 +507,8 @@ pub struct RcuFact {
 
 /// How much of the kernel log the dump holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct LogReport {
     /// Records that are there.
     pub records: u64,
@@ -462,7 +521,8 @@ pub struct LogReport {
 }
 
 /// A known defect that left its traces here.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KnownIssueReport {
     /// Stable id; `virtopsy explain ID` tells more.
     pub id: String,
@@ -476,6 +536,7 @@ pub struct KnownIssueReport {
 
 /// The verdict of one check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckVerdict {
     /// Shown to be in order.
@@ -492,7 +553,8 @@ pub enum CheckVerdict {
 }
 
 /// One check on one dump.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckReport {
     /// Stable id.
     pub id: String,
@@ -504,6 +566,8 @@ pub struct CheckReport {
 
 /// What a batch run adds up to. Each dump counts once, by its worst check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct Summary {
     /// Dumps examined.
     pub dumps: u64,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 /// A 64-bit value, printed in hex: JSON numbers lose everything above 2^53 in most readers.
@@ -25,6 +26,16 @@ impl fmt::Debug for Hex {
 impl Serialize for Hex {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.strip_prefix("0x")
+            .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+            .map(Hex)
+            .ok_or_else(|| D::Error::custom(format!("{text:?} is not a number in hex, 0x…")))
     }
 }
 
@@ -90,6 +101,69 @@ impl Serialize for Text {
     }
 }
 
+/// The two forms that [`Text`] has in JSON.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum TextForm {
+    Text(String),
+    Bytes { bytes: String },
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match TextForm::deserialize(deserializer)? {
+            TextForm::Text(text) => Ok(Text::from(text)),
+            TextForm::Bytes { bytes } => BASE64.decode(bytes).map(Text).map_err(D::Error::custom),
+        }
+    }
+}
+
+#[cfg(feature = "schema")]
+mod schema {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use super::{Hex, Text};
+
+    impl JsonSchema for Hex {
+        fn schema_name() -> Cow<'static, str> {
+            "Hex".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "description": "A 64-bit value.",
+                "type": "string",
+                "pattern": "^0x[0-9a-f]{1,16}$",
+            })
+        }
+    }
+
+    impl JsonSchema for Text {
+        fn schema_name() -> Cow<'static, str> {
+            "Text".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "description": "Text; where it is not UTF-8, its bytes in base64.",
+                "anyOf": [
+                    { "type": "string" },
+                    {
+                        "type": "object",
+                        "properties": {
+                            "bytes": { "type": "string", "contentEncoding": "base64" },
+                        },
+                        "required": ["bytes"],
+                        "additionalProperties": false,
+                    },
+                ],
+            })
+        }
+    }
+}
+
 /// `bytes` as text that is safe on a terminal: what is not printable is shown as an escape.
 ///
 /// Tabs and newlines are escaped too; split lines before, where they are meant as such.
@@ -136,5 +210,23 @@ mod tests {
     fn text_that_is_no_utf8_is_base64_in_json() {
         let json = serde_json::to_string(&(Text::new(&b"\xff"[..]), Text::from("ok"), Hex(16)));
         assert_eq!(json.unwrap(), r#"[{"bytes":"/w=="},"ok","0x10"]"#);
+    }
+
+    #[test]
+    fn what_is_written_as_json_is_read_back_the_same() {
+        let written = (
+            Text::new(&b"\xff\x00"[..]),
+            Text::from("\u{1b}é"),
+            Hex(u64::MAX),
+        );
+        let json = serde_json::to_string(&written).unwrap();
+        assert_eq!(
+            serde_json::from_str::<(Text, Text, Hex)>(&json).unwrap(),
+            written
+        );
+        for wrong in ["\"10\"", "\"0xg\"", "16"] {
+            assert!(serde_json::from_str::<Hex>(wrong).is_err(), "{wrong}");
+        }
+        assert!(serde_json::from_str::<Text>(r#"{"bytes":"!"}"#).is_err());
     }
 }

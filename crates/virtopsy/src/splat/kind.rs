@@ -1,9 +1,10 @@
 //! The kinds of lock-debugging report, as `reference/lockdep.md` section 1 names them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a report is about. The names in JSON are those of the kebab-case constants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Kind {

@@ -3,14 +3,16 @@
 //! The first fields of [`Splat`] are the public contract; what stands below them is the
 //! anatomy of single kinds and is left out of the JSON when empty.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use super::text::{keep, number};
 
 /// A task as `COMM/PID` names it. `pid` is what the log says: 0 for idle tasks, and garbage (even
 /// negative) when the task was.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct TaskRef {
     /// Command name, at most 15 bytes in the kernel; any bytes, here made visible.
     pub comm: String,
@@ -19,7 +21,9 @@ pub struct TaskRef {
 }
 
 /// A function that the compiler inlined into a frame (logs that went through a symbolizer).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct Inlined {
     /// The inlined function.
     pub function: String,
@@ -28,7 +32,9 @@ pub struct Inlined {
 }
 
 /// One line of a trace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct Frame {
     /// Function name as printed (`.isra.0`, `.cold` and the like included), or a bare `0x…` address.
     pub function: String,
@@ -41,18 +47,20 @@ pub struct Frame {
     /// False for `? func` (and PowerPC's `(unreliable)`): a stale word on the stack, maybe no caller.
     pub reliable: bool,
     /// `file:line` where a symbolizer added it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The `[<address>]` of kernels up to 4.9 and of some architectures, `0x…`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// Functions inlined here, innermost first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inlined: Vec<Inlined>,
 }
 
 /// A lock as a report names it (print_lock, print_lock_name).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct Lock {
     /// Address of the lock instance, `0x…`; absent before 4.16, hashed up to 5.3.
     pub address: Option<String>,
@@ -101,7 +109,9 @@ impl Lock {
 }
 
 /// One entry of a task's held locks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct HeldLock {
     /// The `#I` of the line: 0 is the lock taken first.
     pub index: u32,
@@ -109,7 +119,7 @@ pub struct HeldLock {
     #[serde(flatten)]
     pub lock: Lock,
     /// Functions that a symbolizer found inlined at [`Lock::at`], innermost first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inlined: Vec<String>,
 }
 
@@ -126,7 +136,9 @@ impl HeldLock {
 }
 
 /// One link of a dependency chain: `-> #N (NAME){...}:` and the trace of its acquisition.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct ChainEntry {
     /// N; the chain is printed in reverse, 0 is the acquisition being made now.
     pub index: u32,
@@ -137,7 +149,9 @@ pub struct ChainEntry {
 }
 
 /// One line of a scenario table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct ScenarioStep {
     /// Column: 0 or 1. Absent where the carrier lost the indentation.
     pub cpu: Option<u8>,
@@ -148,7 +162,9 @@ pub struct ScenarioStep {
 }
 
 /// ` Possible unsafe locking scenario:` and its table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct Scenario {
     /// The title, without the colon.
     pub title: String,
@@ -157,7 +173,9 @@ pub struct Scenario {
 }
 
 /// When a lock class got into a usage state: `{IN-SOFTIRQ-W} state was registered at:` and alike.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct UsageTrace {
     /// The state (`IN-HARDIRQ-W`, `INITIAL USE`, …).
     pub state: String,
@@ -166,7 +184,9 @@ pub struct UsageTrace {
 }
 
 /// `inconsistent {FROM} -> {TO} usage.`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct UsageChange {
     /// The state that was registered before.
     pub from: String,
@@ -175,7 +195,9 @@ pub struct UsageChange {
 }
 
 /// One side of an irq-order report: the irq-safe or the irq-unsafe lock.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct IrqSide {
     /// What it is, as printed: `HARDIRQ-irq-safe`, `SOFTIRQ-irq-unsafe`, ….
     pub state: String,
@@ -186,7 +208,9 @@ pub struct IrqSide {
 }
 
 /// One class of a dependency dump (print_lock_class_header and the trace behind it).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct ClassDump {
     /// The heading that the dump stands under, without the colon.
     pub section: String,
@@ -207,7 +231,9 @@ pub struct ClassDump {
 }
 
 /// One line of an irq trace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct IrqEvent {
     /// The event's stamp.
     pub stamp: u64,
@@ -216,7 +242,9 @@ pub struct IrqEvent {
 }
 
 /// `irq event stamp:` and the four lines behind it (print_irqtrace_events).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct IrqTrace {
     /// The task's (since 5.10 the CPU's) event counter.
     pub stamp: u64,
@@ -231,7 +259,9 @@ pub struct IrqTrace {
 }
 
 /// `[HCa[b]:SCc[d]:HEe:SEf]` behind a task: its irq state.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct TaskContext {
     /// As printed, without the brackets.
     pub text: String,
@@ -246,7 +276,9 @@ pub struct TaskContext {
 }
 
 /// The counters of the sleep and schedule checks (__might_resched and its kin).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct AtomicState {
     /// `in_atomic()`.
     pub in_atomic: Option<i64>,
@@ -267,7 +299,9 @@ pub struct AtomicState {
 }
 
 /// Text beside a report that is none itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct Attachment {
     /// `lockdep-off`, `held-locks-dump`, `taint`, `hung-owner`, `exited-atomic`.
     pub kind: String,
@@ -276,18 +310,19 @@ pub struct Attachment {
     /// Its number, from 1.
     pub line: u64,
     /// The task it speaks of.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskRef>,
     /// `N locks held by`, in a held-locks dump.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_declared: Option<u32>,
     /// The locks listed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<HeldLock>,
 }
 
 /// One lock-debugging report.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Splat {
     /// What it is about.
     pub kind: Kind,
@@ -328,13 +363,13 @@ pub struct Splat {
     /// What is not there although the kind has it, or was taken from elsewhere.
     pub missing: Vec<String>,
     /// The ring buffer had wrapped, and begins inside this report.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beheaded: bool,
     /// The machine crashed while it was being printed.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_progress: bool,
     /// What was added to it from the dump's memory, and why that holds.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub from_memory: Vec<String>,
     /// What is wrong, in one plain sentence.
     pub sentence: String,
@@ -344,76 +379,76 @@ pub struct Splat {
     pub guilty: Option<String>,
 
     /// Where the release came from: the rest of the identity line (`#1 Not tainted`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taint: Option<String>,
     /// The irq state printed behind the task.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<TaskContext>,
     /// The lock that was to be taken, released, contended, changed or freed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<Lock>,
     /// The lock held already (or, for inversions, the lock taken under or over it).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_lock: Option<Lock>,
     /// The dependency chain of a circular report, as printed: highest index first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chain: Vec<ChainEntry>,
     /// The cycle itself: lock names, each depending on the next, the last on the first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cycle: Vec<String>,
     /// `Chain exists of:`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chain_exists: Vec<String>,
     /// The scenario table.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<Scenario>,
     /// `inconsistent {A} -> {B} usage.`
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_change: Option<UsageChange>,
     /// `{STATE} state was registered at:`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered: Option<UsageTrace>,
     /// The dependency that an irq-order report would create: from, to.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependency: Option<(Lock, Lock)>,
     /// The irq-safe side.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub irq_safe: Option<IrqSide>,
     /// The irq-unsafe side.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub irq_unsafe: Option<IrqSide>,
     /// The class dumps of irq reports.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassDump>,
     /// `irq event stamp:` and its lines.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub irqtrace: Option<IrqTrace>,
     /// `context-{outer:inner}` of a wait-context report.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_context: Option<String>,
     /// Memory being freed, first and last byte, `0x…`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<(String, String)>,
     /// Symbol at which a lock was released or contended, `caller is`, or the function that WARNed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
     /// Counters of the sleep and schedule checks.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub atomic: Option<AtomicState>,
     /// The work function of a leak.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<String>,
     /// Sentences of the report that qualify it (`RCU used illegally from offline CPU!`, …).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// The second backtrace of a nested-not-held report.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub second_trace: Vec<Frame>,
     /// Frames whose `Call Trace:` line was overprinted by another CPU: probably this report's.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loose_trace: Vec<Frame>,
     /// Texts that stand inside the report and belong beside it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
 }
 
@@ -476,7 +511,9 @@ impl Splat {
 }
 
 /// A log read whole: its reports, and what stands beside them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct Log {
     /// The reports, in the order of their headers.
     pub splats: Vec<Splat>,
