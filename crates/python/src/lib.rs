@@ -1,0 +1,230 @@
+//! virtopsy for Python: a thin layer that hands reports over as JSON, which the Python side makes
+//! into objects. All work is done without the interpreter's lock.
+
+use std::path::PathBuf;
+
+use pyo3::create_exception;
+use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::prelude::*;
+use serde::Serialize;
+use virtopsy::report::{CheckVerdict, DumpReport, ErrorReport, Hex, SCHEMA, Text};
+use virtopsy::{DumpSpec, Options, Session, TypesChoice};
+use virtopsy_kernel::TaskInfo;
+
+create_exception!(
+    virtopsy,
+    Error,
+    PyException,
+    "A dump cannot be opened or read. `kind` is a stable word, `message` says what was found where."
+);
+
+fn error(report: ErrorReport) -> PyErr {
+    let message = report.message.to_string();
+    Python::attach(|py| {
+        let raised = Error::new_err((format!("{}: {message}", report.kind),));
+        let value = raised.value(py);
+        // An exception of our own takes attributes.
+        let _ = value.setattr("kind", report.kind);
+        let _ = value.setattr("message", message);
+        raised
+    })
+}
+
+fn json(value: &impl Serialize) -> PyResult<String> {
+    serde_json::to_string(value).map_err(|e| PyValueError::new_err(e.to_string()))
+}
+
+/// How to open a dump, as Python says it.
+fn options(
+    vmlinux: Option<PathBuf>,
+    debug_dirs: Vec<PathBuf>,
+    types: &str,
+    force_vmlinux: bool,
+) -> PyResult<Options> {
+    let mut options = Options::default();
+    options.vmlinux = vmlinux;
+    options.debug_dirs = debug_dirs;
+    options.force_vmlinux = force_vmlinux;
+    options.types = match types {
+        "auto" => TypesChoice::Auto,
+        "btf" => TypesChoice::Btf,
+        "dwarf" => TypesChoice::Dwarf,
+        other => {
+            let message = format!("types is 'auto', 'btf' or 'dwarf', not {other:?}");
+            return Err(PyValueError::new_err(message));
+        }
+    };
+    Ok(options)
+}
+
+/// A dump that has been opened.
+#[pyclass(frozen, module = "virtopsy._virtopsy")]
+struct OpenDump {
+    session: Session,
+}
+
+#[derive(Serialize)]
+struct LogRecord {
+    sequence: u64,
+    timestamp: f64,
+    caller: Option<String>,
+    level: Option<u8>,
+    facility: Option<u8>,
+    text: Text,
+}
+
+#[derive(Serialize)]
+struct Task {
+    address: Hex,
+    pid: i32,
+    tgid: i32,
+    parent: Option<i32>,
+    comm: Text,
+    state: char,
+    cpu: Option<u32>,
+    running_on: Option<u32>,
+    kernel_thread: bool,
+    stack: Hex,
+}
+
+#[derive(Serialize)]
+struct Tasks {
+    tasks: Vec<Task>,
+    incomplete_because: Vec<Text>,
+}
+
+impl Task {
+    fn of(task: &TaskInfo) -> Task {
+        Task {
+            address: Hex(task.address.0),
+            pid: task.pid,
+            tgid: task.tgid,
+            parent: task.parent,
+            comm: Text::new(task.comm.clone()),
+            state: task.state.letter(),
+            cpu: task.cpu.map(|cpu| cpu.0),
+            running_on: task.running_on.map(|cpu| cpu.0),
+            kernel_thread: task.kernel_thread,
+            stack: Hex(task.stack.0),
+        }
+    }
+}
+
+#[pymethods]
+impl OpenDump {
+    fn report(&self, py: Python<'_>) -> PyResult<String> {
+        py.detach(|| json(&self.session.report()))
+    }
+
+    fn log(&self, py: Python<'_>) -> PyResult<String> {
+        py.detach(|| {
+            let lines = self.session.log().map_err(error)?;
+            let records = lines.into_iter().map(|line| LogRecord {
+                sequence: line.sequence,
+                timestamp: line.timestamp_ns as f64 / 1e9,
+                caller: line.caller,
+                level: line.level,
+                facility: line.facility,
+                text: line.text,
+            });
+            json(&records.collect::<Vec<_>>())
+        })
+    }
+
+    fn tasks(&self, py: Python<'_>) -> PyResult<String> {
+        py.detach(|| {
+            let tasks = self.session.kernel().map_err(error)?.tasks();
+            json(&Tasks {
+                tasks: tasks.tasks.iter().map(Task::of).collect(),
+                incomplete_because: tasks
+                    .broken
+                    .iter()
+                    .map(|e| Text::from(e.to_string()))
+                    .collect(),
+            })
+        })
+    }
+}
+
+/// Opens a dump.
+#[pyfunction]
+fn open(
+    py: Python<'_>,
+    paths: Vec<PathBuf>,
+    vmlinux: Option<PathBuf>,
+    debug_dirs: Vec<PathBuf>,
+    types: &str,
+    force_vmlinux: bool,
+) -> PyResult<OpenDump> {
+    let options = options(vmlinux, debug_dirs, types, force_vmlinux)?;
+    let session = py.detach(|| Session::open(&DumpSpec { paths }, &options));
+    Ok(OpenDump {
+        session: session.map_err(error)?,
+    })
+}
+
+/// The report of a dump with what it counts as, whatever went wrong.
+#[derive(Serialize)]
+struct Checked {
+    verdict: CheckVerdict,
+    #[serde(flatten)]
+    report: DumpReport,
+}
+
+/// Examines a dump; only the checks named in `select` are kept, all where it is absent.
+#[pyfunction]
+fn check(
+    py: Python<'_>,
+    paths: Vec<PathBuf>,
+    select: Option<Vec<String>>,
+    vmlinux: Option<PathBuf>,
+    debug_dirs: Vec<PathBuf>,
+    types: &str,
+    force_vmlinux: bool,
+) -> PyResult<String> {
+    let options = options(vmlinux, debug_dirs, types, force_vmlinux)?;
+    let known = virtopsy::check::CHECKS.iter().map(|check| check.id);
+    for id in select.iter().flatten() {
+        if !known.clone().any(|known| known == id) {
+            let known: Vec<&str> = known.collect();
+            let message = format!("there is no check {id:?}; the checks are {}", known.join(", "));
+            return Err(PyValueError::new_err(message));
+        }
+    }
+    py.detach(|| {
+        let mut report = virtopsy::examine(&DumpSpec { paths }, &options);
+        if let Some(select) = &select {
+            report.checks.retain(|check| select.contains(&check.id));
+        }
+        json(&Checked {
+            verdict: verdict(&report),
+            report,
+        })
+    })
+}
+
+/// The worst of the checks; without a single one, nothing was shown.
+fn verdict(report: &DumpReport) -> CheckVerdict {
+    if report.error.is_none() && report.checks.is_empty() {
+        CheckVerdict::Inconclusive
+    } else {
+        report.worst()
+    }
+}
+
+/// The lock reports in a text log.
+#[pyfunction]
+fn splats(py: Python<'_>, log: Vec<u8>) -> PyResult<String> {
+    py.detach(|| json(&virtopsy::splat::scan_text(log.as_slice())?))
+}
+
+#[pymodule]
+fn _virtopsy(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("Error", module.py().get_type::<Error>())?;
+    module.add("SCHEMA", SCHEMA)?;
+    module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<OpenDump>()?;
+    module.add_function(wrap_pyfunction!(open, module)?)?;
+    module.add_function(wrap_pyfunction!(check, module)?)?;
+    module.add_function(wrap_pyfunction!(splats, module)?)
+}
