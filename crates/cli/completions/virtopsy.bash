@@ -58,6 +58,9 @@ _virtopsy() {
             virtopsy,peek)
                 cmd="virtopsy__subcmd__peek"
                 ;;
+            virtopsy,profile)
+                cmd="virtopsy__subcmd__profile"
+                ;;
             virtopsy,report)
                 cmd="virtopsy__subcmd__report"
                 ;;
@@ -118,6 +121,9 @@ _virtopsy() {
             virtopsy__subcmd__help,peek)
                 cmd="virtopsy__subcmd__help__subcmd__peek"
                 ;;
+            virtopsy__subcmd__help,profile)
+                cmd="virtopsy__subcmd__help__subcmd__profile"
+                ;;
             virtopsy__subcmd__help,report)
                 cmd="virtopsy__subcmd__help__subcmd__report"
                 ;;
@@ -136,6 +142,39 @@ _virtopsy() {
             virtopsy__subcmd__help,vms)
                 cmd="virtopsy__subcmd__help__subcmd__vms"
                 ;;
+            virtopsy__subcmd__help__subcmd__profile,create)
+                cmd="virtopsy__subcmd__help__subcmd__profile__subcmd__create"
+                ;;
+            virtopsy__subcmd__help__subcmd__profile,list)
+                cmd="virtopsy__subcmd__help__subcmd__profile__subcmd__list"
+                ;;
+            virtopsy__subcmd__help__subcmd__profile,use)
+                cmd="virtopsy__subcmd__help__subcmd__profile__subcmd__use"
+                ;;
+            virtopsy__subcmd__profile,create)
+                cmd="virtopsy__subcmd__profile__subcmd__create"
+                ;;
+            virtopsy__subcmd__profile,help)
+                cmd="virtopsy__subcmd__profile__subcmd__help"
+                ;;
+            virtopsy__subcmd__profile,list)
+                cmd="virtopsy__subcmd__profile__subcmd__list"
+                ;;
+            virtopsy__subcmd__profile,use)
+                cmd="virtopsy__subcmd__profile__subcmd__use"
+                ;;
+            virtopsy__subcmd__profile__subcmd__help,create)
+                cmd="virtopsy__subcmd__profile__subcmd__help__subcmd__create"
+                ;;
+            virtopsy__subcmd__profile__subcmd__help,help)
+                cmd="virtopsy__subcmd__profile__subcmd__help__subcmd__help"
+                ;;
+            virtopsy__subcmd__profile__subcmd__help,list)
+                cmd="virtopsy__subcmd__profile__subcmd__help__subcmd__list"
+                ;;
+            virtopsy__subcmd__profile__subcmd__help,use)
+                cmd="virtopsy__subcmd__profile__subcmd__help__subcmd__use"
+                ;;
             *)
                 ;;
         esac
@@ -143,7 +182,7 @@ _virtopsy() {
 
     case "${cmd}" in
         virtopsy)
-            opts="-v -q -h -V --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help --version check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help"
+            opts="-v -q -h -V --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help --version check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -161,6 +200,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -173,7 +216,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__bt)
-            opts="-v -q -h --cpu --task --all --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --cpu --task --all --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -203,6 +246,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -215,7 +262,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__callback)
-            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -237,6 +284,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -249,7 +300,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__check)
-            opts="-0 -o -j -v -q -h --null --format --output --jobs --partition --select --ignore --policy --fail-on --exit-zero --timeout --memory-limit --resume --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-0 -o -j -v -q -h --null --format --output --jobs --partition --select --ignore --policy --fail-on --exit-zero --timeout --memory-limit --resume --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -319,6 +370,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -331,7 +386,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__completions)
-            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help bash elvish fish powershell zsh"
+            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -349,6 +404,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -361,7 +420,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__cpus)
-            opts="-v -q -h --explain --format --exit-zero --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --explain --format --exit-zero --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -387,6 +446,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -399,7 +462,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__explain)
-            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -417,6 +480,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -429,7 +496,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__help)
-            opts="check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help"
+            opts="check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -638,6 +705,62 @@ _virtopsy() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        virtopsy__subcmd__help__subcmd__profile)
+            opts="create list use"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__help__subcmd__profile__subcmd__create)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__help__subcmd__profile__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__help__subcmd__profile__subcmd__use)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         virtopsy__subcmd__help__subcmd__report)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -723,7 +846,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__info)
-            opts="-v -q -h --vmcoreinfo --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --vmcoreinfo --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -743,6 +866,10 @@ _virtopsy() {
                     ;;
                 --types)
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
+                    return 0
+                    ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -757,7 +884,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__locks)
-            opts="-v -q -h --classes --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --classes --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -779,6 +906,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -791,7 +922,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__log)
-            opts="-v -q -h --level --since --grep --caller --follow-caller --wall-clock --decode --dictionary --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --level --since --grep --caller --follow-caller --wall-clock --decode --dictionary --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -829,6 +960,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -841,7 +976,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__man)
-            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -859,6 +994,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -871,7 +1010,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__modules)
-            opts="-v -q -h --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -893,6 +1032,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -905,7 +1048,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__open)
-            opts="-v -q -h --theme --mouse --source --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --theme --mouse --source --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -931,6 +1074,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -943,7 +1090,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__peek)
-            opts="-v -q -h --depth --elements --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --depth --elements --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -973,6 +1120,228 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__profile)
+            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help create list use help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --types)
+                    COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
+                    return 0
+                    ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__profile__subcmd__create)
+            opts="-o -v -q -h --output --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --types)
+                    COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
+                    return 0
+                    ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__profile__subcmd__help)
+            opts="create list use help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__profile__subcmd__help__subcmd__create)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__profile__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__profile__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__profile__subcmd__help__subcmd__use)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__profile__subcmd__list)
+            opts="-v -q -h --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --types)
+                    COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
+                    return 0
+                    ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__profile__subcmd__use)
+            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --types)
+                    COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
+                    return 0
+                    ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -985,7 +1354,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__report)
-            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1007,6 +1376,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1019,7 +1392,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__schema)
-            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1037,6 +1410,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1049,7 +1426,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__splats)
-            opts="-v -q -h --log --format --graph --exit-zero --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --log --format --graph --exit-zero --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1079,6 +1456,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1091,7 +1472,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__summary)
-            opts="-o -v -q -h --format --output --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-o -v -q -h --format --output --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1121,6 +1502,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1133,7 +1518,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__tasks)
-            opts="-v -q -h --state --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --state --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1159,6 +1544,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1171,7 +1560,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__vms)
-            opts="-v -q -h --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1191,6 +1580,10 @@ _virtopsy() {
                     ;;
                 --types)
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
+                    return 0
+                    ;;
+                --profile-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --color)
