@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::surroundings;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use virtopsy::{Options, TypesChoice};
@@ -217,6 +218,18 @@ pub(crate) struct Common {
         help_heading = "Opening dumps"
     )]
     pub(crate) debug_dir: Vec<PathBuf>,
+    /// Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]
+    ///
+    /// Needs room for the whole dump but its zeros. The file has no name and is gone with the
+    /// process.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "VIRTOPSY_UNPACK_DIR",
+        help_heading = "Opening dumps"
+    )]
+    pub(crate) unpack_dir: Option<PathBuf>,
     /// Where structure layouts may come from
     #[arg(
         long,
@@ -318,6 +331,7 @@ impl Common {
         options.debug_dirs = self.debug_dir.clone();
         options.mmap = self.mmap && !self.no_mmap;
         options.force_vmlinux = self.force_vmlinux;
+        options.unpack = Some(surroundings::unpack(self));
         options.types = match self.types {
             Types::Auto => TypesChoice::Auto,
             Types::Btf => TypesChoice::Btf,

@@ -17,6 +17,7 @@ mod policy;
 mod progress;
 mod render;
 mod resume;
+mod surroundings;
 mod terminal;
 mod tui;
 mod words;

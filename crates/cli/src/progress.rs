@@ -1,11 +1,25 @@
 //! Progress on standard error, only where that is a terminal.
 
 use std::io::IsTerminal as _;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::Common;
+
+/// What is on the screen, for those who have to wait somewhere below.
+static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Says on the bar or spinner that is shown what is being waited for: `done` bytes of `of`.
+pub(crate) fn waiting(what: &str, done: u64, of: Option<u64>) {
+    let shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(bar) = &*shown {
+        let mib = |bytes: u64| bytes >> 20;
+        let of = of.map_or_else(String::new, |of| format!(" of {}", mib(of)));
+        bar.set_message(format!("{what}: {}{of} MiB", mib(done)));
+    }
+}
 
 /// A bar or a spinner, or nothing.
 #[derive(Clone, Debug)]
@@ -14,7 +28,7 @@ pub(crate) struct Progress(ProgressBar);
 impl Progress {
     /// A bar over `total` dumps, with rate and time left.
     pub(crate) fn dumps(common: &Common, total: usize) -> Progress {
-        let style = "{bar:30} {pos}/{len} dumps, {per_sec}, {eta} left";
+        let style = "{bar:30} {pos}/{len} dumps, {per_sec}, {eta} left {msg}";
         Progress::shown(wanted(common) && total > 1, total as u64, style)
     }
 
@@ -35,6 +49,7 @@ impl Progress {
             bar.set_style(style.tick_chars("-\\|/ ").progress_chars("=> "));
         }
         bar.enable_steady_tick(Duration::from_millis(200));
+        *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
         Progress(bar)
     }
 
@@ -50,6 +65,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.0.finish_and_clear();
     }
 }

@@ -35,6 +35,8 @@ pub struct DumpInfo {
 pub struct ContainerInfo {
     /// `elf`, `kdump`, `kdump-flattened`, …
     pub format: String,
+    /// How the file is packed as a whole: `gzip`, `xz`, `zstd`, `lz4`; absent where it is not.
+    pub packed: Option<String>,
     /// Whether it is the memory of the running machine, which changes while it is read.
     pub live: bool,
     /// Page codecs that the header declares.
@@ -180,6 +182,7 @@ fn container(dump: &Dump, cancel: &AtomicBool) -> ContainerInfo {
     let erased = dump.erase_info().unwrap_or_default();
     ContainerInfo {
         format: dump.format().to_string(),
+        packed: dump.packing().map(|packing| packing.to_string()),
         live: dump.is_live(),
         compression: dump.compression().iter().map(ToString::to_string).collect(),
         complete: completeness.complete,
@@ -296,7 +299,8 @@ fn meaning(note: &Note) -> &'static str {
         ("VMCOREINFO", _) => "what the kernel tells of itself",
         ("ERASEINFO", _) => "what makedumpfile erased",
         ("LINUX", 0x700) => "a device dump (NT_VMCOREDD)",
-        ("Xen", _) => "of a Xen host; not used",
+        ("Xen", 0x100_0001 | 0x100_0002) => "of a Xen host that crashed; not read",
+        ("Xen", _) => "of Xen (what a guest's kernel says of itself, or of a host); not read",
         _ => "",
     }
 }

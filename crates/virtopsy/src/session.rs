@@ -8,6 +8,7 @@ use virtopsy_kernel::{Kernel, KernelOptions, Log};
 use virtopsy_vmcore::{Dump, OpenOptions};
 
 pub use virtopsy_kernel::TypesChoice;
+pub use virtopsy_vmcore::Unpack;
 
 use crate::callback::Circumstances;
 use crate::known_issue::{Case, Traces};
@@ -81,6 +82,8 @@ pub struct Options {
     /// The folder of profiles: what earlier reports asked of a kernel's symbols and types, by its
     /// build-id, and what this one asks. The report is the same with and without. `None`: none.
     pub profiles: Option<PathBuf>,
+    /// Where to unpack a dump that is packed whole; `None`: such a dump is refused.
+    pub unpack: Option<Unpack>,
 }
 
 impl Default for Options {
@@ -93,6 +96,7 @@ impl Default for Options {
             force_vmlinux: false,
             system_root: Some(PathBuf::from("/")),
             profiles: None,
+            unpack: None,
         }
     }
 }
@@ -245,6 +249,7 @@ impl Session {
             complete: Some(completeness.complete),
             incomplete_because: completeness.reasons,
             release: info.and_then(|i| i.os_release()).map(Text::from),
+            notes: self.dump.packing().map(unpacked_note).into_iter().collect(),
             ..DumpReport::default()
         }
     }
@@ -264,7 +269,8 @@ pub fn examine(spec: &DumpSpec, options: &Options) -> DumpReport {
 }
 
 fn open_dump(spec: &DumpSpec, options: &Options) -> Result<Arc<Dump>, ErrorReport> {
-    let open = OpenOptions::default().with_mmap(options.mmap);
+    let mut open = OpenOptions::default().with_mmap(options.mmap);
+    open.unpack = options.unpack.clone();
     match Dump::open(&spec.paths, &open) {
         Ok(dump) => Ok(Arc::new(dump)),
         Err(e) => Err(ErrorReport {
@@ -272,6 +278,12 @@ fn open_dump(spec: &DumpSpec, options: &Options) -> Result<Arc<Dump>, ErrorRepor
             message: Text::from(e.to_string()),
         }),
     }
+}
+
+fn unpacked_note(packing: virtopsy_vmcore::Packing) -> Text {
+    Text::from(format!(
+        "the dump is packed as {packing} and was unpacked to be read"
+    ))
 }
 
 fn kernel_options(spec: &DumpSpec, options: &Options) -> KernelOptions {

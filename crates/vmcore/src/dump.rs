@@ -12,6 +12,7 @@ use crate::flattened::Flattened;
 use crate::image::Image;
 use crate::kdump::{KdumpFile, KdumpHeader};
 use crate::notes::{self, Note, PrStatus, QemuCpu};
+use crate::packed::{self, Packing, Unpack};
 use crate::signature::{Signature, recognise};
 use crate::source::{Source, is_procfs};
 use crate::split::Parts;
@@ -34,6 +35,9 @@ pub struct OpenOptions {
     pub mmap: bool,
     /// Decoded pages that are kept, 256 by default.
     pub cache_pages: usize,
+    /// Where to unpack a file that is packed whole (gzip, xz, zstd, lz4). `None`, the default: such
+    /// a file is refused, with the command that unpacks it.
+    pub unpack: Option<Unpack>,
 }
 
 impl Default for OpenOptions {
@@ -41,6 +45,7 @@ impl Default for OpenOptions {
         OpenOptions {
             mmap: false,
             cache_pages: 256,
+            unpack: None,
         }
     }
 }
@@ -50,6 +55,13 @@ impl OpenOptions {
     #[must_use]
     pub fn with_mmap(mut self, mmap: bool) -> OpenOptions {
         self.mmap = mmap;
+        self
+    }
+
+    /// The same options with `unpack` set.
+    #[must_use]
+    pub fn with_unpack(mut self, unpack: Unpack) -> OpenOptions {
+        self.unpack = Some(unpack);
         self
     }
 
@@ -156,6 +168,8 @@ pub struct Dump {
     vmcoreinfo: Option<VmcoreInfo>,
     erase_info: Option<String>,
     elf: Option<(ElfHeader, Vec<ElfSegment>)>,
+    /// How the file is packed as a whole.
+    packing: Option<Packing>,
     /// What opening found to be lost already.
     reasons: Vec<String>,
     completeness: OnceLock<Completeness>,
@@ -169,6 +183,9 @@ struct Opened {
     /// Its bytes are those of a flattened file's records.
     flattened: bool,
     kcore: bool,
+    packing: Option<Packing>,
+    /// What unpacking found to be lost.
+    damage: Option<String>,
 }
 
 impl Dump {
@@ -181,13 +198,17 @@ impl Dump {
     /// concerned, and told by [`Dump::completeness`].
     pub fn open(paths: &[PathBuf], options: &OpenOptions) -> Result<Dump, Error> {
         if let Some(images) = raw_images(paths, options) {
-            let memory = Memory::Image(raw::open(images?));
-            return Ok(Dump::new(Format::Raw, memory, options));
+            return Ok(Dump::raw(images?, options));
         }
         let mut files = Vec::with_capacity(paths.len());
         for path in paths {
-            let source = Source::open(path, options.mmap)?;
-            files.push(opened(source, is_kcore(path))?);
+            let (source, packing, damage) =
+                unpacked(path, options, |head| recognise(head).map(drop))?;
+            files.push(Opened {
+                packing,
+                damage,
+                ..opened(source, is_kcore(path))?
+            });
         }
         Dump::from_files(files, options)
     }
@@ -215,7 +236,9 @@ impl Dump {
 
     fn from_files(mut files: Vec<Opened>, options: &OpenOptions) -> Result<Dump, Error> {
         let first = files.first().ok_or(Error::NoInput)?;
+        let packing = first.packing;
         let mut reasons: Vec<String> = files.iter().filter_map(flattened_damage).collect();
+        reasons.extend(files.iter().filter_map(|file| file.damage.clone()));
         let same = |file: &&Opened| file.signature != Signature::Kdump;
         if let (true, Some(other)) = (files.len() > 1, files.iter().find(same)) {
             return Err(Error::SplitMismatch {
@@ -228,7 +251,10 @@ impl Dump {
             Signature::Kdump => Dump::kdump(files, options)?,
             _ => Dump::image(files.swap_remove(0), options)?,
         };
-        dump.reasons.append(&mut reasons);
+        dump.packing = packing;
+        // The cause before what follows from it.
+        reasons.append(&mut dump.reasons);
+        dump.reasons = reasons;
         dump.read_vmcoreinfo();
         Ok(dump)
     }
@@ -242,10 +268,19 @@ impl Dump {
             vmcoreinfo: None,
             erase_info: None,
             elf: None,
+            packing: None,
             reasons: Vec::new(),
             completeness: OnceLock::new(),
             cache: PageCache::new(options.cache_pages),
         }
+    }
+
+    fn raw(images: RawImages, options: &OpenOptions) -> Dump {
+        let memory = Memory::Image(raw::open(images.files));
+        let mut dump = Dump::new(Format::Raw, memory, options);
+        dump.packing = images.packing;
+        dump.reasons = images.reasons;
+        dump
     }
 
     fn kdump(files: Vec<Opened>, options: &OpenOptions) -> Result<Dump, Error> {
@@ -354,6 +389,12 @@ impl Dump {
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// How the file is packed as a whole, of several the first; `None`: it is not.
+    #[must_use]
+    pub fn packing(&self) -> Option<Packing> {
+        self.packing
     }
 
     /// Whether this is the memory of the running machine, which changes while it is read.
@@ -631,19 +672,47 @@ thread_local! {
     static SCRATCH: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
 }
 
+/// The files of a raw dump, each with the address of its first byte.
+#[derive(Default)]
+struct RawImages {
+    files: Vec<(Arc<Source>, PhysAddr)>,
+    packing: Option<Packing>,
+    reasons: Vec<String>,
+}
+
 /// The raw images that the paths name; `None`: they name no raw images.
-#[allow(clippy::type_complexity)]
-fn raw_images(
-    paths: &[PathBuf],
-    options: &OpenOptions,
-) -> Option<Result<Vec<(Arc<Source>, PhysAddr)>, Error>> {
+fn raw_images(paths: &[PathBuf], options: &OpenOptions) -> Option<Result<RawImages, Error>> {
     let named: Option<Vec<(PathBuf, PhysAddr)>> =
         paths.iter().map(|path| raw::split_name(path)).collect();
     let named = named.filter(|named| !named.is_empty())?;
-    let open = |(path, at): (PathBuf, PhysAddr)| {
-        Source::open(&path, options.mmap).map(|source| (Arc::new(source), at))
+    let mut images = RawImages::default();
+    for (path, at) in named {
+        match unpacked(&path, options, |_| Ok(())) {
+            Ok((source, packing, damage)) => {
+                images.files.push((Arc::new(source), at));
+                images.packing = images.packing.or(packing);
+                images.reasons.extend(damage);
+            }
+            Err(error) => return Some(Err(error)),
+        }
+    }
+    Some(Ok(images))
+}
+
+/// Opens a file; where it is packed, and may be, unpacks it if `accept` takes its first bytes.
+fn unpacked(
+    path: &Path,
+    options: &OpenOptions,
+    accept: impl Fn(&Source) -> Result<(), Error>,
+) -> Result<(Source, Option<Packing>, Option<String>), Error> {
+    let source = Source::open(path, options.mmap)?;
+    let Some(how) = &options.unpack else {
+        return Ok((source, None, None));
     };
-    Some(named.into_iter().map(open).collect())
+    Ok(match packed::unpack(source, how, accept)? {
+        Ok(file) => (file.source, Some(file.packing), file.damage),
+        Err(source) => (source, None, None),
+    })
 }
 
 fn is_kcore(path: &Path) -> bool {
@@ -660,6 +729,8 @@ fn opened(source: Source, kcore: bool) -> Result<Opened, Error> {
             signature,
             flattened: false,
             kcore,
+            packing: None,
+            damage: None,
         });
     }
     let name = source.name().to_owned();
@@ -673,6 +744,8 @@ fn opened(source: Source, kcore: bool) -> Result<Opened, Error> {
         signature,
         flattened: true,
         kcore,
+        packing: None,
+        damage: None,
     })
 }
 

@@ -58,6 +58,21 @@ pub enum Error {
         /// What to do instead.
         hint: String,
     },
+    /// A dump that was packed whole could not be unpacked.
+    #[error(
+        "{file}: a {packing} file, and it cannot be unpacked into {folder}: {what}; name a folder \
+         with room for the whole dump (--unpack-dir), or unpack it yourself"
+    )]
+    Unpack {
+        /// The file as the user named it.
+        file: String,
+        /// How it is packed.
+        packing: String,
+        /// Where it was to go.
+        folder: String,
+        /// What went wrong.
+        what: String,
+    },
     /// A header field has a value that no dump can have.
     #[error("{file}: corrupt header: {what} at offset {offset} is {found}, expected {expected}")]
     CorruptHeader {
@@ -86,7 +101,7 @@ pub enum Error {
 
 impl Error {
     /// A stable name of the variant for machines: `no-input`, `io`, `not-a-dump`, `truncated`,
-    /// `unsupported-format`, `corrupt-header` or `split-mismatch`.
+    /// `unsupported-format`, `unpack`, `corrupt-header` or `split-mismatch`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -95,6 +110,7 @@ impl Error {
             Error::NotADump { .. } => "not-a-dump",
             Error::Truncated { .. } => "truncated",
             Error::UnsupportedFormat { .. } => "unsupported-format",
+            Error::Unpack { .. } => "unpack",
             Error::CorruptHeader { .. } => "corrupt-header",
             Error::SplitMismatch { .. } => "split-mismatch",
         }

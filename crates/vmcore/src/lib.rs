@@ -30,7 +30,8 @@
 //! | raw memory, `FILE@ADDRESS` | yes | hole |
 //! | /proc/kcore (live) | yes, untested | hole |
 //! | sadump, LKCD, VMware .vmss/.vmsn, QEMU savevm, libvirt save, Xen saves and host dumps, hibernation images, s390, Windows dumps, qcow2 | named, with the way out | |
-//! | gzip, xz, zstd, bzip2, lz4, lzop, zip, tar around a dump | named, with the command that unpacks it | |
+//! | gzip, xz, zstd, lz4 around any of these | unpacked onto disk where [`OpenOptions::unpack`] allows it, else named | those of what is inside |
+//! | bzip2, lzop, zip, tar around a dump | named, with the command that unpacks it | |
 //! | big-endian or 32-bit kdump, vmlinux, module, vmlinuz, core of a process | named | |
 //!
 //! What the file says is never trusted: sizes are held against the file's length before anything
@@ -51,6 +52,7 @@ mod kdump;
 mod lime;
 mod map;
 mod notes;
+mod packed;
 mod raw;
 mod run;
 mod scan;
@@ -68,5 +70,6 @@ pub use elfcore::{ElfHeader, Segment as ElfSegment};
 pub use error::{Error, PageError};
 pub use kdump::{KdumpHeader, Utsname};
 pub use notes::{Note, PrStatus, QemuCpu, Segment, UserRegs};
+pub use packed::{Packing, Unpack, UnpackProgress};
 pub use scan::{FoundVmcoreInfo, PageCounts};
 pub use vmcoreinfo::VmcoreInfo;

@@ -75,8 +75,7 @@ const FOREIGN: &[Foreign] = &[
         "an unfinished libvirt save file",
         LIBVIRT,
     ),
-    // A dump is read at random, so a packed one has to be unpacked whole; who does it chooses where
-    // so many bytes go.
+    // Where the caller allows it, the first four are unpacked (`packed`) before they come here.
     foreign(
         b"\x1f\x8b",
         "a gzip file",

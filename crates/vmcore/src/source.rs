@@ -83,10 +83,24 @@ impl Source {
 
     /// A file that is a buffer.
     pub(crate) fn from_bytes(bytes: Vec<u8>) -> Source {
+        Source::named("(memory)", bytes)
+    }
+
+    /// A buffer under a file's name.
+    pub(crate) fn named(name: &str, bytes: Vec<u8>) -> Source {
         Source {
-            name: "(memory)".to_owned(),
+            name: name.to_owned(),
             len: bytes.len() as u64,
             bytes: Bytes::Buffer(bytes),
+        }
+    }
+
+    /// An open file of `len` bytes, read by position.
+    pub(crate) fn from_file(name: String, file: File, len: u64) -> Source {
+        Source {
+            name,
+            len,
+            bytes: Bytes::File(file),
         }
     }
 

@@ -83,6 +83,9 @@ fn container(found: &ContainerInfo, path: &Text, page: &mut Page) {
     if !found.compression.is_empty() {
         what.push_str(&format!(", {}", found.compression.join(" and ")));
     }
+    if let Some(packing) = &found.packed {
+        what.push_str(&format!(", packed as {packing}"));
+    }
     if found.live {
         what.push_str(" (the running machine: it changes while it is read)");
     }
