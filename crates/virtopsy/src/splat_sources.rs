@@ -18,8 +18,12 @@ pub(crate) fn name(kernel: &Kernel, splats: &mut [Splat]) {
             .chain(splat.registered.iter_mut().map(|usage| &mut usage.trace))
             .chain([&mut splat.trace, &mut splat.second_trace]);
         for frame in traces.flatten().filter(|frame| frame.source.is_none()) {
-            if let Err(virtopsy_kernel::Error::NoSource { why }) = place(kernel, frame) {
-                tracing::debug!(%why, "no places for the frames of lock reports");
+            let Err(virtopsy_kernel::Error::NoSource { why }) = place(kernel, frame) else {
+                continue;
+            };
+            tracing::debug!(%why, "no place for a frame of a lock report");
+            // A module's file may be missing alone; without the vmlinux there is nothing to ask.
+            if frame.module.is_none() {
                 return;
             }
         }
