@@ -4,6 +4,8 @@
 //! `.data..percpu`, and the CPU's offset is the distance from there. The sum is right in both.
 //! Source: arch/x86/kernel/setup_percpu.c, arch/x86/kernel/vmlinux.lds.S.
 
+use std::collections::BTreeMap;
+
 use virtopsy_debuginfo::VirtAddr;
 
 use crate::cpu::{CpuId, CpuMask, MAX_CPUS};
@@ -16,6 +18,8 @@ use crate::symbols::KernelSymbols;
 pub struct Cpus {
     /// `__per_cpu_offset`, by CPU number; possible CPUs only are meaningful.
     offsets: Vec<u64>,
+    /// CPUs whose area says that it is another's, and what stands in it.
+    strangers: BTreeMap<u32, u64>,
     /// CPUs that can ever exist (`__cpu_possible_mask`).
     pub possible: CpuMask,
     /// CPUs that are plugged in (`__cpu_present_mask`).
@@ -58,7 +62,19 @@ impl Cpus {
                 found: "empty".into(),
             });
         }
-        let offsets = match symbols.get("__per_cpu_offset") {
+        let online = mask("__cpu_online_mask");
+        if let Some(cpu) = online
+            .iter()
+            .flat_map(CpuMask::iter)
+            .find(|cpu| !possible.contains(*cpu))
+        {
+            return Err(Error::Implausible {
+                what: "the mask of possible CPUs".into(),
+                at: symbols.first_of(&["__cpu_possible_mask"])?.address,
+                found: format!("no CPU {cpu}, which is online"),
+            });
+        }
+        let offsets: Vec<u64> = match symbols.get("__per_cpu_offset") {
             Some(symbol) => space
                 .bytes(symbol.address, nr_cpu_ids as usize * 8)?
                 .chunks_exact(8)
@@ -70,11 +86,16 @@ impl Cpus {
                 .collect(),
             None => vec![0], // !CONFIG_SMP
         };
+        let strangers = match symbols.get("this_cpu_off") {
+            Some(symbol) => strangers(kernel, symbol.address, &offsets, &possible),
+            None => BTreeMap::new(),
+        };
         Ok(Cpus {
             offsets,
+            strangers,
             possible,
             present: mask("__cpu_present_mask").ok(),
-            online: mask("__cpu_online_mask"),
+            online,
         })
     }
 
@@ -86,6 +107,12 @@ impl Cpus {
         let found = match self.offsets.get(cpu.0 as usize) {
             // The areas lie apart from the image's own copy: an offset of 0 is a page that was lost.
             Some(0) if self.possible.count() > 1 => format!("the offset of CPU {cpu} is 0"),
+            Some(offset) if self.strangers.contains_key(&cpu.0) => {
+                let its = self.strangers.get(&cpu.0).copied().unwrap_or_default();
+                format!(
+                    "the area of CPU {cpu}, at offset {offset:#x}, says that its offset is {its:#x}"
+                )
+            }
             Some(offset) if self.possible.contains(cpu) => {
                 return Ok(VirtAddr(base.0.wrapping_add(*offset)));
             }
@@ -110,4 +137,30 @@ fn cpus_that_the_masks_hold(symbols: &KernelSymbols) -> u32 {
     let size = symbols.get("__cpu_possible_mask").and_then(|s| s.size);
     let cpus = size.map_or(MAX_CPUS.into(), |size| size.saturating_mul(8));
     u32::try_from(cpus).unwrap_or(MAX_CPUS).clamp(1, MAX_CPUS)
+}
+
+/// CPUs whose `this_cpu_off` is not their offset. Every area holds its own offset from the time it
+/// is made (setup_per_cpu_areas()), so these are not theirs: `__per_cpu_offset` or a page table was
+/// damaged, and one CPU's state would be told as another's. What can't be read says nothing.
+fn strangers(
+    kernel: &Kernel,
+    this_cpu_off: VirtAddr,
+    offsets: &[u64],
+    possible: &CpuMask,
+) -> BTreeMap<u32, u64> {
+    let mut found = BTreeMap::new();
+    for (cpu, offset) in (0..).zip(offsets) {
+        if *offset == 0 || !possible.contains(CpuId(cpu)) {
+            continue;
+        }
+        let at = VirtAddr(this_cpu_off.0.wrapping_add(*offset));
+        match kernel.space().u64(at) {
+            Ok(its) if its != *offset => {
+                tracing::debug!("CPU {cpu}: this_cpu_off is {its:#x}, not {offset:#x}");
+                found.insert(cpu, its);
+            }
+            _ => {}
+        }
+    }
+    found
 }
