@@ -201,3 +201,22 @@ fn a_block_that_was_not_yet_given_to_the_record_holds_none_of_its_text() {
     let log = ring.read();
     assert_eq!((log.unfinished.len(), log.uncommitted), (0, 1));
 }
+
+#[test]
+fn records_that_share_a_block_do_not_multiply_it() {
+    let mut ring = Ring::new();
+    for _ in 0..5 {
+        ring = ring.record(
+            FINALIZED,
+            0,
+            SIZE,
+            "forty bytes of text, and five times that",
+        );
+    }
+    let log = ring.read();
+    assert_eq!(
+        (log.records.len(), log.lost),
+        (3, 2),
+        "a ring of 128 bytes holds three"
+    );
+}

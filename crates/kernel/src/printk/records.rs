@@ -134,6 +134,14 @@ impl Layout {
         if length == 0 {
             return Ok(None);
         }
+        if u64::from(length) < self.head {
+            // No record is shorter than its head; what follows can't be found.
+            return Err(Error::Implausible {
+                what: "length of a record of the log".into(),
+                at: here,
+                found: length.to_string(),
+            });
+        }
         let room = usize::from(length).saturating_sub(self.head as usize);
         let text = usize::from(space.u16(field(self.text_len))?).min(room);
         let dict = usize::from(space.u16(field(self.dict_len))?).min(room.saturating_sub(text));

@@ -12,6 +12,8 @@
 //! pass the ring's end starts again at its beginning. Offsets come from VMCOREINFO, so the log
 //! can be read without any type; level and facility sit in the two bytes behind `text_len`.
 
+use std::cell::Cell;
+
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_vmcore::VmcoreInfo;
 
@@ -86,6 +88,9 @@ struct Ring<'k> {
     tail_id: u64,
     size_bits: u64,
     data: VirtAddr,
+    /// Bytes of text that may still be kept. Blocks of a ring do not overlap, so their texts fit in
+    /// it together; without this bound 65,536 records could each claim the same 64 KiB.
+    room: Cell<u64>,
 }
 
 /// Bytes of the id in front of a block's text.
@@ -126,6 +131,7 @@ impl<'k> Ring<'k> {
                 &format!("prb_data_ring.{name}"),
             )?)))
         };
+        let size_bits = u64::from(space.u32(in_text("size_bits")?)?);
         let ring = Ring {
             kernel,
             layout: Layout::of(info)?,
@@ -134,8 +140,9 @@ impl<'k> Ring<'k> {
             infos: space.pointer(in_desc("infos")?)?,
             head_id: space.u64(in_desc("head_id")?)?,
             tail_id: space.u64(in_desc("tail_id")?)?,
-            size_bits: u64::from(space.u32(in_text("size_bits")?)?),
+            size_bits,
             data: space.pointer(in_text("data")?)?,
+            room: Cell::new(1u64.checked_shl(size_bits as u32).unwrap_or(0)),
         };
         if ring.count_bits > MAX_COUNT_BITS || ring.size_bits > MAX_SIZE_BITS || ring.size_bits < 4
         {
@@ -204,13 +211,21 @@ impl<'k> Ring<'k> {
             log.lost += 1;
             return;
         };
-        match self.text(begin, next, record.1, data) {
+        let text = self.text(begin, next, record.1, data);
+        match text.filter(|text| self.claim(text.len() as u64)) {
             Some(text) => {
                 record.0.text = text;
                 log.records.push(record.0);
             }
             None => log.lost += 1,
         }
+    }
+
+    /// Takes `len` bytes of what may still be kept, if there are as many.
+    fn claim(&self, len: u64) -> bool {
+        let left = self.room.get().checked_sub(len);
+        self.room.set(left.unwrap_or(self.room.get()));
+        left.is_some()
     }
 
     /// What stood in the block of a record that was never committed, up to the first NUL, which
@@ -233,6 +248,9 @@ impl<'k> Ring<'k> {
         }
         let room = end.checked_sub(start.checked_add(ID_SIZE)?)?;
         let len = if len == 0 { room } else { len.min(room) };
+        if !self.claim(len) {
+            return None;
+        }
         let mut text = data.bytes(start.checked_add(ID_SIZE)?, len)?;
         text.truncate(memchr::memchr(0, &text).unwrap_or(text.len()));
         record.text = text;
