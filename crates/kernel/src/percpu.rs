@@ -139,9 +139,10 @@ fn cpus_that_the_masks_hold(symbols: &KernelSymbols) -> u32 {
     u32::try_from(cpus).unwrap_or(MAX_CPUS).clamp(1, MAX_CPUS)
 }
 
-/// CPUs whose `this_cpu_off` is not their offset. Every area holds its own offset from the time it
-/// is made (setup_per_cpu_areas()), so these are not theirs: `__per_cpu_offset` or a page table was
-/// damaged, and one CPU's state would be told as another's. What can't be read says nothing.
+/// CPUs whose `this_cpu_off` is not their offset, or whose offset another CPU has too. Every area
+/// holds its own offset from the time it is made (setup_per_cpu_areas()), so these are not theirs:
+/// `__per_cpu_offset` or a page table was damaged, and one CPU's state would be told as another's.
+/// What can't be read says nothing.
 fn strangers(
     kernel: &Kernel,
     this_cpu_off: VirtAddr,
@@ -149,8 +150,17 @@ fn strangers(
     possible: &CpuMask,
 ) -> BTreeMap<u32, u64> {
     let mut found = BTreeMap::new();
-    for (cpu, offset) in (0..).zip(offsets) {
-        if *offset == 0 || !possible.contains(CpuId(cpu)) {
+    let mut sharers: BTreeMap<u64, u32> = BTreeMap::new();
+    let areas = (0..).zip(offsets);
+    let areas = areas.filter(|(cpu, offset)| **offset != 0 && possible.contains(CpuId(*cpu)));
+    for (_, offset) in areas.clone() {
+        let count = sharers.entry(*offset).or_default();
+        *count = count.saturating_add(1);
+    }
+    for (cpu, offset) in areas {
+        if sharers.get(offset).is_some_and(|count| *count > 1) {
+            tracing::debug!("CPU {cpu} shares its offset {offset:#x}");
+            found.insert(cpu, *offset);
             continue;
         }
         let at = VirtAddr(this_cpu_off.0.wrapping_add(*offset));

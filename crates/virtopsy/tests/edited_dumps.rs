@@ -376,7 +376,10 @@ fn the_only_cpu_of_a_kdump_is_the_one_that_crashed() {
     let crashed = dump.kernel.symbol("crashing_cpu").unwrap();
     let crashed = dump.kernel.space().u32(crashed).unwrap();
     let possible = dump.kernel.symbol("__cpu_possible_mask").unwrap();
-    dump.write(possible, &(1u64 << crashed).to_le_bytes());
+    let online = dump.kernel.symbol("__cpu_online_mask").unwrap();
+    for mask in [possible, online] {
+        dump.write(mask, &(1u64 << crashed).to_le_bytes());
+    }
     let report = dump
         .int("crashing_cpu", -1)
         .int("crash_ipi_issued", 0)
@@ -421,4 +424,68 @@ fn lockdep_that_is_off_with_no_reason_in_the_log_is_said() {
     let mut dump = Edited::new(OFFLINE);
     assert!(!off(&dump.report()));
     assert!(off(&dump.int("debug_locks", 0).report()));
+}
+
+#[test]
+fn the_area_of_another_cpu_tells_nothing_of_this_one() {
+    let mut dump = Edited::new(STUCK);
+    let table = dump.kernel.symbol("__per_cpu_offset").unwrap();
+    let of_another = dump.kernel.space().u64(VirtAddr(table.0 + 8)).unwrap();
+    let report = dump.pointer(VirtAddr(table.0 + 16), of_another).report();
+    assert_ne!(state(&report, 2).0, CpuState::Off);
+    assert_ne!(report.virtualization.verdict, Verdict::AllOff);
+    assert_eq!(state(&report, 3).0, CpuState::Off);
+}
+
+#[test]
+fn an_area_that_says_it_is_another_cpus_is_not_believed() {
+    let mut dump = Edited::new(STUCK);
+    let own = dump.kernel.percpu("this_cpu_off", CpuId(1)).unwrap();
+    let report = dump.pointer(own, 0xffff_8880_0000_0000).report();
+    assert_eq!(state(&report, 1).0, CpuState::Unknown);
+    assert_eq!(state(&report, 3).0, CpuState::Off);
+}
+
+#[test]
+fn the_stack_of_another_cpu_does_not_prove_that_this_one_halted() {
+    let mut dump = Edited::new(STUCK);
+    let from = dump.kernel.nmi_stack(CpuId(1)).unwrap();
+    let to = dump.kernel.nmi_stack(CpuId(2)).unwrap();
+    for (at, word) in from.words.iter().enumerate() {
+        dump.pointer(VirtAddr(to.bottom.0 + at as u64 * 8), *word);
+    }
+    let report = dump.report();
+    assert_ne!(state(&report, 2).0, CpuState::Off);
+    assert!(report.virtualization.cpus[2].conflict);
+}
+
+#[test]
+fn kvms_own_zero_says_nothing_against_the_kernels_count() {
+    // As with TDX, which counts in the kernel's book alone.
+    let mut dump = Edited::new(STUCK);
+    let kvm = dump.kernel.modules().get("kvm").unwrap();
+    let at = kvm
+        .percpu(&dump.kernel, "virtualization_enabled", CpuId(2))
+        .unwrap();
+    let report = dump.write(at, &[0]).report();
+    assert_eq!(state(&report, 2).0, CpuState::On);
+    let evidence = &report.virtualization.cpus[2].evidence;
+    let own = evidence.iter().find(|e| e.what == "virtualization_enabled");
+    assert_eq!(own.unwrap().says, virtopsy::report::Says::Neutral);
+}
+
+#[test]
+fn a_mask_of_possible_cpus_that_lacks_an_online_one_hides_no_cpu() {
+    let mut dump = Edited::new(STUCK);
+    let possible = dump.kernel.symbol("__cpu_possible_mask").unwrap();
+    let report = dump.write(possible, &1u64.to_le_bytes()).report();
+    assert_eq!(report.virtualization.verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn a_count_of_zero_alone_is_not_believed_where_the_module_list_is_broken() {
+    let mut dump = Edited::new(STUCK);
+    let head = dump.kernel.symbol("modules").unwrap();
+    let report = dump.books(2, 0).pointer(head, 0).report();
+    assert_ne!(state(&report, 2).0, CpuState::Off);
 }

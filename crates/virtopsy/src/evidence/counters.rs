@@ -67,11 +67,22 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
             }
         }
     }
+    if machine.kvm_present().is_none() {
+        unreadable = true;
+        let why =
+            "the module list is not whole: whether KVM keeps a book of its own here is not known";
+        out.push(Evidence::neutral("kvm-counters", why));
+    }
     let ever = max_asid(machine, cpu, out) || was_used_before(machine);
     let usage = weigh(machine, &entries, unreadable, ever, out);
     for entry in &entries {
         let mut e = statement(entry);
-        if e.says == Says::Off {
+        if e.says == Says::Off && usage == Usage::Enabled {
+            // TDX counts in the kernel's book and not in KVM's: a zero here says nothing then.
+            e.says = Says::Neutral;
+            e.strength = Strength::Weak;
+            e.why = "KVM holds nothing enabled here; but the kernel's own count says that somebody does".into();
+        } else if e.says == Says::Off {
             e.strength = books_strength(machine);
         }
         if usage == Usage::Unknown {

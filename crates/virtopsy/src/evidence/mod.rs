@@ -156,7 +156,7 @@ pub(crate) fn gather(machine: &Machine<'_>, cpu: CpuId) -> Testimony {
         nmi_words,
     };
     let note = crash_notes::examine(machine, cpu, &shootdown, &mut evidence);
-    nmi_stack::examine(&shootdown, &mut evidence);
+    nmi_stack::examine(machine, note, &shootdown, &mut evidence);
     efer_write::examine(machine, &shootdown, &mut evidence);
     shootdown::examine(machine, cpu, note, &shootdown, &mut evidence);
     cr4_shadow::examine(machine, cpu, &mut evidence);

@@ -14,9 +14,9 @@
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CodeWord, CpuId, Error, Function, Kernel, Result};
 
-use super::{Evidence, Shootdown};
+use super::{Evidence, NoteState, Shootdown};
 use crate::machine::Machine;
-use crate::report::Strength;
+use crate::report::{Origin, Strength};
 
 const WHAT: &str = "parked-frame";
 const HANDLER: &str = "crash_nmi_callback";
@@ -53,11 +53,29 @@ impl Place {
     }
 }
 
-pub(super) fn examine(shootdown: &Shootdown, out: &mut Vec<Evidence>) {
+pub(super) fn examine(
+    machine: &Machine<'_>,
+    note: NoteState,
+    shootdown: &Shootdown,
+    out: &mut Vec<Evidence>,
+) {
     match &shootdown.place {
         Place::Unknown(None) => {}
+        Place::Past(e) if note == NoteState::Empty && machine.origin == Origin::Kdump => {
+            out.push(contradicted(e.clone()));
+        }
         Place::Unknown(Some(e)) | Place::Inside(e) | Place::Past(e) => out.push(e.clone()),
     }
+}
+
+/// In a kdump's shutdown the handler saves the registers before it disables. A CPU that stands
+/// behind both and left no registers is a contradiction: either page may be lost, or another
+/// CPU's.
+fn contradicted(mut e: Evidence) -> Evidence {
+    e.strength = Strength::Strong;
+    e.why
+        .push_str("; but it left no registers, which it saves before that");
+    e.lies_when("the stack is another CPU's")
 }
 
 /// Reads where the CPU is, and the words of its NMI stack.
