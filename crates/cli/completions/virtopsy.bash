@@ -182,7 +182,7 @@ _virtopsy() {
 
     case "${cmd}" in
         virtopsy)
-            opts="-v -q -h -V --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help --version check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help"
+            opts="-v -q -h -V --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help --version check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -193,6 +193,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -216,7 +220,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__bt)
-            opts="-v -q -h --cpu --task --all --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --cpu --task --all --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -242,6 +246,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --unpack-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --types)
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
@@ -262,7 +270,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__callback)
-            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -277,6 +285,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -300,7 +312,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__check)
-            opts="-0 -o -j -v -q -h --null --format --output --jobs --partition --select --ignore --policy --fail-on --exit-zero --timeout --memory-limit --resume --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-0 -o -j -v -q -h --null --format --output --jobs --partition --select --ignore --policy --fail-on --exit-zero --timeout --memory-limit --resume --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -366,6 +378,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --unpack-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --types)
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
@@ -386,7 +402,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__completions)
-            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help bash elvish fish powershell zsh"
+            opts="-v -q -h --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -397,6 +413,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -420,7 +440,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__cpus)
-            opts="-v -q -h --explain --format --exit-zero --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --explain --format --exit-zero --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -439,6 +459,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -462,7 +486,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__explain)
-            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -473,6 +497,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -846,7 +874,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__info)
-            opts="-v -q -h --vmcoreinfo --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --vmcoreinfo --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -861,6 +889,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -884,7 +916,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__locks)
-            opts="-v -q -h --classes --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --classes --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -899,6 +931,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -922,7 +958,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__log)
-            opts="-v -q -h --level --since --grep --caller --follow-caller --wall-clock --decode --dictionary --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --level --since --grep --caller --follow-caller --wall-clock --decode --dictionary --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -956,6 +992,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --unpack-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --types)
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
@@ -976,7 +1016,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__man)
-            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -987,6 +1027,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1010,7 +1054,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__modules)
-            opts="-v -q -h --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1025,6 +1069,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1048,7 +1096,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__open)
-            opts="-v -q -h --theme --mouse --source --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --theme --mouse --source --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1067,6 +1115,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1090,7 +1142,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__peek)
-            opts="-v -q -h --depth --elements --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --depth --elements --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1116,6 +1168,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --unpack-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --types)
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
@@ -1136,7 +1192,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__profile)
-            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help create list use help"
+            opts="-v -q -h --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help create list use help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1147,6 +1203,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1170,7 +1230,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__profile__subcmd__create)
-            opts="-o -v -q -h --output --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-o -v -q -h --output --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1189,6 +1249,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1282,7 +1346,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__profile__subcmd__list)
-            opts="-v -q -h --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1297,6 +1361,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1320,7 +1388,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__profile__subcmd__use)
-            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1331,6 +1399,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1354,7 +1426,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__report)
-            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1369,6 +1441,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1392,7 +1468,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__schema)
-            opts="-v -q -h --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1403,6 +1479,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1426,7 +1506,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__splats)
-            opts="-v -q -h --log --format --graph --exit-zero --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --log --format --graph --exit-zero --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1452,6 +1532,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --unpack-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --types)
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
@@ -1472,7 +1556,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__summary)
-            opts="-o -v -q -h --format --output --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-o -v -q -h --format --output --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1498,6 +1582,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --unpack-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --types)
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
@@ -1518,7 +1606,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__tasks)
-            opts="-v -q -h --state --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --state --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1537,6 +1625,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1560,7 +1652,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__vms)
-            opts="-v -q -h --format --vmlinux --debug-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
+            opts="-v -q -h --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1575,6 +1667,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

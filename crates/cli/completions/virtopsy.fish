@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_virtopsy_global_optspecs
-    string join \n vmlinux= debug-dir= types= no-mmap mmap force-vmlinux profile-dir= no-profile v/verbose q/quiet color= no-progress h/help V/version
+    string join \n vmlinux= debug-dir= unpack-dir= types= no-mmap mmap force-vmlinux profile-dir= no-profile v/verbose q/quiet color= no-progress h/help V/version
 end
 
 function __fish_virtopsy_needs_command
@@ -26,6 +26,7 @@ end
 
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_needs_command" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -92,6 +93,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l memory-limit
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l resume -d 'Take over the dumps that FILE, the JSONL of an earlier run, already has' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -116,6 +118,7 @@ html\t'One page with charts, which needs no other file'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -s o -l output -d 'Write the summary to FILE, which appears when it is complete' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -135,6 +138,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l format -d '
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -156,6 +160,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l format -d 'Ho
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -176,6 +181,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l format -d
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -196,6 +202,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l format -d 'Ho
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -220,6 +227,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l graph -d 'D
 svg\t'A picture that browsers show'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -245,6 +253,7 @@ json\t'One document'
 jsonl\t'One line of JSON for each entry'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -270,6 +279,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l format -d 'How 
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -291,6 +301,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l format -d 'H
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -310,6 +321,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l format -d 
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -329,6 +341,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l format -d 'How
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -348,6 +361,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l format -d 'H
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -370,6 +384,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l format -d 'Ho
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -387,6 +402,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l no-progress -
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -409,6 +425,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fis
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -s o -l output -d 'Write to a file instead of standard output' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -428,6 +445,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_se
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -445,6 +463,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_se
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -470,6 +489,7 @@ mono\t'No colour: bold, dim and reversed text only'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l source -d 'A folder of the kernel\'s source, for the files that `o` opens in $VISUAL or $EDITOR' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -488,6 +508,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l no-progress -
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -505,6 +526,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l no-progres
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -522,6 +544,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l no-progress
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
@@ -539,6 +562,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l no-pro
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
