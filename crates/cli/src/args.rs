@@ -259,8 +259,10 @@ pub(crate) struct Common {
     pub(crate) force_vmlinux: bool,
     /// Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]
     ///
-    /// A report keeps there, by build-id, what it asked of a kernel's symbols and types, so that the
-    /// next dump of that kernel costs no debug info. The report is the same with and without.
+    /// Where this is given, a report keeps there, by build-id, what it asked of a kernel's symbols
+    /// and types, so that the next dump of that kernel costs no debug info. The report is the same
+    /// with and without; of a damaged dump it may say more. The default is that of
+    /// `virtopsy profile`; reports use no profiles unless a folder is named.
     #[arg(
         long,
         global = true,
@@ -320,7 +322,9 @@ impl Common {
     /// How the library is to open dumps that it reports on.
     pub(crate) fn report_options(&self) -> Options {
         let mut options = self.options();
-        options.profiles = self.profiles();
+        // Only where a folder is named: on a damaged dump a profile can say more than the dump
+        // alone, and what a batch prints must not hang on which dump came first.
+        options.profiles = self.profile_dir.clone().filter(|_| !self.no_profile);
         options
     }
 
@@ -747,7 +751,7 @@ pub(crate) struct PeekArgs {
 
 /// Keep what checks need of a kernel, and ship it to machines without debug info
 ///
-/// Reports keep profiles by themselves (see --profile-dir): the second dump of a kernel needs
+/// Reports keep profiles where --profile-dir names a folder: the second dump of a kernel needs
 /// neither its BTF and kallsyms nor the DWARF of its vmlinux. A profile that was made with
 /// --vmlinux and put in with `use` also serves dumps that have no types or symbols of their own;
 /// then a note in the report says so.
