@@ -19,11 +19,11 @@ select path, release, cpu.cpu, cpu.reason, cpu.strength, cpu.summary
 from (select path, release, unnest(virtualization.cpus) as cpu from dumps)
 where cpu.state = 'on' order by path, cpu.cpu;
 
--- Lock reports by signature.
+-- Lock reports by signature. Read as JSON: where no dump has any, there are no columns to name.
 create or replace view lock_reports as
-select splat.signature, splat.kind, count(*) as times, count(distinct path) as dumps,
-       list(distinct release) as releases
-from (select path, release, unnest(splats) as splat from dumps)
+select splat->>'$.signature' as signature, splat->>'$.kind' as kind, count(*) as times,
+       count(distinct path) as dumps, list(distinct release) as releases
+from (select path, release, to_json(unnest(splats)) as splat from dumps)
 group by all order by dumps desc, signature;
 
 -- The whole as a Parquet file, for tools that read that.

@@ -41,7 +41,8 @@ table { width: 100%; border-collapse: collapse; table-layout: fixed; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: .85rem; }
 th, td { padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; width: 5.2rem; }
-th.bar, td.bar { width: 30%; padding-top: .6rem; }
+th.bar, td.bar { width: 30%; }
+td.bar { padding-top: .6rem; }
 td.name { overflow-wrap: anywhere; }
 td.name small, td.name code { color: var(--soft); display: block; font-size: .8rem; }
 td.zero { color: var(--line); }
@@ -68,8 +69,7 @@ pub(crate) fn page(fleet: &Fleet) -> String {
             body {
                 h1 { (dumps(summary.dumps)) }
                 p.soft {
-                    "Was hardware virtualization off when the crash kernel took over? "
-                    (text::headline(summary)) "."
+                    "Each by the worst of its checks: " (text::headline(summary)) "."
                 }
                 (cards(summary))
                 (bar(summary, summary.dumps, 28))
