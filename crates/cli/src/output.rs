@@ -64,7 +64,8 @@ impl Output {
         }
         // What an earlier run left stays until this one is complete: it may be resumed from.
         keep_aside(path)?;
-        let partial = BufWriter::with_capacity(1 << 16, File::create(partial(path))?);
+        // A new file, never one that somebody put there under this name, nor what a link leads to.
+        let partial = BufWriter::with_capacity(1 << 16, File::create_new(partial(path))?);
         Ok(Output::File {
             partial,
             path: path.to_path_buf(),
@@ -174,6 +175,21 @@ mod tests {
         assert_eq!(fs::read(kept(&path)).unwrap(), b"half\nmore");
         output.finish().unwrap();
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_partial_file_is_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out");
+        let victim = directory.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, partial(&path)).unwrap();
+        let mut output = Output::create(Some(&path)).unwrap();
+        output.write_all(b"report").unwrap();
+        output.finish().unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        assert_eq!(fs::read(&path).unwrap(), b"report");
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
     }
 
     #[test]
