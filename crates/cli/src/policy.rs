@@ -210,7 +210,7 @@ impl Policy {
         Policy::parse(&text).map_err(|error| anyhow!("policy {}: {error}", path.display()))
     }
 
-    fn parse(text: &str) -> Result<Policy, toml::de::Error> {
+    pub(crate) fn parse(text: &str) -> Result<Policy, toml::de::Error> {
         toml::from_str(text)
     }
 

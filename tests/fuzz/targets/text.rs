@@ -1,0 +1,44 @@
+//! Text: logs and what a user types.
+
+use virtopsy::splat::{Record, scan_log, scan_records};
+
+use super::number;
+
+/// A text log.
+pub fn splats(data: &[u8]) {
+    if let Ok(log) = scan_log(data) {
+        drop(log);
+    }
+}
+
+/// Records of a ring buffer: each line's first byte chooses caller, flags and level.
+pub fn records(data: &[u8]) {
+    let lines = data.split(|b| *b == b'\n').enumerate();
+    let record = |(number_of, line): (usize, &'_ [u8])| {
+        let flags = number(line, 0) as u8;
+        (
+            number_of as u64,
+            flags,
+            line.get(1..).unwrap_or_default().to_vec(),
+        )
+    };
+    let lines: Vec<(u64, u8, Vec<u8>)> = lines.map(record).collect();
+    scan_records(lines.iter().map(|(seq, flags, text)| Record {
+        text,
+        timestamp_ns: Some(seq * 1000),
+        caller: (flags & 1 == 0).then(|| format!("T{}", flags >> 5)),
+        level: Some(flags & 7),
+        seq: *seq,
+        cont: flags & 8 != 0,
+        newline: flags & 16 == 0,
+    }));
+}
+
+/// A peek expression.
+pub fn peek(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data)
+        && let Ok(expression) = virtopsy_kernel::parse_expression(text)
+    {
+        let _ = format!("{expression:?}");
+    }
+}
