@@ -288,6 +288,13 @@ pub(crate) struct Common {
         help_heading = "Output"
     )]
     pub(crate) quiet: bool,
+    /// Leave out host names, names of tasks, addresses and text of the log
+    ///
+    /// For reports that are given to others. What stays: verdicts, names of functions, modules,
+    /// locks and source files, the kernel's release and build-id, thread ids, and paths as given.
+    /// For check, report, cpus, callback and splats.
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) redact: bool,
     /// When to use colour; NO_COLOR in the environment turns `auto` off
     #[arg(
         long,
@@ -336,6 +343,7 @@ impl Common {
         options.mmap = self.mmap && !self.no_mmap;
         options.force_vmlinux = self.force_vmlinux;
         options.unpack = Some(surroundings::unpack(self));
+        options.redact = self.redact;
         options.types = match self.types {
             Types::Auto => TypesChoice::Auto,
             Types::Btf => TypesChoice::Btf,
@@ -888,6 +896,27 @@ fn memory(text: &str) -> Result<u64, String> {
 }
 
 impl Cli {
+    /// Why `--redact` can't be kept by the command that was given.
+    pub(crate) fn cannot_redact(&self) -> Option<&'static str> {
+        let can = matches!(
+            self.command,
+            None | Some(
+                Command::Check(_)
+                    | Command::Report(_)
+                    | Command::Cpus(_)
+                    | Command::Callback(_)
+                    | Command::Splats(_)
+                    | Command::Explain(_)
+                    | Command::Schema(_)
+                    | Command::Completions(_)
+                    | Command::Man(_)
+            )
+        );
+        (self.common.redact && !can).then_some(
+            "--redact is for check, report, cpus, callback and splats; this command shows the memory itself",
+        )
+    }
+
     /// A command behind a dump, which clap takes for one more dump.
     pub(crate) fn misplaced(&self) -> Option<String> {
         let commands = Cli::command();

@@ -63,6 +63,9 @@ fn run(cli: &Cli, is_worker: bool) -> anyhow::Result<Status> {
     if let Some(problem) = cli.misplaced() {
         anyhow::bail!(problem);
     }
+    if let Some(problem) = cli.cannot_redact() {
+        anyhow::bail!(problem);
+    }
     let common = &cli.common;
     match &cli.command {
         None => command::report::run(&cli.dumps, PageFormat::Text, common),

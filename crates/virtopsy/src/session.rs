@@ -84,6 +84,9 @@ pub struct Options {
     pub profiles: Option<PathBuf>,
     /// Where to unpack a dump that is packed whole; `None`: such a dump is refused.
     pub unpack: Option<Unpack>,
+    /// [`examine`] gives a report without host names, names of tasks, addresses and log text
+    /// ([`DumpReport::redacted`]).
+    pub redact: bool,
 }
 
 impl Default for Options {
@@ -97,6 +100,7 @@ impl Default for Options {
             system_root: Some(PathBuf::from("/")),
             profiles: None,
             unpack: None,
+            redact: false,
         }
     }
 }
@@ -257,7 +261,7 @@ impl Session {
 
 /// Opens a dump and reports on it. What went wrong stands in the report's `error`.
 pub fn examine(spec: &DumpSpec, options: &Options) -> DumpReport {
-    match Session::open(spec, options) {
+    let report = match Session::open(spec, options) {
         Ok(session) => session.report(),
         Err(error) => DumpReport {
             path: spec.label(),
@@ -265,6 +269,11 @@ pub fn examine(spec: &DumpSpec, options: &Options) -> DumpReport {
             error: Some(error),
             ..DumpReport::default()
         },
+    };
+    if options.redact {
+        report.redacted()
+    } else {
+        report
     }
 }
 

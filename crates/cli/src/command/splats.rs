@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde::Serialize;
-use virtopsy::report::{CheckVerdict, ErrorReport, SCHEMA};
+use virtopsy::report::{CheckVerdict, ErrorReport, SCHEMA, redacted_splats};
 use virtopsy::splat::{Log, Splat, graph, scan_log};
 
 use super::ask;
@@ -36,6 +36,11 @@ pub(crate) fn run(args: &SplatsArgs, common: &Common) -> anyhow::Result<Status> 
             let Log {
                 splats, left_out, ..
             } = from_log(log, common)?;
+            let splats = if common.redact {
+                redacted_splats(&splats)
+            } else {
+                splats
+            };
             let found = if splats.is_empty() {
                 Status::Pass
             } else {

@@ -175,10 +175,10 @@ pub fn escape(bytes: &[u8]) -> String {
                 '\t' => out.push_str("\\t"),
                 '\n' => out.push_str("\\n"),
                 '\r' => out.push_str("\\r"),
-                c if (c as u32) < 0x20 || c as u32 == 0x7f => {
+                c if c.is_ascii() && deceives(c) => {
                     out.push_str(&format!("\\x{:02x}", c as u32));
                 }
-                c if is_deceptive(c) => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+                c if deceives(c) => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
                 c => out.push(c),
             }
         }
@@ -189,11 +189,12 @@ pub fn escape(bytes: &[u8]) -> String {
     out
 }
 
-/// C1 controls, direction marks, zero-width and line-separator characters: they change how a
-/// terminal shows the text around them.
-fn is_deceptive(c: char) -> bool {
-    matches!(c as u32, 0x80..=0x9f | 0xad | 0x61c | 0x200b..=0x200f | 0x2028..=0x202e
-        | 0x2060..=0x206f | 0xfeff | 0xfff9..=0xfffb | 0xe0000..=0xe007f)
+/// Whether a character acts on a terminal, or changes how the text around it is shown: controls,
+/// direction marks, zero-width characters, line separators, tags. [`escape`] and the writer of JSON
+/// show these, and no others, as escapes.
+pub fn deceives(c: char) -> bool {
+    matches!(c as u32, 0..=0x1f | 0x7f..=0x9f | 0xad | 0x61c | 0x180e | 0x200b..=0x200f
+        | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xfff9..=0xfffb | 0xe0000..=0xe007f)
 }
 
 #[cfg(test)]

@@ -455,7 +455,7 @@ pub struct Splat {
 impl Splat {
     /// A report of which only the header is known yet.
     #[must_use]
-    pub(super) fn new(kind: Kind, line: u64) -> Self {
+    pub(crate) fn new(kind: Kind, line: u64) -> Self {
         Self {
             kind,
             title: String::new(),

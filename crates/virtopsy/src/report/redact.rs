@@ -1,0 +1,369 @@
+//! A report that may be given to others: without host names, names of tasks, addresses and text of
+//! the log.
+//!
+//! What stays is listed, field by field; whatever else a report holds, today or in a later version,
+//! is left out. Sentences of the program stay, with addresses and names of tasks taken out of them.
+
+// A field that is added later is left out until it is listed here.
+#![allow(clippy::needless_update)]
+
+use std::sync::LazyLock;
+
+use regex::{NoExpand, Regex};
+
+use super::{
+    CallbackReport, CheckReport, CpuReport, CrashReport, DumpReport, ErrorReport, EvidenceReport,
+    KnownIssueReport, TaskReport, Text, VirtualizationReport,
+};
+use crate::splat::{Frame, HeldLock, Splat, TaskRef};
+
+/// Stands for what was taken out.
+pub const REDACTED: &str = "[redacted]";
+/// Stands for an address.
+const ADDRESS: &str = "[address]";
+
+/// Numbers that may be addresses: seven digits or more behind `0x`, or a pointer as `%p` prints it.
+/// Shorter ones are flags and control registers. A build-id has more digits than a pointer.
+static ADDRESSES: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?i)\b0x[0-9a-f]{7,}\b|\b[0-9a-f]{16}\b").ok());
+
+/// What is taken out of sentences.
+struct Redactor {
+    /// Names of tasks, longest first: one may be part of another.
+    comms: Vec<String>,
+}
+
+impl DumpReport {
+    /// The report without host names, names of tasks, addresses and text of the log. Names of
+    /// functions, modules, locks and source files stay, and so does the path as the user gave it.
+    #[must_use]
+    pub fn redacted(&self) -> DumpReport {
+        let redactor = Redactor::of(self);
+        DumpReport {
+            path: self.path.clone(),
+            error: self.error.as_ref().map(|e| redactor.error(e)),
+            format: self.format.clone(),
+            compression: self.compression.clone(),
+            complete: self.complete,
+            incomplete_because: redactor.sentences(&self.incomplete_because),
+            origin: self.origin,
+            release: self.release.clone(),
+            build_id: self.build_id.clone(),
+            types_from: self.types_from.clone(),
+            symbols_from: self.symbols_from.clone(),
+            cpus_possible: self.cpus_possible,
+            cpus_online: self.cpus_online,
+            crash: self.crash.as_ref().map(crash),
+            virtualization: redactor.virtualization(&self.virtualization),
+            callback: redactor.callback(&self.callback),
+            log: self.log,
+            splats: self.splats.iter().map(|s| redactor.splat(s)).collect(),
+            known_issues: self
+                .known_issues
+                .iter()
+                .map(|k| redactor.issue(k))
+                .collect(),
+            checks: self.checks.iter().map(|c| redactor.check(c)).collect(),
+            notes: self.notes.iter().map(|n| redactor.text(n)).collect(),
+            ..DumpReport::default()
+        }
+    }
+}
+
+/// Reports of a text log, without names of tasks, addresses and the log's own words.
+#[must_use]
+pub fn redacted_splats(splats: &[Splat]) -> Vec<Splat> {
+    let report = DumpReport {
+        splats: splats.to_vec(),
+        ..DumpReport::default()
+    };
+    report.redacted().splats
+}
+
+fn crash(crash: &CrashReport) -> CrashReport {
+    CrashReport {
+        cpu: crash.cpu,
+        reason: crash.reason.as_ref().map(|_| Text::from(REDACTED)),
+        task: crash.task.as_ref().map(task),
+        nmi_shootdown: crash.nmi_shootdown.clone(),
+        ..CrashReport::default()
+    }
+}
+
+fn task(task: &TaskReport) -> TaskReport {
+    TaskReport {
+        comm: Text::from(REDACTED),
+        pid: task.pid,
+    }
+}
+
+impl Redactor {
+    fn of(report: &DumpReport) -> Redactor {
+        let cpus = report.virtualization.cpus.iter();
+        let tasks = cpus.filter_map(|c| c.task.as_ref());
+        let tasks = tasks.chain(report.crash.iter().filter_map(|c| c.task.as_ref()));
+        let mut comms: Vec<String> = tasks
+            .flat_map(|t| {
+                [
+                    t.comm.to_string(),
+                    String::from_utf8_lossy(t.comm.as_bytes()).into(),
+                ]
+            })
+            .collect();
+        comms.extend(report.splats.iter().flat_map(comms_of));
+        // A name of one letter would be found in every word; it tells nobody anything.
+        comms.retain(|comm| comm.len() > 1);
+        comms.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
+        comms.dedup();
+        Redactor { comms }
+    }
+
+    fn sentence(&self, text: &str) -> String {
+        let mut text = match &*ADDRESSES {
+            Some(addresses) => addresses.replace_all(text, NoExpand(ADDRESS)).into_owned(),
+            None => REDACTED.to_owned(),
+        };
+        for comm in &self.comms {
+            text = without_word(&text, comm);
+        }
+        text
+    }
+
+    fn sentences(&self, texts: &[String]) -> Vec<String> {
+        texts.iter().map(|text| self.sentence(text)).collect()
+    }
+
+    fn optional(&self, text: Option<&String>) -> Option<String> {
+        text.map(|text| self.sentence(text))
+    }
+
+    fn text(&self, text: &Text) -> Text {
+        Text::from(self.sentence(&String::from_utf8_lossy(text.as_bytes())))
+    }
+
+    fn error(&self, error: &ErrorReport) -> ErrorReport {
+        ErrorReport {
+            kind: error.kind.clone(),
+            message: self.text(&error.message),
+        }
+    }
+
+    fn virtualization(&self, all: &VirtualizationReport) -> VirtualizationReport {
+        VirtualizationReport {
+            feature: all.feature,
+            verdict: all.verdict,
+            summary: self.sentence(&all.summary),
+            era: all.era.clone(),
+            cpus: all.cpus.iter().map(|cpu| self.cpu(cpu)).collect(),
+            ..VirtualizationReport::default()
+        }
+    }
+
+    fn cpu(&self, cpu: &CpuReport) -> CpuReport {
+        CpuReport {
+            cpu: cpu.cpu,
+            state: cpu.state,
+            reason: cpu.reason,
+            strength: cpu.strength,
+            conflict: cpu.conflict,
+            online: cpu.online,
+            task: cpu.task.as_ref().map(task),
+            summary: self.sentence(&cpu.summary),
+            evidence: cpu.evidence.iter().map(|e| self.evidence(e)).collect(),
+            ..CpuReport::default()
+        }
+    }
+
+    fn evidence(&self, evidence: &EvidenceReport) -> EvidenceReport {
+        EvidenceReport {
+            what: evidence.what.clone(),
+            says: evidence.says,
+            strength: evidence.strength,
+            address: None,
+            value: self.optional(evidence.value.as_ref()),
+            why: self.sentence(&evidence.why),
+            lies_when: self.optional(evidence.lies_when.as_ref()),
+            ..EvidenceReport::default()
+        }
+    }
+
+    fn callback(&self, callback: &CallbackReport) -> CallbackReport {
+        CallbackReport {
+            state: callback.state,
+            variable: callback.variable.clone(),
+            symbol: callback.symbol.as_ref().map(|symbol| self.text(symbol)),
+            module: callback.module.clone(),
+            module_state: callback.module_state.clone(),
+            expected: callback.expected,
+            summary: self.sentence(&callback.summary),
+            ..CallbackReport::default()
+        }
+    }
+
+    fn issue(&self, issue: &KnownIssueReport) -> KnownIssueReport {
+        KnownIssueReport {
+            because: self.sentence(&issue.because),
+            ..issue.clone()
+        }
+    }
+
+    fn check(&self, check: &CheckReport) -> CheckReport {
+        CheckReport {
+            summary: self.sentence(&check.summary),
+            ..check.clone()
+        }
+    }
+
+    fn splat(&self, splat: &Splat) -> Splat {
+        Splat {
+            title: self.sentence(&splat.title),
+            location: splat.location.clone(),
+            message: splat.message.as_ref().map(|_| REDACTED.to_owned()),
+            timestamp: splat.timestamp,
+            caller: splat.caller.clone(),
+            cpu: splat.cpu,
+            task: splat.task.as_ref().map(|task| TaskRef {
+                comm: REDACTED.to_owned(),
+                pid: task.pid,
+            }),
+            release: splat.release.clone(),
+            rcu_scheduler_active: splat.rcu_scheduler_active,
+            debug_locks: splat.debug_locks,
+            held_declared: splat.held_declared,
+            held: splat.held.iter().map(|held| self.held(held)).collect(),
+            trace: splat.trace.iter().map(frame).collect(),
+            first_line: splat.first_line,
+            last_line: splat.last_line,
+            known_issue: splat.known_issue.clone(),
+            cut: splat.cut,
+            missing: self.sentences(&splat.missing),
+            sentence: self.sentence(&splat.sentence),
+            signature: self.sentence(&splat.signature),
+            guilty: self.optional(splat.guilty.as_ref()),
+            ..Splat::new(splat.kind, splat.first_line)
+        }
+    }
+
+    fn held(&self, held: &HeldLock) -> HeldLock {
+        HeldLock {
+            address: None,
+            name: self.sentence(&held.name),
+            class: self.sentence(&held.class),
+            ..held.clone()
+        }
+    }
+}
+
+fn comms_of(splat: &Splat) -> impl Iterator<Item = String> {
+    let attached = splat.attachments.iter().filter_map(|a| a.task.as_ref());
+    splat
+        .task
+        .iter()
+        .chain(attached)
+        .map(|task| task.comm.clone())
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+fn frame(frame: &Frame) -> Frame {
+    Frame {
+        address: None,
+        ..frame.clone()
+    }
+}
+
+/// `text` with `word` replaced where it is not part of a longer word.
+fn without_word(text: &str, word: &str) -> String {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(word) {
+        let inside = before.chars().next_back().is_some_and(part)
+            || after.chars().next().is_some_and(part)
+            // A lone piece of the text that was passed already may end in a letter, too.
+            || (before.is_empty() && out.chars().next_back().is_some_and(part));
+        out.push_str(before);
+        out.push_str(if inside { word } else { REDACTED });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{CallbackState, Hex};
+    use crate::splat::Kind;
+
+    fn report() -> DumpReport {
+        let task = TaskReport {
+            comm: Text::from("secret-vmm"),
+            pid: 7,
+        };
+        let mut splat = Splat::new(Kind::SuspiciousRcu, 1);
+        splat.message = Some("host db42.example.org says hello".into());
+        splat.sentence = "secret-vmm/7 at ffff888003a80000".into();
+        splat.taint = Some("Hardware name: db42".into());
+        DumpReport {
+            release: Some(Text::from("7.2.13")),
+            crash: Some(CrashReport {
+                reason: Some(Text::from("panic of db42.example.org")),
+                task: Some(task.clone()),
+                ..CrashReport::default()
+            }),
+            virtualization: VirtualizationReport {
+                cpus: vec![CpuReport {
+                    task: Some(task),
+                    summary: "secret-vmm ran here; CR4 0x3526f0, stack 0xffffc90000000000".into(),
+                    evidence: vec![EvidenceReport {
+                        address: Some(Hex(0xffff_8880_1234_5678)),
+                        value: Some("0xffffffff81000000".into()),
+                        ..EvidenceReport::default()
+                    }],
+                    ..CpuReport::default()
+                }],
+                ..VirtualizationReport::default()
+            },
+            callback: CallbackReport {
+                state: CallbackState::Registered,
+                address: Some(Hex(0xffff_ffff_8200_0000)),
+                value: Some(Hex(0xffff_ffff_c000_0000)),
+                symbol: Some(Text::from("svm_emergency_disable_virtualization_cpu")),
+                ..CallbackReport::default()
+            },
+            splats: vec![splat],
+            notes: vec![Text::from("the log ends at 0xffff888000001000")],
+            ..DumpReport::default()
+        }
+    }
+
+    #[test]
+    fn names_of_tasks_and_hosts_addresses_and_log_text_are_gone() {
+        let json = serde_json::to_string(&report().redacted()).unwrap();
+        for secret in ["secret-vmm", "db42", "ffff8880", "ffffffff8", "ffffc9"] {
+            assert!(!json.contains(secret), "{secret}: {json}");
+        }
+    }
+
+    #[test]
+    fn what_the_answer_needs_stays() {
+        let redacted = report().redacted();
+        assert_eq!(redacted.release, Some(Text::from("7.2.13")));
+        assert_eq!(redacted.callback.state, CallbackState::Registered);
+        let cpu = &redacted.virtualization.cpus[0];
+        assert_eq!(
+            cpu.summary,
+            "[redacted] ran here; CR4 0x3526f0, stack [address]"
+        );
+        assert_eq!(cpu.task.as_ref().unwrap().pid, 7);
+    }
+
+    #[test]
+    fn a_short_name_is_not_cut_out_of_longer_words() {
+        assert_eq!(
+            without_word("sh pushes sh, to bash/sh", "sh"),
+            "[redacted] pushes [redacted], to bash/[redacted]"
+        );
+    }
+}
