@@ -237,6 +237,8 @@ impl Redactor {
             known_issue: splat.known_issue.clone(),
             cut: splat.cut,
             missing: self.sentences(&splat.missing),
+            beheaded: splat.beheaded,
+            in_progress: splat.in_progress,
             sentence: self.sentence(&splat.sentence),
             signature: self.sentence(&splat.signature),
             guilty: self.optional(splat.guilty.as_ref()),
