@@ -15,7 +15,7 @@ use super::{
     CallbackReport, CheckReport, CpuReport, CrashReport, DumpReport, ErrorReport, EvidenceReport,
     KnownIssueReport, TaskReport, Text, VirtualizationReport,
 };
-use crate::splat::{Frame, HeldLock, Splat, TaskRef};
+use crate::splat::{Frame, HeldLock, Lock, Splat, TaskRef};
 
 /// Stands for what was taken out.
 pub const REDACTED: &str = "[redacted]";
@@ -247,10 +247,14 @@ impl Redactor {
     }
 
     fn held(&self, held: &HeldLock) -> HeldLock {
-        HeldLock {
+        let lock = Lock {
             address: None,
-            name: self.sentence(&held.name),
-            class: self.sentence(&held.class),
+            name: self.sentence(&held.lock.name),
+            class: self.sentence(&held.lock.class),
+            ..held.lock.clone()
+        };
+        HeldLock {
+            lock,
             ..held.clone()
         }
     }
