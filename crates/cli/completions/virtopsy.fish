@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_virtopsy_global_optspecs
-    string join \n vmlinux= debug-dir= unpack-dir= types= no-mmap mmap force-vmlinux profile-dir= no-profile v/verbose q/quiet color= no-progress h/help V/version
+    string join \n vmlinux= debug-dir= unpack-dir= types= no-mmap mmap force-vmlinux profile-dir= no-profile v/verbose q/quiet redact color= no-progress h/help V/version
 end
 
 function __fish_virtopsy_needs_command
@@ -40,6 +40,7 @@ complete -c virtopsy -n "__fish_virtopsy_needs_command" -l force-vmlinux -d 'Use
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_needs_command" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -s V -l version -d 'Print version'
@@ -109,6 +110,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l force-vmlinu
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l format -d 'How to print the summary' -r -f -a "text\t'For reading'
@@ -132,6 +134,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l force-vmli
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l format -d 'How to print it' -r -f -a "text\t'For reading'
@@ -153,6 +156,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l force-vmlin
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l explain -d 'Tell how CPU N came to its state: all evidence, in the order of events' -r
@@ -175,6 +179,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l force-vmlinux
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l format -d 'How to print it' -r -f -a "text\t'For reading'
@@ -196,6 +201,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l force-vml
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l format -d 'How to print it' -r -f -a "text\t'For reading'
@@ -217,6 +223,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l force-vmlinux
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l log -d 'A text log instead (serial console, dmesg, journal, /dev/kmsg); `-` is standard input' -r -F
@@ -242,6 +249,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l force-vmlin
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l level -d 'Only records of these levels: emerg, alert, crit, err, warn, notice, info, debug, or 0-7' -r
@@ -271,6 +279,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l force-vmlinux 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l cpu -d 'Only this CPU; may be given several times' -r
@@ -294,6 +303,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l force-vmlinux -
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l state -d 'Only tasks in these states, by the letters of ps(1): R S D T t X Z P I' -r
@@ -315,6 +325,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l force-vmlinu
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l format -d 'How to print them' -r -f -a "text\t'For reading'
@@ -335,6 +346,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l force-vmli
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l format -d 'How to print them' -r -f -a "text\t'For reading'
@@ -355,6 +367,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l force-vmlinux 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l format -d 'How to print them' -r -f -a "text\t'For reading'
@@ -376,6 +389,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l force-vmlinu
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l depth -d 'Levels of structures inside structures that are shown' -r
@@ -398,6 +412,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l force-vmlinux
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
@@ -416,6 +431,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fis
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -f -a "create" -d 'Make a profile from a dump of the kernel, and from its vmlinux where one is given'
@@ -439,6 +455,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_se
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l format -d 'How to print' -r -f -a "text\t'For reading'
@@ -459,6 +476,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_se
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
@@ -477,6 +495,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_se
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "create" -d 'Make a profile from a dump of the kernel, and from its vmlinux where one is given'
@@ -504,6 +523,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l force-vmlinux
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
@@ -522,6 +542,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l force-vmli
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
@@ -540,6 +561,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l force-vmlin
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
@@ -558,6 +580,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l force-
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
@@ -576,6 +599,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l force-vmlinux 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "check" -d 'Verdicts for one dump or a fleet'
