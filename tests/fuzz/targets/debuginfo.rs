@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use virtopsy_debuginfo::profile::{Profile, RecordedSymbols, RecordedTypes};
 use virtopsy_debuginfo::{
-    Btf, Dwarf, ElfFile, FileBytes, Kallsyms, KallsymsAddresses, KallsymsParts, ModuleSymbols,
-    SymbolSource, SymbolTable, Tag, TypeId, TypeSource, TypeSourceExt as _, VirtAddr,
+    Btf, CallFrames, Dwarf, ElfFile, FileBytes, Kallsyms, KallsymsAddresses, KallsymsParts,
+    ModuleSymbols, SourceLines, SymbolOrigin, SymbolSource, SymbolTable, Tag, TypeId, TypeSource,
+    TypeSourceExt as _, VirtAddr,
 };
 
 use super::{number, rest};
@@ -94,6 +96,61 @@ pub fn dwarf(data: &[u8]) {
     }
     ids.extend((0..32).map(TypeId));
     ask_types(&dwarf, ids.into_iter());
+}
+
+/// Source places and unwind rules of an ELF file.
+pub fn lines(data: &[u8]) {
+    let Ok(elf) = ElfFile::parse(data) else {
+        return;
+    };
+    let addresses = [
+        0,
+        1,
+        4,
+        0x10,
+        0xffff_ffff_8100_0000,
+        number(data, 24),
+        u64::MAX,
+    ];
+    if let Ok(lines) = SourceLines::load(&elf) {
+        lines.root();
+        for address in addresses {
+            lines.at(VirtAddr(address));
+        }
+    }
+    if let Ok(frames) = CallFrames::load(&elf) {
+        for address in addresses {
+            frames.at(VirtAddr(address));
+        }
+    }
+}
+
+/// A profile, as it stands in a file and without its first line.
+pub fn profile(data: &[u8]) {
+    Profile::decode(data);
+    let Ok(body) = serde_json::from_slice::<Profile>(data) else {
+        return;
+    };
+    // The checksum is not what keeps a profile's answers within bounds.
+    let Ok(profile) = body.encode().and_then(|bytes| Profile::decode(&bytes)) else {
+        return;
+    };
+    let mut both = profile.clone();
+    both.merge(&profile);
+    ask_symbols(&RecordedSymbols::closed(
+        SymbolOrigin::Kallsyms,
+        profile.symbols.clone(),
+    ));
+    let sources = profile.modules.values().map(|m| (m.origin, &m.types));
+    for (origin, answers) in sources.chain([(profile.origin, &profile.types)]) {
+        // What is not known is asked of a source that can't be opened.
+        let none = || match Btf::parse(&[][..], None) {
+            Ok(btf) => Ok(Arc::new(btf) as Arc<dyn TypeSource>),
+            Err(error) => Err(error),
+        };
+        let types = RecordedTypes::new(origin, answers.clone(), none);
+        ask_types(&types, (0..64).map(TypeId));
+    }
 }
 
 /// BTF; with a length in four bytes before it that is not zero, split BTF behind its base.

@@ -10,7 +10,7 @@ mod kernel;
 mod text;
 
 pub use container::{dump, flattened, notes, page, split, vmcoreinfo};
-pub use debuginfo::{btf, dwarf, elf, kallsyms};
+pub use debuginfo::{btf, dwarf, elf, kallsyms, lines, profile};
 pub use kernel::{code, crashed, lists, orc, page_tables, printk};
 pub use text::{peek, records, splats};
 
@@ -27,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     ("vmcoreinfo", vmcoreinfo),
     ("elf", elf),
     ("dwarf", dwarf),
+    ("lines", lines),
     ("btf", btf),
     ("kallsyms", kallsyms),
     ("page_tables", page_tables),
@@ -37,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     ("splats", splats),
     ("records", records),
     ("peek", peek),
+    ("profile", profile),
     ("crashed", crashed),
 ];
 
