@@ -27,9 +27,12 @@ use virtopsy_vmcore::{Dump, OpenOptions};
 const ATTACK: &[u8] = b"\x1b[2J\xe2\x80\xae\xff\x07\x7f\xc2\x9bX";
 /// How it is shown.
 const SHOWN: &str = "\\x1b[2J\\u{202e}\\xff\\x07\\x7f\\u{9b}X";
+/// Ends an attribute and begins an element in HTML and XML; as long as a task's name can be.
+const MARKUP: &[u8] = b"\"'><script>a&b";
 const SAMPLE: &str = "svm-stuck-cpu2.kdump";
 
 struct Attacked {
+    attack: &'static [u8],
     kernel: Kernel,
     built: KdumpBytes,
 }
@@ -44,11 +47,11 @@ impl Attacked {
 
     /// Puts the attack over the start of every `text` in memory.
     fn replace(&mut self, text: &[u8]) -> usize {
-        assert!(text.len() >= ATTACK.len());
+        assert!(text.len() >= self.attack.len());
         let bytes = &mut self.built.bytes;
         let found: Vec<usize> = memchr_all(bytes, text);
         for at in &found {
-            bytes[*at..*at + ATTACK.len()].copy_from_slice(ATTACK);
+            bytes[*at..*at + self.attack.len()].copy_from_slice(self.attack);
         }
         found.len()
     }
@@ -61,32 +64,36 @@ fn memchr_all(bytes: &[u8], text: &[u8]) -> Vec<usize> {
 }
 
 /// The notes with the attack in the release.
-fn attacked_notes(notes: Vec<Note>) -> Vec<Note> {
+fn attacked_notes(notes: Vec<Note>, attack: &[u8]) -> Vec<Note> {
     let attack = |mut note: Note| {
         let key = b"OSRELEASE=";
         if let Some(at) = memchr_all(&note.desc, key).first() {
             let start = at + key.len();
-            note.desc[start..start + ATTACK.len()].copy_from_slice(ATTACK);
+            note.desc[start..start + attack.len()].copy_from_slice(attack);
         }
         note
     };
     notes.into_iter().map(attack).collect()
 }
 
-fn attacked_dump(folder: &Path) -> PathBuf {
+fn attacked_dump(folder: &Path, attack: &'static [u8]) -> PathBuf {
     let path = samples().join(SAMPLE);
     let dump = Dump::open(std::slice::from_ref(&path), &OpenOptions::default()).unwrap();
     let kernel = Kernel::open(Arc::new(dump), &KernelOptions::default()).unwrap();
     let (memory, notes) = take_apart(&path);
-    let host = String::from_utf8_lossy(ATTACK).into_owned();
+    let host = String::from_utf8_lossy(attack).into_owned();
     let plain = Kdump::new(memory)
         .codec(None)
         .utsname(["Linux", &host, &host, "#1", "x86_64", "(none)"]);
-    let built = attacked_notes(notes)
+    let built = attacked_notes(notes, attack)
         .into_iter()
         .fold(plain, Kdump::note)
         .build();
-    let mut attacked = Attacked { kernel, built };
+    let mut attacked = Attacked {
+        attack,
+        kernel,
+        built,
+    };
     let tasks: Vec<VirtAddr> = attacked
         .kernel
         .tasks()
@@ -95,7 +102,7 @@ fn attacked_dump(folder: &Path) -> PathBuf {
         .map(|t| t.address)
         .collect();
     assert!(tasks.len() > 10);
-    let mut comm = ATTACK.to_vec();
+    let mut comm = attack.to_vec();
     comm.resize(16, 0);
     for task in tasks {
         let task = attacked.kernel.object(task, "struct task_struct").unwrap();
@@ -139,7 +146,7 @@ fn harmless(args: &[&str]) -> String {
 #[test]
 fn no_text_of_a_dump_reaches_a_terminal_raw_from_any_command_in_any_format() {
     let folder = tempfile::tempdir().unwrap();
-    let dump = attacked_dump(folder.path());
+    let dump = attacked_dump(folder.path(), ATTACK);
     let dump = dump.to_str().unwrap();
     for command in ["report", "tasks", "modules", "log", "info", "bt"] {
         let out = harmless(&[command, dump]);
@@ -177,7 +184,7 @@ fn no_text_of_a_dump_reaches_a_terminal_raw_from_any_command_in_any_format() {
 #[test]
 fn formats_for_machines_hold_the_text_and_nothing_raw() {
     let folder = tempfile::tempdir().unwrap();
-    let dump = attacked_dump(folder.path());
+    let dump = attacked_dump(folder.path(), ATTACK);
     let dump = dump.to_str().unwrap();
     for command in [
         "report", "cpus", "callback", "info", "splats", "log", "bt", "tasks", "modules", "vms",
@@ -206,6 +213,110 @@ fn formats_for_machines_hold_the_text_and_nothing_raw() {
             _ => {}
         }
     }
+}
+
+/// A batch's records and what a fleet's summary makes of them.
+fn summaries(folder: &Path, dump: &Path) -> Vec<(&'static str, String)> {
+    let records = folder.join("records.jsonl");
+    let jsonl = harmless(&["check", "--format", "jsonl", dump.to_str().unwrap()]);
+    std::fs::write(&records, jsonl).unwrap();
+    let records = records.to_str().unwrap();
+    let formats = ["text", "json", "csv", "html"];
+    let summary = |format| harmless(&["summary", "--format", format, records]);
+    formats.map(|format| (format, summary(format))).into()
+}
+
+#[test]
+fn no_text_of_a_dump_is_taken_for_markup() {
+    let folder = tempfile::tempdir().unwrap();
+    let dump = attacked_dump(folder.path(), MARKUP);
+    let mut pages = summaries(folder.path(), &dump);
+    let (_, html) = pages.pop().unwrap();
+    assert!(html.contains("&lt;script&gt;a&amp;b"), "{html}");
+    let dump = dump.to_str().unwrap();
+    let junit = harmless(&["check", "--format", "junit", dump]);
+    quick_junit::Report::deserialize_from_str(&junit).unwrap();
+    let log = folder.path().join("circular.log");
+    std::fs::write(&log, circular_report(&String::from_utf8_lossy(MARKUP))).unwrap();
+    let picture = |format| {
+        let log = log.to_str().unwrap();
+        harmless(&["splats", "--graph", format, "--log", log])
+    };
+    let (svg, dot) = (picture("svg"), picture("dot"));
+    for xml in [&html, &junit, &svg] {
+        assert!(!xml.contains("<script>a"), "{xml}");
+    }
+    assert!(svg.contains("&lt;script&gt;a"), "{svg}");
+    assert!(dot.contains("\\\"'><script>a"), "{dot}");
+}
+
+#[test]
+fn what_is_made_of_hostile_records_and_reports_is_shown_visibly() {
+    let folder = tempfile::tempdir().unwrap();
+    let dump = attacked_dump(folder.path(), ATTACK);
+    for (format, text) in summaries(folder.path(), &dump) {
+        assert!(
+            text.contains("x1b[2J") || text.contains("u001b[2J"),
+            "{format}: {text}"
+        );
+    }
+    let log = folder.path().join("circular.log");
+    std::fs::write(&log, circular_report("\x1b[2J\u{202e}")).unwrap();
+    for format in ["dot", "svg"] {
+        let picture = harmless(&["splats", "--graph", format, "--log", log.to_str().unwrap()]);
+        assert!(picture.contains("u{202e}"), "{picture}");
+    }
+}
+
+/// Two locks, the name of one of which is an attack.
+fn circular_report(attack: &str) -> String {
+    let text = "\
+======================================================
+WARNING: possible circular locking dependency detected
+6.12.0 #1 Not tainted
+------------------------------------------------------
+task/10 is trying to acquire lock:
+ffff888000000010 (ATTACK){+.+.}-{3:3}, at: first+0x10/0x20
+
+but task is already holding lock:
+ffff888000000020 (other){+.+.}-{3:3}, at: second+0x10/0x20
+
+which lock already depends on the new lock.
+
+
+the existing dependency chain (in reverse order) is:
+
+-> #1 (other){+.+.}-{3:3}:
+       second+0x10/0x20
+
+-> #0 (ATTACK){+.+.}-{3:3}:
+       first+0x10/0x20
+
+other info that might help us debug this:
+
+ Possible unsafe locking scenario:
+
+       CPU0                    CPU1
+       ----                    ----
+  lock(other);
+                               lock(ATTACK);
+                               lock(other);
+  lock(ATTACK);
+
+ *** DEADLOCK ***
+
+1 lock held by task/10:
+ #0: ffff888000000020 (other){+.+.}-{3:3}, at: second+0x10/0x20
+
+stack backtrace:
+Call Trace:
+ <TASK>
+ first+0x10/0x20
+ </TASK>
+";
+    let lines = text.replace("ATTACK", attack);
+    let stamped = lines.lines().map(|line| format!("[    1.000000] {line}\n"));
+    stamped.collect()
 }
 
 #[test]

@@ -263,8 +263,7 @@ fn write_payload(payload: &Payload, out: &mut impl io::Write) -> io::Result<()> 
             for number in numbers(log, lines.as_deref()) {
                 if let Some(line) = log.line(number) {
                     out.write_all(comma.as_bytes())?;
-                    serde_json::to_writer(&mut *out, &line_json(number, &line))
-                        .map_err(io::Error::other)?;
+                    virtopsy::report::write_json(&mut *out, &line_json(number, &line))?;
                     comma = ",\n";
                 }
             }
@@ -282,7 +281,7 @@ fn numbers<'a>(log: &LogText, lines: Option<&'a Vec<u32>>) -> Box<dyn Iterator<I
 }
 
 fn write_json(value: &impl serde::Serialize, out: &mut impl io::Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::other)?;
+    virtopsy::report::write_json(&mut *out, value)?;
     out.write_all(b"\n")
 }
 

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    start_log(&cli.common);
+    start_log(&cli.common, matches!(cli.command, Some(Command::Open(_))));
     batch::quieten_panics();
     match run(&cli, is_worker) {
         Ok(status) => status.into(),
@@ -97,9 +97,12 @@ fn run(cli: &Cli, is_worker: bool) -> anyhow::Result<Status> {
 }
 
 /// What the libraries tried, on standard error, when the user wants to know.
-fn start_log(common: &Common) {
+/// Without being asked: a bound that was hit, an answer that is not whole. The terminal UI has the
+/// screen to itself.
+fn start_log(common: &Common, on_screen: bool) {
     let filter = match common.verbose {
-        0 => "off",
+        0 if on_screen => "off",
+        0 => "off,virtopsy=warn,virtopsy_kernel=warn,virtopsy_debuginfo=warn,virtopsy_vmcore=warn",
         1 => "virtopsy=debug,virtopsy_kernel=debug,virtopsy_debuginfo=debug,virtopsy_vmcore=debug",
         _ => "trace",
     };

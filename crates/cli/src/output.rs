@@ -1,11 +1,13 @@
 //! Where results go: standard output, or a file that appears when it is complete.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use rustix::fs::OFlags;
 
 /// Where results go.
 #[derive(Debug)]
@@ -98,16 +100,28 @@ impl Output {
     }
 }
 
-/// Adds what a stopped run left to what those before it left.
+/// Adds what a stopped run left to what those before it left. No link is followed: another user may
+/// have put one there.
 fn keep_aside(path: &Path) -> io::Result<()> {
-    let mut left = match File::open(partial(path)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+    let absent = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let itself = |options: &mut OpenOptions, path| {
+        let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+        options.custom_flags(no_link).open(path)
+    };
+    match fs::symlink_metadata(kept(path)) {
+        Err(error) if absent(&error) => {
+            return match fs::rename(partial(path), kept(path)) {
+                Err(error) if absent(&error) => Ok(()),
+                renamed => renamed,
+            };
+        }
+        there => there?,
+    };
+    let mut left = match itself(File::options().read(true), partial(path)) {
+        Err(error) if absent(&error) => return Ok(()),
         left => left?,
     };
-    if !fs::exists(kept(path))? {
-        return fs::rename(partial(path), kept(path));
-    }
-    let mut kept = File::options().append(true).open(kept(path))?;
+    let mut kept = itself(File::options().append(true), kept(path))?;
     // The last line before may be cut.
     kept.write_all(b"\n")?;
     io::copy(&mut left, &mut kept)?;
@@ -190,6 +204,18 @@ mod tests {
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
         assert_eq!(fs::read(&path).unwrap(), b"report");
         assert!(fs::symlink_metadata(&path).unwrap().is_file());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_what_was_kept_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out");
+        let victim = directory.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, kept(&path)).unwrap();
+        fs::write(partial(&path), "half").unwrap();
+        assert!(Output::create(Some(&path)).is_err());
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use gimli::{
     LittleEndian, Register, RegisterRule, UnwindContext, UnwindOffset, UnwindSection, X86_64,
 };
 
+use crate::limit;
 use crate::{ElfFile, Error, FileBytes, VirtAddr};
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
@@ -160,7 +161,11 @@ fn list<'a, S: UnwindSection<Slice<'a>>>(
         let begin = function.initial_address();
         let end = begin.saturating_add(function.len());
         // Code that the linker threw away stays in the table, at address 0.
-        if begin != 0 && begin < end && found.len() < MAX_FUNCTIONS {
+        if begin != 0 && begin < end {
+            if found.len() >= MAX_FUNCTIONS {
+                limit::hit("call frame information", "functions", MAX_FUNCTIONS);
+                break;
+            }
             found.push(Function {
                 begin,
                 end,

@@ -31,6 +31,7 @@ mod error;
 pub mod find;
 mod inflate;
 pub mod kallsyms;
+mod limit;
 mod lines;
 pub mod model;
 mod module_symbols;

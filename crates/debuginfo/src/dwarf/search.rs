@@ -21,6 +21,7 @@ use gimli::{DebugAranges, LittleEndian};
 use memchr::memmem;
 
 use crate::elf::{SHF_MERGE, SHF_STRINGS};
+use crate::limit;
 use crate::{ElfFile, Error, FileBytes, VirtAddr};
 
 use super::Dwarf;
@@ -218,6 +219,7 @@ fn fill_units(
             }
             left = left.saturating_sub(1);
             if left == 0 {
+                limit::hit(".debug_aranges", "address ranges", MAX_RANGES);
                 return Ok(());
             }
         }

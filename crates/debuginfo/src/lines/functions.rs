@@ -5,6 +5,7 @@ use gimli::{
 };
 
 use super::{Sections, Slice, SourceLines};
+use crate::limit;
 
 /// The most ranges of functions of one unit.
 const MAX_FUNCTIONS: usize = 1 << 20;
@@ -55,6 +56,9 @@ impl Functions {
                     found.push((range.begin, range.end, offset));
                 }
             }
+        }
+        if found.len() >= MAX_FUNCTIONS {
+            limit::hit(".debug_info", "functions of a unit", MAX_FUNCTIONS);
         }
         found.sort_unstable();
         Ok(Self(found))
@@ -113,6 +117,13 @@ impl<'a> Within<'_, 'a> {
                 )),
             });
         }
+        if chain.len() >= MAX_INLINED {
+            limit::hit(
+                ".debug_info",
+                "functions inlined in each other",
+                MAX_INLINED,
+            );
+        }
         Ok(chain)
     }
 
@@ -128,6 +139,7 @@ impl<'a> Within<'_, 'a> {
                 (name, _) => return Ok(name),
             }
         }
+        limit::hit(".debug_info", "entries of a function's name", MAX_ORIGINS);
         Ok(None)
     }
 

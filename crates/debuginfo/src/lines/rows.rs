@@ -3,6 +3,7 @@
 use gimli::{AttributeValue, ColumnType, LineRow};
 
 use super::{Sections, Slice};
+use crate::limit;
 
 /// The most rows of one unit (the largest of Debian 7.2: 150,000).
 const MAX_ROWS: usize = 1 << 22;
@@ -37,7 +38,7 @@ impl Rows {
         while let Some((_, row)) = rows.next_row()? {
             count = count.saturating_add(1);
             if count > MAX_ROWS {
-                tracing::debug!("a line program with more than {MAX_ROWS} rows was cut");
+                limit::hit(".debug_line", "rows of a unit", MAX_ROWS);
                 break;
             }
             sequence.push(kept(row));
@@ -90,7 +91,13 @@ pub(super) fn path<'a>(
     };
     let text = |value: AttributeValue<Slice<'a>>| {
         let bytes = dwarf.attr_string(unit, value)?.slice();
-        let bytes = bytes.get(..MAX_PATH).unwrap_or(bytes);
+        let bytes = match bytes.get(..MAX_PATH) {
+            Some(short) if short.len() < bytes.len() => {
+                limit::hit(".debug_line", "bytes of a path", MAX_PATH);
+                short
+            }
+            _ => bytes,
+        };
         Ok::<_, gimli::Error>(String::from_utf8_lossy(bytes).into_owned())
     };
     let name = text(entry.path_name())?;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use gimli::DebugInfoOffset;
 
+use crate::limit;
 use crate::read::{u32_at, u64_at};
 use crate::{Error, FileBytes};
 
@@ -104,7 +105,11 @@ impl SourceLines {
     fn starts(&self) -> Result<&UnitStarts, Error> {
         let read = || {
             let (mut starts, mut at) = (Vec::new(), 0);
-            while at < self.info.len() && starts.len() < MAX_UNITS {
+            while at < self.info.len() {
+                if starts.len() == MAX_UNITS {
+                    limit::hit(".debug_info", "units", MAX_UNITS);
+                    break;
+                }
                 starts.push(at);
                 at = at.saturating_add(self.length(at)?.0);
             }
@@ -146,12 +151,15 @@ impl SourceLines {
 /// Code that the linker threw away stays in the tables, at address 0.
 fn push(ranges: &mut Vec<AddressRange>, range: gimli::Range, unit: u64) {
     let (begin, end) = (range.begin, range.end);
-    if begin != 0 && begin < end && ranges.len() < MAX_RANGES {
+    if begin != 0 && begin < end && ranges.len() <= MAX_RANGES {
         ranges.push(AddressRange { begin, end, unit });
     }
 }
 
 fn sorted(mut ranges: Vec<AddressRange>) -> Vec<AddressRange> {
+    if ranges.len() > MAX_RANGES {
+        limit::hit("DWARF", "address ranges", MAX_RANGES);
+    }
     ranges.sort_unstable();
     ranges
 }

@@ -4,11 +4,13 @@
 //! renamed. Everything here is plain data; who fills it is [`crate::examine`], who prints it are
 //! the command and the terminal UI.
 
+mod json;
 mod redact;
 mod scalar;
 
 use serde::{Deserialize, Serialize};
 
+pub use json::write_json;
 pub use redact::{REDACTED, redacted_splats};
 pub use scalar::{Hex, Text, deceives, escape};
 

@@ -17,6 +17,7 @@ use std::fmt::Write as _;
 
 use super::model::Splat;
 use super::title::first_outside;
+use crate::report::escape;
 
 /// One dependency: `to` is taken while `from` is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +97,7 @@ pub fn dot(splats: &[Splat]) -> String {
 
 /// A string for a quoted DOT label.
 fn dot_text(text: &str) -> String {
+    let text = escape(text.as_bytes());
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
@@ -209,13 +211,14 @@ fn label(text: &str) -> String {
 /// A string for the text of an XML element.
 fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in escape(text.as_bytes()).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            c if c.is_control() => out.push('\u{fffd}'),
+            // No XML document may hold these.
+            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
