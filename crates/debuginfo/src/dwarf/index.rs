@@ -179,6 +179,8 @@ struct Entry<'a> {
     declaration: bool,
     location: bool,
     has_children: bool,
+    /// Of a unit's root: whether it was compiled from Rust.
+    is_rust: bool,
     unit_offset: UnitOffset<usize>,
 }
 
@@ -195,7 +197,8 @@ fn walk_unit(unit: &Unit<'_>, found: &mut Found, wanted: Wanted) -> Result<(), E
         .entries_raw(abbreviations, None)
         .map_err(gimli_error(start))?;
     let root = walk.entry(&mut raw).map_err(gimli_error(start))?;
-    if root.is_none_or(|root| !root.has_children) {
+    // What the kernel's C code calls by a name is never a type of Rust's.
+    if root.is_none_or(|root| !root.has_children || root.is_rust) {
         return Ok(());
     }
     let mut level = 1;
@@ -255,6 +258,7 @@ impl<'a> Walk<'_, 'a> {
             declaration: false,
             location: false,
             has_children,
+            is_rust: false,
             unit_offset,
         };
         if class.is_none() && !has_children {
@@ -273,6 +277,9 @@ impl<'a> Walk<'_, 'a> {
                 }
                 (gimli::DW_AT_declaration, AttributeValue::Flag(set)) => entry.declaration = set,
                 (gimli::DW_AT_location, _) => entry.location = true,
+                (gimli::DW_AT_language, _) => {
+                    entry.is_rust = attribute.udata_value() == Some(gimli::DW_LANG_Rust.0.into());
+                }
                 _ => {}
             }
         }

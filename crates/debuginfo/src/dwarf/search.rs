@@ -15,7 +15,8 @@
 //! This holds for what GCC writes: names of four bytes or more by offset
 //! (`DW_FORM_strp`), shorter ones in the entry itself (`DW_FORM_string`; they are
 //! searched for as they are), and the name of a structure, union, enum or typedef
-//! as the first attribute. LLVM does neither.
+//! as the first attribute. LLVM does neither. A kernel's units of Rust are LLVM's, and have nothing
+//! that is asked for here: they stand in the way of no search.
 
 use gimli::{DebugAranges, LittleEndian};
 use memchr::memmem;
@@ -40,7 +41,7 @@ const MAX_RANGES: usize = 1 << 22;
 #[derive(Debug)]
 pub(super) struct Strings {
     bytes: FileBytes,
-    /// Whether every longer name of the file stands here, once.
+    /// Whether every longer name of C code stands here, once.
     complete: bool,
 }
 
@@ -63,7 +64,7 @@ impl Strings {
             section.flags & both == both
         });
         let has = |text: &[u8]| memmem::find(&bytes, text).is_some();
-        let complete = merged && has(b"GNU C") && !has(b"clang version") && !has(b"rustc version");
+        let complete = merged && has(b"GNU C") && !has(b"clang version");
         Ok(Self { bytes, complete })
     }
 
@@ -296,6 +297,25 @@ mod tests {
             assert_eq!(size(&dwarf, "thing"), Some(8));
             assert_eq!(size(&dwarf, "nothing"), None);
         }
+    }
+
+    #[test]
+    fn units_of_rust_are_passed_over_by_the_search_and_by_the_index() {
+        let of = |strings: &'static [u8]| {
+            let language = Value::Number(gimli::DW_LANG_Rust.0.into());
+            let mut rust = MadeDwarf::with_root(&[(gimli::DW_AT_language, language)]);
+            let size = (DW_AT_byte_size, Value::Number(1));
+            rust.leaf(
+                DW_TAG_structure_type,
+                &[(DW_AT_name, Value::Place(8)), size],
+            );
+            let units = vec![rust, unit(Value::Place(8), Some(16))];
+            Dwarf::load(&elf_of(units, strings, true)).unwrap()
+        };
+        let searched = of(b"GNU C17\0thing\0clang LLVM (rustc version 1.95.0)\0");
+        assert_eq!(size(&searched, "thing"), Some(16));
+        assert_eq!(searched.index_bytes(), 0);
+        assert_eq!(size(&of(b"rustc 1\0thing\0"), "thing"), Some(16));
     }
 
     #[test]

@@ -50,10 +50,15 @@ fn sleb(value: i64) -> Vec<u8> {
 impl MadeDwarf {
     /// A unit of version 4 with its first entry begun.
     pub(crate) fn new() -> Self {
+        Self::with_root(&[])
+    }
+
+    /// The same, with attributes of that entry.
+    pub(crate) fn with_root(values: &[(gimli::DwAt, Value)]) -> Self {
         let mut made = Self::default();
         made.info
             .extend_from_slice(&[0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 8]);
-        made.begin(gimli::DW_TAG_compile_unit, true, &[]);
+        made.begin(gimli::DW_TAG_compile_unit, true, values);
         made
     }
 
