@@ -84,6 +84,7 @@ pub(crate) fn run() {
 /// The samples always, the corpus where it is there.
 fn subjects(folder: &Path) -> Vec<Subject> {
     let mut dumps: BTreeMap<String, (PathBuf, Truth)> = BTreeMap::new();
+    // Which file a run damages hangs on how many there are: a run is repeated with the same RUNS.
     if let Some(corpus) = corpus("the corpus part of the campaign")
         && setting("RUNS", DEFAULT_RUNS) > DEFAULT_RUNS
     {

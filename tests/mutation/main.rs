@@ -8,7 +8,7 @@
 //! ```
 //! A worker that dies names the run that killed it. `VIRTOPSY_MUTATION_RUNS`,
 //! `VIRTOPSY_MUTATION_SEED`, `VIRTOPSY_MUTATION_JOBS` set the size; `VIRTOPSY_MUTATION_ONLY=N`
-//! repeats run N alone and tells what it damages; `VIRTOPSY_MUTATION_DUMPS=WORD,…` takes only the
+//! repeats run N alone, of the same RUNS and SEED, and tells what it damages; `VIRTOPSY_MUTATION_DUMPS=WORD,…` takes only the
 //! dumps whose names contain a word.
 
 #![allow(

@@ -107,7 +107,7 @@ pub(crate) fn code_at(model: &Model, pane: Pane, row: usize) -> Option<u64> {
         return None;
     }
     let code = tab.memory.ready()?.code.as_ref()?;
-    code.rows.get(row).map(|row| row.address)
+    code.instructions.get(row).map(|row| row.address.0)
 }
 
 /// A pane as plain text; it ends soon after `limit` bytes.

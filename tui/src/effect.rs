@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use virtopsy::Listing;
 use virtopsy::report::{DumpReport, ErrorReport};
 use virtopsy_kernel::{TaskList, VmList};
 
 use crate::editor::SourceLine;
 use crate::logtext::{LogFilter, LogText};
-use crate::source::{Listing, MemoryPage, ModuleTable, Opened, StackOf, StackText};
+use crate::source::{MemoryPage, ModuleTable, Opened, StackOf, StackText};
 
 /// The generation number of a job: each has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

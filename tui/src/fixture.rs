@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use virtopsy::report::*;
 use virtopsy::splat::{Record, scan_records};
-use virtopsy::{DumpSpec, LogLine};
+use virtopsy::{CodeRow, CodeTarget, DumpSpec, Listing, LogLine};
 
 use virtopsy_kernel::{
     Backtrace, CpuId, Ended, FoundBy, Frame, GuestRegisters, Location, SourceFrame, StackKind,
@@ -691,28 +691,34 @@ fn task_stack(task: TaskInfo) -> StackText {
 
 /// A function on the way to the callback.
 fn invoke(note: &str) -> Listing {
-    let row = |address: u64, text: &str, target: Option<(u64, &str)>, mark: &'static str| CodeRow {
-        address,
+    let row = |address, text: &str, step| CodeRow {
+        address: Hex(address),
         text: text.into(),
-        target: target.map(|(at, name)| (at, name.into())),
-        mark,
+        target: None,
+        step,
     };
     let start = 0xffff_ffff_8de5_a220;
-    let mut rows = vec![
-        row(start, "push %rbx", None, ""),
-        row(
-            start + 1,
-            "mov 0xffffffff8ee8dd18,%rbx",
-            Some((0xffff_ffff_8ee8_dd18, "kvm_emergency_callback")),
-            "reads the callback",
-        ),
+    let target = CodeTarget {
+        address: Hex(0xffff_ffff_8ee8_dd18),
+        name: "kvm_emergency_callback".into(),
+    };
+    let mut instructions = vec![
+        row(start, "push %rbx", None),
+        CodeRow {
+            target: Some(target),
+            ..row(
+                start + 1,
+                "mov 0xffffffff8ee8dd18,%rbx",
+                Some("reads the callback"),
+            )
+        },
     ];
-    rows.extend((0..9).map(|n| row(start + 8 + n, "nop", None, "")));
-    rows.push(row(start + 0x1a, "jmp *%rax", None, "calls the callback"));
+    instructions.extend((0..9).map(|n| row(start + 8 + n, "nop", None)));
+    instructions.push(row(start + 0x1a, "jmp *%rax", Some("calls the callback")));
     Listing {
-        title: "x86_virt_invoke_kvm_emergency_callback".into(),
+        function: "x86_virt_invoke_kvm_emergency_callback".into(),
         note: note.into(),
-        rows,
+        instructions,
     }
 }
 

@@ -7,7 +7,7 @@ use virtopsy_kernel::{Frame, SourceFrame, TaskInfo, Vcpu, Vm};
 use crate::model::{MachineRow, Model, Shape, StackRow, Tab};
 use crate::place::Pane;
 use crate::remote::Remote;
-use crate::source::{CodeRow, Listing, MemoryPage, ModuleRow, StackText};
+use crate::source::{MemoryPage, ModuleRow, StackText};
 
 /// What a pane shows; `None` where that is not here yet. A log is written by a worker, as it may
 /// be long, and what is not of one view alone is the whole report.
@@ -18,13 +18,9 @@ pub(crate) fn pane(model: &Model, pane: Pane) -> Option<Value> {
         Pane::Overview | Pane::Compare | Pane::Overlay | Pane::Log => None,
         Pane::Cpus => report.map(|r| json!({ "virtualization": r.virtualization })),
         Pane::Cpu => tab.cpu().map(|cpu| json!({ "cpu": cpu })),
-        Pane::Callback => report.map(|r| {
-            let code = tab
-                .code
-                .ready()
-                .map(|c| c.iter().map(listing).collect::<Vec<_>>());
-            json!({ "callback": r.callback, "code": code })
-        }),
+        Pane::Callback => {
+            report.map(|r| json!({ "callback": r.callback, "code": tab.code.ready().map(|code| code.as_slice()) }))
+        }
         Pane::Splats => report.map(|r| json!({ "splats": r.splats })),
         Pane::Splat => {
             let splat = report?.splats.get(tab.list(Pane::Splats).cursor)?;
@@ -42,20 +38,6 @@ pub(crate) fn pane(model: &Model, pane: Pane) -> Option<Value> {
         },
         Pane::Memory => tab.memory.ready().map(|page| memory(tab.shape(), page)),
     }
-}
-
-fn listing(listing: &Listing) -> Value {
-    let row = |row: &CodeRow| {
-        let target = row.target.as_ref();
-        json!({
-            "address": Hex(row.address),
-            "text": row.text,
-            "target": target.map(|(at, name)| json!({ "address": Hex(*at), "name": name })),
-            "step": (!row.mark.is_empty()).then_some(row.mark),
-        })
-    };
-    let rows: Vec<Value> = listing.rows.iter().map(row).collect();
-    json!({ "function": listing.title, "note": listing.note, "instructions": rows })
 }
 
 /// The rows of the list, as they are sorted and filtered.
@@ -215,7 +197,7 @@ fn memory(shape: Shape, page: &MemoryPage) -> Value {
             };
             json!(page.tree.iter().map(row).collect::<Vec<_>>())
         }
-        Shape::Code => json!(page.code.as_ref().map(listing)),
+        Shape::Code => json!(page.code),
         Shape::Words => {
             let word = |(number, (value, name)): (usize, &(u64, Option<String>))| {
                 let at = page.start.wrapping_add((number as u64).wrapping_mul(8));

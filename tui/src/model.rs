@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use virtopsy::DumpSpec;
+use virtopsy::Listing;
 use virtopsy::report::{CpuReport, DumpReport, ErrorReport};
 use virtopsy_kernel::{TaskInfo, TaskList, Vm, VmList};
 
@@ -15,7 +16,7 @@ use crate::logtext::{LogFilter, LogText};
 use crate::place::{Pane, Place, View};
 use crate::remote::Remote;
 use crate::settings::Settings;
-use crate::source::{Listing, MemoryPage, ModuleRow, ModuleTable, Opened, StackOf, StackText};
+use crate::source::{MemoryPage, ModuleRow, ModuleTable, Opened, StackOf, StackText};
 use crate::theme::Theme;
 
 /// The state.

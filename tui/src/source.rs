@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use virtopsy::LogLine;
 use virtopsy::report::{DumpReport, ErrorReport, Text};
+use virtopsy::{Listing, LogLine};
 use virtopsy_kernel::{Backtrace, SourceFrame, TaskInfo, TaskList, VmList};
 
 use crate::editor::SourceLine;
@@ -73,30 +73,6 @@ pub(crate) struct Opened {
     pub(crate) release: Option<Text>,
     /// Why the kernel can't be examined, where it can't.
     pub(crate) kernel_error: Option<Text>,
-}
-
-/// A function, disassembled.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Listing {
-    /// Name of the function, and its module.
-    pub(crate) title: String,
-    /// What it has to do with the callback.
-    pub(crate) note: String,
-    /// Its instructions.
-    pub(crate) rows: Vec<CodeRow>,
-}
-
-/// An instruction.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CodeRow {
-    /// Its address.
-    pub(crate) address: u64,
-    /// Its text.
-    pub(crate) text: String,
-    /// Where it goes or what it touches: address and name.
-    pub(crate) target: Option<(u64, String)>,
-    /// What it does on the way to or from the callback; empty for most.
-    pub(crate) mark: &'static str,
 }
 
 /// Whose stack is meant.

@@ -72,7 +72,7 @@ pub use open::{KernelOptions, TypesChoice};
 pub use orc::{Orc, OrcEntry, OrcReg, OrcTable, OrcType, OrcVersion};
 pub use paging::{AddressSpace, KERNEL_IMAGE_BASE, PagingMode};
 pub use peek::{Expression, Node, ParseError, PeekLimits, Value, parse as parse_expression};
-pub use percpu::Cpus;
+pub use percpu::{Cpus, PerCpuPlace};
 pub use printk::{Caller, Leftover, Log, Property, Record};
 pub use processor::Processor;
 pub use regs::{RegisterSource, Registers};

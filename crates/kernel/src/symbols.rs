@@ -158,6 +158,20 @@ pub struct Location {
     pub module: Option<String>,
 }
 
+impl Location {
+    /// Without the length, and without an offset of zero: `name`, `name+0x10`, `name [module]`.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let offset = match self.offset {
+            0 => String::new(),
+            offset => format!("+{offset:#x}"),
+        };
+        let module = self.module.as_ref();
+        let module = module.map_or_else(String::new, |module| format!(" [{module}]"));
+        format!("{}{offset}{module}", self.symbol)
+    }
+}
+
 impl std::fmt::Display for Location {
     /// As the kernel prints it: `name+0xoffset/0xsize [module]`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -20,6 +20,7 @@ mod era;
 mod evidence;
 pub mod info;
 mod known_issue;
+mod listing;
 mod lockdep;
 mod machine;
 pub mod report;
@@ -29,6 +30,8 @@ mod splat_sources;
 mod story;
 mod verdict;
 mod virtualization;
+
+pub use listing::{CodeRow, CodeTarget, Listing};
 
 pub use known_issue::{KNOWN_ISSUES, KnownIssue, known_issue};
 /// Profiles: what reports ask of a kernel's symbols and types, kept by build-id.

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use virtopsy_kernel::{Kernel, KernelOptions, Log};
+use virtopsy_kernel::{Kernel, KernelOptions, Log, VirtAddr};
 use virtopsy_vmcore::{Dump, OpenOptions};
 
 pub use virtopsy_kernel::TypesChoice;
@@ -12,8 +12,9 @@ pub use virtopsy_vmcore::Unpack;
 
 use crate::callback::Circumstances;
 use crate::known_issue::{Case, Traces};
+use crate::listing::{self, Listing};
 use crate::machine::Machine;
-use crate::report::{DumpReport, ErrorReport, FileReport, LogReport, Origin, Text};
+use crate::report::{CallbackReport, DumpReport, ErrorReport, FileReport, LogReport, Origin, Text};
 use crate::{callback, check, crash, known_issue, lockdep, splat, splat_sources, virtualization};
 
 /// Which files make up one dump.
@@ -217,6 +218,24 @@ impl Session {
         });
         report.checks = check::run_all(&report);
         report
+    }
+
+    /// The functions on the way from the crash NMI to the callback, then the callback itself, with
+    /// the steps of the way marked. Functions that the dump does not hold are left out.
+    ///
+    /// # Errors
+    /// Why the dump's memory can't be read by virtual address.
+    pub fn code_path(&self, callback: &CallbackReport) -> Result<Vec<Listing>, ErrorReport> {
+        Ok(callback::on_the_way(self.kernel()?, callback))
+    }
+
+    /// The function that holds a code address; `None` where that is no code with a name, or can't
+    /// be read.
+    ///
+    /// # Errors
+    /// Why the dump's memory can't be read by virtual address.
+    pub fn code_around(&self, at: VirtAddr) -> Result<Option<Listing>, ErrorReport> {
+        Ok(listing::around(self.kernel()?, at))
     }
 
     /// The kernel log, oldest record first.

@@ -52,6 +52,22 @@ fn a_count_of_zero_is_not_believed_over_a_cpu_that_left_no_registers() {
 }
 
 #[test]
+fn a_count_of_zero_is_not_believed_of_a_cpu_that_nothing_else_shows_in_the_handler() {
+    let mut dump = Edited::new(STUCK);
+    // Another place of memory in each CPU's slot: no note holds.
+    let notes = dump.kernel.symbol("crash_notes").unwrap();
+    let elsewhere = dump.kernel.symbol("init_task").unwrap();
+    let report = dump
+        .pointer(notes, elsewhere.0)
+        .int("waiting_for_crash_ipi", 0)
+        .report();
+    assert_eq!(state(&report, 2).0, CpuState::Unknown);
+    assert_ne!(report.virtualization.verdict, Verdict::AllOff);
+    // The others stand parked behind their disable.
+    assert_eq!(state(&report, 1).0, CpuState::Off);
+}
+
+#[test]
 fn the_initial_zero_of_the_count_proves_nothing() {
     let mut dump = Edited::new(STUCK);
     let report = dump

@@ -1,8 +1,10 @@
 //! A place in memory in three shapes: by its type, as code, and word by word.
 
-use virtopsy_kernel::{CpuId, Kernel, Location, Node, PeekLimits, Value, VirtAddr};
+use virtopsy::Session;
+use virtopsy::report::ErrorReport;
+use virtopsy_kernel::{Kernel, Location, Node, PeekLimits, Value, VirtAddr};
 
-use super::{code, name, symbol};
+use super::{name, symbol};
 use crate::effect::MemoryAt;
 use crate::place::Place;
 use crate::source::{MemoryPage, PAGE, TypedRow};
@@ -16,7 +18,9 @@ const LIMITS: PeekLimits = PeekLimits {
 };
 
 /// Reads what lies at a place.
-pub(super) fn read(kernel: &Kernel, at: &MemoryAt) -> Result<MemoryPage, String> {
+pub(super) fn read(session: &Session, at: &MemoryAt) -> Result<MemoryPage, String> {
+    let said = |e: ErrorReport| e.message.to_string();
+    let kernel = session.kernel().map_err(said)?;
     let (asked, node) = match at {
         MemoryAt::Address(at) => (*at, typed(kernel, *at)),
         MemoryAt::Expression(text) => evaluate(kernel, text)?,
@@ -25,8 +29,9 @@ pub(super) fn read(kernel: &Kernel, at: &MemoryAt) -> Result<MemoryPage, String>
     let mut page = MemoryPage {
         start,
         asked,
-        name: name(kernel, asked).or_else(|| Some(percpu(kernel, asked)?.to_string())),
-        code: code::around(kernel, VirtAddr(asked)),
+        name: name(kernel, asked)
+            .or_else(|| Some(kernel.percpu_place(VirtAddr(asked))?.to_string())),
+        code: session.code_around(VirtAddr(asked)).map_err(said)?,
         ..MemoryPage::default()
     };
     if let Some(node) = &node {
@@ -52,50 +57,13 @@ fn typed(kernel: &Kernel, at: u64) -> Option<Node> {
             ..
         }) => format!("{module}:{symbol}"),
         Some(location) => location.symbol,
-        None => percpu(kernel, at)
+        None => kernel
+            .percpu_place(VirtAddr(at))
             .filter(|found| found.offset == 0)?
             .to_string(),
     };
     let node = kernel.peek(&text, LIMITS).ok()?;
     (node.address == Some(VirtAddr(at)) && has_type(&node)).then_some(node)
-}
-
-/// A place in a CPU's copy of a per-CPU variable.
-struct PerCpu {
-    symbol: String,
-    cpu: CpuId,
-    offset: u64,
-}
-
-impl std::fmt::Display for PerCpu {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "percpu({}, {})", self.symbol, self.cpu)?;
-        match self.offset {
-            0 => Ok(()),
-            offset => write!(f, "+{offset:#x}"),
-        }
-    }
-}
-
-/// The kernel's per-CPU variable that an address is in.
-fn percpu(kernel: &Kernel, at: u64) -> Option<PerCpu> {
-    let (cpus, symbols) = (kernel.cpus().ok()?, kernel.symbols().ok()?);
-    let start = symbols.get("__per_cpu_start")?.address;
-    let size = symbols
-        .get("__per_cpu_end")?
-        .address
-        .0
-        .checked_sub(start.0)?;
-    cpus.possible.iter().find_map(|cpu| {
-        let first = cpus.address(start, cpu).ok()?;
-        let within = at.checked_sub(first.0).filter(|within| *within < size)?;
-        let found = kernel.locate(VirtAddr(start.0.checked_add(within)?))?;
-        Some(PerCpu {
-            symbol: found.symbol,
-            cpu,
-            offset: found.offset,
-        })
-    })
 }
 
 fn has_type(node: &Node) -> bool {

@@ -1,6 +1,5 @@
 //! The library behind [`crate::source`]: the one file that calls it for more than plain data.
 
-mod code;
 mod memory;
 mod modules;
 mod stack;
@@ -8,7 +7,7 @@ mod stack;
 use std::sync::{Arc, OnceLock};
 
 use virtopsy::report::{DumpReport, ErrorReport, Text};
-use virtopsy::{DumpSpec, LogLine, Options, Session};
+use virtopsy::{DumpSpec, Listing, LogLine, Options, Session};
 use virtopsy_debuginfo::SymbolSource as _;
 use virtopsy_kernel::{Error, Kernel, SourceFrame, TaskList, VirtAddr, VmList};
 
@@ -16,7 +15,7 @@ use crate::editor::SourceLine;
 use crate::effect::{MemoryAt, SymbolHit};
 use crate::fuzzy::{self, Best};
 use crate::source::{
-    Cancelled, Listing, MemoryPage, ModuleTable, Opened, Opener, Source, StackOf, StackText,
+    Cancelled, MemoryPage, ModuleTable, Opened, Opener, Source, StackOf, StackText,
 };
 
 /// Opens dumps with the library.
@@ -105,7 +104,9 @@ impl Source for Live {
     }
 
     fn code(&self, report: &DumpReport) -> Result<Vec<Listing>, String> {
-        Ok(code::on_the_way(self.kernel()?, report))
+        self.session
+            .code_path(&report.callback)
+            .map_err(|e| e.message.to_string())
     }
 
     fn stack(&self, of: StackOf, cancelled: &Cancelled) -> Result<StackText, String> {
@@ -184,24 +185,12 @@ impl Source for Live {
     }
 
     fn memory(&self, at: &MemoryAt) -> Result<MemoryPage, String> {
-        memory::read(self.kernel()?, at)
+        memory::read(&self.session, at)
     }
 }
 
 fn name(kernel: &Kernel, at: u64) -> Option<String> {
     kernel.locate(VirtAddr(at)).map(|l| l.to_string())
-}
-
-/// A name without the function's size: `name`, `name+0x10`, `name [module]`.
-fn short_name(kernel: &Kernel, at: u64) -> Option<String> {
-    let location = kernel.locate(VirtAddr(at))?;
-    let offset = if location.offset == 0 {
-        String::new()
-    } else {
-        format!("+{:#x}", location.offset)
-    };
-    let module = location.module.map_or(String::new(), |m| format!(" [{m}]"));
-    Some(format!("{}{offset}{module}", location.symbol))
 }
 
 fn symbol(kernel: &Kernel, name: &str) -> Result<u64, String> {

@@ -483,8 +483,8 @@ pub(super) fn memory_arrived(model: &mut Model) {
     let row = match (tab.shape(), &page.code) {
         (Shape::Typed, _) => 0,
         (Shape::Code, Some(code)) => code
-            .rows
-            .partition_point(|row| row.address <= page.asked)
+            .instructions
+            .partition_point(|row| row.address.0 <= page.asked)
             .saturating_sub(1),
         _ => usize::try_from(page.asked.saturating_sub(page.start) / 8).unwrap_or(0),
     };

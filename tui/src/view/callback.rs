@@ -6,8 +6,8 @@ use crate::doc::{Doc, DocLine, piece, safe, shown};
 use crate::model::{Model, Tab};
 use crate::place::{Pane, Place};
 use crate::remote::Remote;
-use crate::source::{CodeRow, Listing};
 use crate::theme::Role;
+use virtopsy::{CodeRow, Listing};
 
 use super::status;
 
@@ -149,38 +149,38 @@ fn code(model: &Model, tab: &Tab, doc: &mut Doc) {
 fn path(model: &Model, listings: &[Listing], doc: &mut Doc) {
     doc.heading("Call path, as the code in the dump has it");
     for listing in listings {
-        let first = listing.rows.first().map(|row| row.address);
-        node(doc, &safe(&listing.title), "", first.map(Place::Memory));
-        for row in listing.rows.iter().filter(|row| !row.mark.is_empty()) {
-            let offset = row.address.wrapping_sub(first.unwrap_or(row.address));
+        let first = listing.instructions.first().map(|row| row.address.0);
+        node(doc, &safe(&listing.function), "", first.map(Place::Memory));
+        for row in listing.instructions.iter().filter(|row| row.step.is_some()) {
+            let offset = row.address.0.wrapping_sub(first.unwrap_or(row.address.0));
             let target = row.target.as_ref();
-            let name = target.map_or(String::new(), |(_, name)| format!(" {}", safe(name)));
+            let name = target.map_or(String::new(), |target| format!(" {}", safe(&target.name)));
             let text = format!(
                 "     {} +{offset:#x} {}{name}",
                 model.theme.glyphs().down,
-                row.mark
+                row.step.unwrap_or_default()
             );
-            doc.link(vec![piece(Role::Muted, text)], Place::Memory(row.address));
+            doc.link(vec![piece(Role::Muted, text)], Place::Memory(row.address.0));
         }
     }
 }
 
 fn listing(model: &Model, tab: &Tab, listing: &Listing, doc: &mut Doc) {
     let glyphs = model.theme.glyphs();
-    let name = format!("Code of {}", safe(&listing.title));
+    let name = format!("Code of {}", safe(&listing.function));
     let open = !tab.folded.contains(&name);
     let glyph = if open { glyphs.open } else { glyphs.folded };
-    if !doc.fold(&name, Some(listing.rows.len()), open, glyph) {
+    if !doc.fold(&name, Some(listing.instructions.len()), open, glyph) {
         return;
     }
     doc.para(Role::Muted, 3, &safe(&listing.note));
     let mut left_out: Option<(u64, usize)> = None;
-    for (number, row) in listing.rows.iter().enumerate() {
-        if is_near_a_step(&listing.rows, number) {
+    for (number, row) in listing.instructions.iter().enumerate() {
+        if is_near_a_step(&listing.instructions, number) {
             elision(model, &mut left_out, doc);
             doc.lines.push(instruction(model, row, false));
         } else {
-            let (_, count) = left_out.get_or_insert((row.address, 0));
+            let (_, count) = left_out.get_or_insert((row.address.0, 0));
             *count = count.saturating_add(1);
         }
     }
@@ -197,8 +197,8 @@ fn is_near_a_step(rows: &[CodeRow], number: usize) -> bool {
         .iter()
         .skip(number.saturating_sub(AROUND))
         .take(AROUND.saturating_mul(2).saturating_add(1))
-        .any(|row| !row.mark.is_empty());
-    near || (number < BEGINNING && rows.iter().all(|row| row.mark.is_empty()))
+        .any(|row| row.step.is_some());
+    near || (number < BEGINNING && rows.iter().all(|row| row.step.is_none()))
 }
 
 /// What is left out of a listing; Enter shows it.
@@ -215,7 +215,7 @@ fn elision(model: &Model, left_out: &mut Option<(u64, usize)>, doc: &mut Doc) {
 
 /// A line of a listing; `here` marks it where it is what was asked for.
 pub(super) fn instruction(model: &Model, row: &CodeRow, here: bool) -> DocLine {
-    let marked = here || !row.mark.is_empty();
+    let marked = here || row.step.is_some();
     let glyphs = model.theme.glyphs();
     let (arrow, role, text) = if marked {
         (glyphs.arrow, Role::Bad, Role::Heading)
@@ -224,19 +224,19 @@ pub(super) fn instruction(model: &Model, row: &CodeRow, here: bool) -> DocLine {
     };
     let mut pieces = vec![
         piece(role, format!(" {arrow:2} ")),
-        piece(Role::Muted, format!("{:x}  ", row.address)),
+        piece(Role::Muted, format!("{:x}  ", row.address.0)),
         piece(text, safe(&row.text)),
     ];
-    if let Some((_, name)) = &row.target {
-        pieces.push(piece(Role::Link, format!("  <{}>", safe(name))));
+    if let Some(target) = &row.target {
+        pieces.push(piece(Role::Link, format!("  <{}>", safe(&target.name))));
     }
-    if !row.mark.is_empty() {
-        pieces.push(piece(
-            Role::Heading,
-            format!("  {} {}", glyphs.line, row.mark),
-        ));
+    if let Some(step) = row.step {
+        pieces.push(piece(Role::Heading, format!("  {} {step}", glyphs.line)));
     }
-    let to = row.target.as_ref().map_or(row.address, |(at, _)| *at);
+    let to = row
+        .target
+        .as_ref()
+        .map_or(row.address.0, |target| target.address.0);
     DocLine {
         pieces,
         link: Some(Place::Memory(to)),

@@ -39,7 +39,7 @@ pub(crate) fn rows(tab: &Tab) -> usize {
     };
     match tab.shape() {
         Shape::Typed => page.tree.len(),
-        Shape::Code => page.code.as_ref().map_or(0, |c| c.rows.len()),
+        Shape::Code => page.code.as_ref().map_or(0, |c| c.instructions.len()),
         Shape::Words => page.words.len(),
     }
 }
@@ -50,10 +50,10 @@ pub(crate) fn row(model: &Model, tab: &Tab, row: usize, width: usize) -> Option<
     match tab.shape() {
         Shape::Typed => page.tree.get(row).map(|row| typed(row, width)),
         Shape::Code => {
-            let rows = &page.code.as_ref()?.rows;
+            let rows = &page.code.as_ref()?.instructions;
             let code = rows.get(row)?;
-            let next = rows.get(row.saturating_add(1)).map(|next| next.address);
-            let here = code.address <= page.asked && next.is_none_or(|next| page.asked < next);
+            let next = rows.get(row.saturating_add(1)).map(|next| next.address.0);
+            let here = code.address.0 <= page.asked && next.is_none_or(|next| page.asked < next);
             Some(instruction(model, code, here))
         }
         Shape::Words => word(model, page, row, width),

@@ -10,6 +10,9 @@ mod code;
 mod dereference;
 mod in_flight;
 mod ops_table;
+mod path;
+
+pub(crate) use path::on_the_way;
 
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Kernel, Module, ModuleState};

@@ -8,6 +8,7 @@
 
 use virtopsy_kernel::CpuId;
 
+use super::nmi_stack::Place;
 use super::{Evidence, NoteState, Shootdown, Usage};
 use crate::era::Era;
 use crate::machine::{Machine, positive};
@@ -40,19 +41,39 @@ pub(super) fn examine(
     let e = if waiting.value > 0 {
         unfinished(waiting.value, note, shootdown.usage)
     } else {
-        finished(machine, note)
+        finished(machine, note, shootdown)
     };
     out.push(e.read(waiting.address, waiting.value.to_string()));
 }
 
-/// All CPUs that were counted have counted themselves off.
-fn finished(machine: &Machine<'_>, note: NoteState) -> Evidence {
-    let strong = |why: &str, when| Evidence::off(WHAT, Strength::Strong, why).lies_when(when);
-    if note == NoteState::Empty {
-        return strong(
-            "every counted CPU finished its emergency disable; but this one left no registers, which it does first",
-            "another CPU counted down in this one's place",
-        );
+/// All CPUs that were counted have counted themselves off. That is one word of memory for all of
+/// them: of each CPU something of its own has to say that it was in the handler.
+fn finished(machine: &Machine<'_>, note: NoteState, shootdown: &Shootdown) -> Evidence {
+    let off = |strength, why: &str, when| Evidence::off(WHAT, strength, why).lies_when(when);
+    let strong = |why: &str, when| off(Strength::Strong, why, when);
+    let enabled = shootdown.usage == Usage::Enabled;
+    match (note, &shootdown.place) {
+        (NoteState::Saved, _) | (NoteState::Unknown, Place::Past(_)) => {}
+        (NoteState::Empty, place) => {
+            // Where the books say "on", the empty slot does too, and the two have to disagree.
+            let strength = match place {
+                Place::Past(_) => Strength::Strong,
+                _ if enabled => Strength::Strong,
+                _ => Strength::Weak,
+            };
+            return off(
+                strength,
+                "every counted CPU finished its emergency disable; but this one left no registers, which it does first",
+                "the count was lost, or another CPU counted down in this one's place",
+            );
+        }
+        (NoteState::Unknown, _) => {
+            return off(
+                Strength::Weak,
+                "every counted CPU finished its emergency disable; but neither registers nor a stack show this one in the handler",
+                "the count was lost",
+            );
+        }
     }
     if positive(&machine.stop.panic_redirect_cpu).is_some() {
         return strong(

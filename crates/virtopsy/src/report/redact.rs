@@ -25,7 +25,7 @@ const ADDRESS: &str = "[address]";
 /// Numbers that may be addresses: seven digits or more behind `0x`, or a pointer as `%p` prints it.
 /// Shorter ones are flags and control registers. A build-id has more digits than a pointer.
 static ADDRESSES: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i)\b0x[0-9a-f]{7,}\b|\b[0-9a-f]{16}\b").ok());
+    LazyLock::new(|| Regex::new(r"(?-u)\b0[xX][0-9a-fA-F]{7,}\b|\b[0-9a-fA-F]{16}\b").ok());
 
 /// What is taken out of sentences.
 struct Redactor {
