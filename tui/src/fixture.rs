@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use virtopsy::facts::{AreaFacts, ModuleFacts};
 use virtopsy::report::*;
 use virtopsy::splat::{Record, scan_records};
 use virtopsy::{CodeRow, CodeTarget, DumpSpec, Listing, LogLine};
@@ -390,16 +391,25 @@ impl Source for Sample {
     }
 
     fn modules(&self) -> Result<ModuleTable, String> {
-        let module = |name: &str, state: &str, base: u64| ModuleRow {
+        let area = |base, size, text| AreaFacts {
+            base: Hex(base),
+            size,
+            text,
+        };
+        let module = |name: &str, state: &str, base: u64| ModuleFacts {
             name: name.into(),
             state: state.into(),
             refcount: Some(1),
-            address: base,
-            areas: vec![(base, 0x1f000, true), (base + 0x20000, 0x1000, false)],
-            ..ModuleRow::default()
+            address: Hex(base),
+            size: 0x20000,
+            areas: vec![
+                area(base, 0x1f000, true),
+                area(base + 0x20000, 0x1000, false),
+            ],
+            ..ModuleFacts::default()
         };
         let mut amd = module("kvm_amd", "live", 0xffff_ffff_c046_0000);
-        amd.users = vec![Text::from("stuckcpu")];
+        amd.used_by = vec![Text::from("stuckcpu")];
         Ok(ModuleTable {
             modules: vec![
                 module("stuckcpu", "coming", 0xffff_ffff_c047_c000),

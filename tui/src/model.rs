@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use virtopsy::DumpSpec;
 use virtopsy::Listing;
+use virtopsy::facts::ModuleFacts;
 use virtopsy::report::{CpuReport, DumpReport, ErrorReport};
 use virtopsy_kernel::{TaskInfo, TaskList, Vm, VmList};
 
@@ -16,7 +17,7 @@ use crate::logtext::{LogFilter, LogText};
 use crate::place::{Pane, Place, View};
 use crate::remote::Remote;
 use crate::settings::Settings;
-use crate::source::{MemoryPage, ModuleRow, ModuleTable, Opened, StackOf, StackText};
+use crate::source::{MemoryPage, ModuleTable, Opened, StackOf, StackText};
 use crate::theme::Theme;
 
 /// The state.
@@ -175,7 +176,7 @@ pub(crate) enum TaskSort {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum MachineRow<'a> {
     Vm(&'a Vm),
-    Module(&'a ModuleRow),
+    Module(&'a ModuleFacts),
 }
 
 /// A bookmark.
@@ -396,7 +397,7 @@ impl Tab {
     }
 
     /// The modules, as far as they are known.
-    pub(crate) fn module_list(&self) -> &[ModuleRow] {
+    pub(crate) fn module_list(&self) -> &[ModuleFacts] {
         self.modules.ready().map_or(&[], |m| m.modules.as_slice())
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use virtopsy::facts::ModuleFacts;
 use virtopsy::report::{DumpReport, ErrorReport, Text};
 use virtopsy::{Listing, LogLine};
 use virtopsy_kernel::{Backtrace, SourceFrame, TaskInfo, TaskList, VmList};
@@ -145,43 +146,13 @@ pub(crate) struct StackPart {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ModuleTable {
     /// Those that are loaded.
-    pub(crate) modules: Vec<ModuleRow>,
+    pub(crate) modules: Vec<ModuleFacts>,
     /// Letters of the kernel's taints, as an oops shows them.
     pub(crate) taints: Option<String>,
     /// The one that was unloaded last.
     pub(crate) last_unloaded: Option<Text>,
     /// Why the list is not whole.
     pub(crate) broken: Option<String>,
-}
-
-/// A module.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ModuleRow {
-    /// Its name.
-    pub(crate) name: String,
-    /// Its state.
-    pub(crate) state: String,
-    /// Reference count, where it can be read.
-    pub(crate) refcount: Option<i64>,
-    /// Where its `struct module` is.
-    pub(crate) address: u64,
-    /// Its areas: base, bytes, whether it holds code.
-    pub(crate) areas: Vec<(u64, u64, bool)>,
-    /// Base of its per-CPU data; 0 without.
-    pub(crate) percpu: u64,
-    /// The modules that use it.
-    pub(crate) users: Vec<Text>,
-    /// Letters of the taints that it brought.
-    pub(crate) taints: Option<String>,
-}
-
-impl ModuleRow {
-    /// Bytes of all areas.
-    pub(crate) fn size(&self) -> u64 {
-        self.areas
-            .iter()
-            .fold(0, |sum, (_, size, _)| sum.saturating_add(*size))
-    }
 }
 
 /// Bytes of a page of memory.

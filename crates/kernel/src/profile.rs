@@ -69,7 +69,7 @@ pub(crate) fn fits(profile: &Profile, info: &VmcoreInfo) -> bool {
             .iter()
             .any(|symbol| symbol.address.0.wrapping_add(bias) == at)
         {
-            tracing::warn!(
+            tracing::debug!(
                 name,
                 "the profile has this symbol elsewhere: it is not used"
             );

@@ -7,9 +7,9 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use serde::Serialize;
-use virtopsy::report::{CheckVerdict, DumpReport, ErrorReport, Hex, SCHEMA, Text};
+use virtopsy::facts::TaskFacts;
+use virtopsy::report::{CheckVerdict, DumpReport, ErrorReport, SCHEMA, Text};
 use virtopsy::{DumpSpec, Options, Session, TypesChoice};
-use virtopsy_kernel::TaskInfo;
 
 create_exception!(
     virtopsy,
@@ -74,40 +74,9 @@ struct LogRecord {
 }
 
 #[derive(Serialize)]
-struct Task {
-    address: Hex,
-    pid: i32,
-    tgid: i32,
-    parent: Option<i32>,
-    comm: Text,
-    state: char,
-    cpu: Option<u32>,
-    running_on: Option<u32>,
-    kernel_thread: bool,
-    stack: Hex,
-}
-
-#[derive(Serialize)]
 struct Tasks {
-    tasks: Vec<Task>,
+    tasks: Vec<TaskFacts>,
     incomplete_because: Vec<Text>,
-}
-
-impl Task {
-    fn of(task: &TaskInfo) -> Task {
-        Task {
-            address: Hex(task.address.0),
-            pid: task.pid,
-            tgid: task.tgid,
-            parent: task.parent,
-            comm: Text::new(task.comm.clone()),
-            state: task.state.letter(),
-            cpu: task.cpu.map(|cpu| cpu.0),
-            running_on: task.running_on.map(|cpu| cpu.0),
-            kernel_thread: task.kernel_thread,
-            stack: Hex(task.stack.0),
-        }
-    }
 }
 
 #[pymethods]
@@ -135,7 +104,7 @@ impl OpenDump {
         py.detach(|| {
             let tasks = self.session.kernel().map_err(error)?.tasks();
             json(&Tasks {
-                tasks: tasks.tasks.iter().map(Task::of).collect(),
+                tasks: tasks.tasks.iter().map(TaskFacts::from).collect(),
                 incomplete_because: tasks
                     .broken
                     .iter()

@@ -18,6 +18,7 @@ pub mod check;
 mod crash;
 mod era;
 mod evidence;
+pub mod facts;
 pub mod info;
 mod known_issue;
 mod listing;

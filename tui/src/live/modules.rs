@@ -1,9 +1,10 @@
 //! The modules, and what the kernel remembers of those that are gone.
 
+use virtopsy::facts::ModuleFacts;
 use virtopsy::report::Text;
-use virtopsy_kernel::{Kernel, Module};
+use virtopsy_kernel::Kernel;
 
-use crate::source::{ModuleRow, ModuleTable};
+use crate::source::ModuleTable;
 
 /// Reads the modules.
 pub(super) fn read(kernel: &Kernel) -> Result<ModuleTable, String> {
@@ -11,7 +12,11 @@ pub(super) fn read(kernel: &Kernel) -> Result<ModuleTable, String> {
     match &list.broken {
         Some(e) if list.modules.is_empty() => Err(e.to_string()),
         broken => Ok(ModuleTable {
-            modules: list.modules.iter().map(|m| row(kernel, m)).collect(),
+            modules: list
+                .modules
+                .iter()
+                .map(|m| ModuleFacts::read(kernel, m))
+                .collect(),
             taints: kernel.taints().ok(),
             last_unloaded: kernel
                 .last_unloaded_module()
@@ -20,23 +25,5 @@ pub(super) fn read(kernel: &Kernel) -> Result<ModuleTable, String> {
                 .map(|m| Text::new(m.name)),
             broken: broken.as_ref().map(ToString::to_string),
         }),
-    }
-}
-
-fn row(kernel: &Kernel, module: &Module) -> ModuleRow {
-    let users = kernel.module_users(module).unwrap_or_default();
-    ModuleRow {
-        name: module.name.clone(),
-        state: module.state.to_string(),
-        refcount: module.refcount,
-        address: module.address.0,
-        areas: module
-            .areas
-            .iter()
-            .map(|a| (a.base.0, a.size, a.text))
-            .collect(),
-        percpu: module.percpu.0,
-        users: users.into_iter().map(Text::new).collect(),
-        taints: kernel.module_taints(module).ok(),
     }
 }

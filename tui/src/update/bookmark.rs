@@ -17,7 +17,7 @@ fn here(tab: &Tab) -> Place {
         View::Log => Place::LogLine((tab.log_line(cursor).unwrap_or(0) as u64).saturating_add(1)),
         View::Modules => match tab.machine(tab.list(Pane::Modules).cursor) {
             Some(MachineRow::Vm(vm)) => Place::Vm(vm.address.0),
-            Some(MachineRow::Module(module)) => Place::Module(module.name.clone()),
+            Some(MachineRow::Module(module)) => Place::Module(module.name.to_string()),
             None => Place::View(View::Modules),
         },
         View::Memory => memory_place(tab, cursor),

@@ -409,7 +409,10 @@ fn row_of(tab: &Tab, place: &Place) -> Option<usize> {
         Place::Task(pid) => task_table::row_of_task(tab, *pid),
         Place::Vm(at) => tab.vm_list().iter().position(|vm| vm.address.0 == *at),
         Place::Module(name) => {
-            let row = tab.module_list().iter().position(|m| m.name == *name)?;
+            let row = tab
+                .module_list()
+                .iter()
+                .position(|m| m.name.to_string() == *name)?;
             Some(row.saturating_add(tab.vm_list().len()))
         }
         _ => None,

@@ -242,8 +242,8 @@ fn candidates(model: &Model, offer: &mut Offer<'_>) {
         });
     }
     for module in tab.module_list() {
-        offer("module", &crate::doc::safe(&module.name), &|| {
-            Place::Module(module.name.clone())
+        offer("module", &module.name.to_string(), &|| {
+            Place::Module(module.name.to_string())
         });
     }
     for check in CHECKS {

@@ -1,5 +1,6 @@
 //! Virtual machines, and the modules: their state, and where they lie.
 
+use virtopsy::facts::ModuleFacts;
 use virtopsy::report::Text;
 use virtopsy_kernel::{Vcpu, Vm};
 
@@ -8,7 +9,7 @@ use crate::doc::{Doc, DocLine, piece, safe, shown};
 use crate::model::{MachineRow, Model, Tab};
 use crate::place::{Pane, Place};
 use crate::remote::Remote;
-use crate::source::{ModuleRow, ModuleTable};
+use crate::source::ModuleTable;
 use crate::theme::Role;
 
 use super::{status, words};
@@ -67,7 +68,7 @@ pub(crate) fn row(model: &Model, tab: &Tab, row: usize, width: usize) -> Option<
         }
         MachineRow::Module(module) => {
             let name = cells::column(
-                &safe(&module.name),
+                &module.name.to_string(),
                 width.saturating_sub(28).clamp(10, 32),
                 mark,
             );
@@ -99,8 +100,8 @@ fn owner(tab: &Tab, vm: &Vm) -> String {
     }
 }
 
-fn size(module: &ModuleRow) -> String {
-    format!("{}K", module.size().div_ceil(1024))
+fn size(module: &ModuleFacts) -> String {
+    format!("{}K", module.size.div_ceil(1024))
 }
 
 /// What is chosen.
@@ -212,8 +213,8 @@ fn virtual_cpu(vcpu: &Vcpu, doc: &mut Doc) {
     }
 }
 
-fn module(tab: &Tab, module: &ModuleRow, doc: &mut Doc) {
-    doc.field("name", Role::Heading, &safe(&module.name));
+fn module(tab: &Tab, module: &ModuleFacts, doc: &mut Doc) {
+    doc.field("name", Role::Heading, &module.name.to_string());
     let role = if module.state == "live" {
         Role::Plain
     } else {
@@ -224,7 +225,7 @@ fn module(tab: &Tab, module: &ModuleRow, doc: &mut Doc) {
         .refcount
         .map_or("not known".into(), |n| n.to_string());
     doc.field("references", Role::Plain, &references);
-    let users: Vec<String> = module.users.iter().map(ToString::to_string).collect();
+    let users: Vec<String> = module.used_by.iter().map(ToString::to_string).collect();
     doc.field("used by", Role::Plain, &users.join(", "));
     doc.field(
         "taints",
@@ -234,25 +235,26 @@ fn module(tab: &Tab, module: &ModuleRow, doc: &mut Doc) {
     doc.field_to(
         "module at",
         Role::Plain,
-        &format!("{:#x}", module.address),
+        &module.address.to_string(),
         Some(Place::Expression(format!(
-            "*(struct module *){:#x}",
+            "*(struct module *){}",
             module.address
         ))),
     );
-    if module.percpu != 0 {
-        doc.field("per-CPU", Role::Plain, &format!("{:#x}", module.percpu));
+    if module.percpu.0 != 0 {
+        doc.field("per-CPU", Role::Plain, &module.percpu.to_string());
     }
     doc.heading("Memory");
-    for (base, size, text) in &module.areas {
-        let kind = if *text { "code" } else { "data" };
-        let end = base.wrapping_add(*size);
-        let callback = callback_in(tab, *base, end);
+    for area in &module.areas {
+        let (base, size) = (area.base.0, area.size);
+        let kind = if area.text { "code" } else { "data" };
+        let end = base.wrapping_add(size);
+        let callback = callback_in(tab, base, end);
         let pieces = vec![
             piece(Role::Link, format!(" {base:016x}-{end:016x}")),
             piece(Role::Plain, format!(" {kind} {size:>8} bytes")),
         ];
-        doc.link(pieces, Place::Memory(*base));
+        doc.link(pieces, Place::Memory(base));
         if let Some(at) = callback {
             doc.para_to(
                 Role::Heading,

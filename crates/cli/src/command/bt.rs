@@ -1,12 +1,13 @@
 //! `virtopsy bt`: backtraces of CPUs and tasks.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde::Serialize;
-use virtopsy::report::{Hex, Text, escape};
+use virtopsy::facts::{EndedFacts, FrameFacts, SourceFacts, TaskFacts};
+use virtopsy::report::{Text, escape};
 use virtopsy_kernel::{
-    Backtrace, CpuId, Ended, Error, Frame, Kernel, SourceFrame, StackKind, Start, TaskInfo,
-    TaskList, Unwinder,
+    Backtrace, CpuId, Error, Frame, Kernel, SourceFrame, Start, TaskInfo, TaskList, Unwinder,
 };
 
 use super::{ask_kernel, error_text, print, print_json};
@@ -28,54 +29,14 @@ struct Answer {
 struct Entry {
     /// The CPU, of one that ran.
     cpu: Option<u32>,
-    task: Option<TaskEntry>,
+    task: Option<TaskFacts>,
     /// Where the registers came from; absent where the stack was only scanned.
     registers: Option<String>,
     user_mode: Option<bool>,
     in_nmi: Option<bool>,
-    frames: Vec<FrameEntry>,
-    ended_because: EndedEntry,
+    frames: Vec<FrameFacts>,
+    ended_because: EndedFacts,
     notes: Vec<Text>,
-}
-
-#[derive(Serialize)]
-struct TaskEntry {
-    address: Hex,
-    pid: i32,
-    tgid: i32,
-    comm: Text,
-    state: char,
-}
-
-#[derive(Serialize)]
-struct FrameEntry {
-    ip: Hex,
-    sp: Hex,
-    function: Option<Text>,
-    offset: Option<Hex>,
-    size: Option<Hex>,
-    module: Option<Text>,
-    /// The functions at this address, innermost first, where DWARF is at hand.
-    source: Vec<SourceEntry>,
-    stack: Option<String>,
-    found_by: String,
-    reliable: bool,
-    interrupted: bool,
-}
-
-#[derive(Serialize)]
-struct SourceEntry {
-    function: Option<Text>,
-    file: Option<Text>,
-    line: Option<u64>,
-    column: Option<u64>,
-    inlined: bool,
-}
-
-#[derive(Serialize)]
-struct EndedEntry {
-    kind: &'static str,
-    message: Text,
 }
 
 /// Prints the backtraces that were asked for.
@@ -178,17 +139,11 @@ fn entry(kernel: &Kernel, backtrace: Backtrace, task: Option<&TaskInfo>) -> Entr
     let mut notes = backtrace.notes;
     let frames = backtrace.frames.iter();
     let frames = frames
-        .map(|found| frame(kernel, found, &mut notes))
+        .map(|found| FrameFacts::new(found, &source(kernel, found, &mut notes)))
         .collect();
     Entry {
         cpu: None,
-        task: task.map(|task| TaskEntry {
-            address: Hex(task.address.0),
-            pid: task.pid,
-            tgid: task.tgid,
-            comm: Text::new(task.comm.clone()),
-            state: task.state.letter(),
-        }),
+        task: task.map(TaskFacts::from),
         registers: backtrace.registers.map(|r| r.source.to_string()),
         user_mode: backtrace
             .registers
@@ -196,56 +151,24 @@ fn entry(kernel: &Kernel, backtrace: Backtrace, task: Option<&TaskInfo>) -> Entr
             .map(|r| r.is_user_mode()),
         in_nmi: None,
         frames,
-        ended_because: ended(&backtrace.ended_because),
+        ended_because: EndedFacts::from(&backtrace.ended_because),
         notes: notes.into_iter().map(Text::from).collect(),
     }
 }
 
-fn ended(why: &Ended) -> EndedEntry {
-    EndedEntry {
-        kind: why.kind(),
-        message: Text::from(why.to_string()),
-    }
-}
-
-fn frame(kernel: &Kernel, frame: &Frame, notes: &mut Vec<String>) -> FrameEntry {
-    let at = frame.location.as_ref();
-    FrameEntry {
-        ip: Hex(frame.ip.0),
-        sp: Hex(frame.sp.0),
-        function: at.map(|at| Text::from(at.symbol.as_str())),
-        offset: at.map(|at| Hex(at.offset)),
-        size: at.and_then(|at| at.size).map(Hex),
-        module: at.and_then(|at| at.module.as_deref()).map(Text::from),
-        source: source(kernel, frame, notes),
-        stack: frame.stack.as_ref().map(StackKind::to_string),
-        found_by: frame.found_by.to_string(),
-        reliable: frame.is_reliable(),
-        interrupted: frame.interrupted,
-    }
-}
-
 /// File and line of a frame. That no file with DWARF is at hand is no news; anything else is.
-fn source(kernel: &Kernel, frame: &Frame, notes: &mut Vec<String>) -> Vec<SourceEntry> {
-    let found = match kernel.source_of(frame.code_address()) {
+fn source(kernel: &Kernel, frame: &Frame, notes: &mut Vec<String>) -> Arc<[SourceFrame]> {
+    match kernel.source_of(frame.code_address()) {
         Ok(found) => found,
-        Err(Error::NoSource { .. }) => return Vec::new(),
+        Err(Error::NoSource { .. }) => Arc::default(),
         Err(e) => {
             let note = format!("no file and line: {e}");
             if !notes.contains(&note) {
                 notes.push(note);
             }
-            return Vec::new();
+            Arc::default()
         }
-    };
-    let entry = |source: &SourceFrame| SourceEntry {
-        function: source.function.as_deref().map(Text::from),
-        file: source.file.as_deref().map(Text::from),
-        line: source.line,
-        column: source.column,
-        inlined: source.inlined,
-    };
-    found.iter().map(entry).collect()
+    }
 }
 
 fn text(answer: &Answer, look: Look) -> String {
@@ -332,7 +255,7 @@ fn frames(out: &mut String, entry: &Entry) {
 }
 
 /// `file:line`, and which inlined function it is in.
-fn place(source: &SourceEntry) -> String {
+fn place(source: &SourceFacts) -> String {
     let unknown = || "?".to_owned();
     let shown = |text: &Option<Text>| text.as_ref().map_or_else(unknown, ToString::to_string);
     let line = source.line.map_or_else(unknown, |line| line.to_string());
@@ -344,7 +267,7 @@ fn place(source: &SourceEntry) -> String {
     format!("{}:{line}{inlined}", shown(&source.file))
 }
 
-fn location(frame: &FrameEntry) -> String {
+fn location(frame: &FrameFacts) -> String {
     let Some(function) = &frame.function else {
         return "(no symbol)".to_owned();
     };

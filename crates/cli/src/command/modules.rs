@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use virtopsy::report::{Hex, Text};
-use virtopsy_kernel::{Error, Kernel, Module};
+use virtopsy::facts::ModuleFacts;
+use virtopsy::report::Text;
+use virtopsy_kernel::{Error, Kernel};
 
 use super::{ask_kernel, error_text, print, print_json};
 use crate::args::{Common, ModulesArgs, PageFormat};
@@ -16,33 +17,10 @@ use crate::terminal::Look;
 struct Answer {
     /// Letters of the kernel's taints, as an oops shows them; empty without.
     taints: Option<String>,
-    modules: Vec<Entry>,
+    modules: Vec<ModuleFacts>,
     last_unloaded: Option<Text>,
     /// Why modules are missing.
     incomplete_because: Option<Text>,
-}
-
-#[derive(Serialize)]
-struct Entry {
-    name: Text,
-    address: Hex,
-    state: String,
-    refcount: Option<i64>,
-    used_by: Vec<Text>,
-    taints: Option<String>,
-    /// Bytes of all its memory.
-    size: u64,
-    areas: Vec<Area>,
-    percpu: Hex,
-    /// How many symbols its kallsyms have; absent where they can't be read.
-    symbols: Option<usize>,
-}
-
-#[derive(Serialize)]
-struct Area {
-    base: Hex,
-    size: u64,
-    text: bool,
 }
 
 /// Prints the modules.
@@ -71,38 +49,11 @@ fn answer(kernel: &Kernel) -> Result<Answer, Error> {
         modules: list
             .modules
             .iter()
-            .map(|module| entry(kernel, module))
+            .map(|module| ModuleFacts::read(kernel, module))
             .collect(),
         last_unloaded: last.map(|module| Text::new(module.name)),
         incomplete_because: list.broken.as_ref().map(error_text),
     })
-}
-
-fn entry(kernel: &Kernel, module: &Module) -> Entry {
-    let users = kernel.module_users(module).unwrap_or_default();
-    Entry {
-        name: Text::from(module.name.as_str()),
-        address: Hex(module.address.0),
-        state: module.state.to_string(),
-        refcount: module.refcount,
-        used_by: users.into_iter().map(Text::new).collect(),
-        taints: kernel.module_taints(module).ok(),
-        size: module
-            .areas
-            .iter()
-            .fold(0, |sum, area| area.size.saturating_add(sum)),
-        areas: module
-            .areas
-            .iter()
-            .map(|area| Area {
-                base: Hex(area.base.0),
-                size: area.size,
-                text: area.text,
-            })
-            .collect(),
-        percpu: Hex(module.percpu.0),
-        symbols: kernel.module_symbol_count(module).ok(),
-    }
 }
 
 fn text(answer: &Answer, look: Look) -> String {

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use virtopsy::report::{Hex, Text};
+use virtopsy::facts::TaskFacts;
+use virtopsy::report::Text;
 use virtopsy_kernel::{CpuId, CpuState, Kernel, TaskInfo, TaskList};
 
 use super::{ask_kernel, error_text, print, print_json};
@@ -21,17 +22,8 @@ struct Answer {
 
 #[derive(Serialize)]
 struct Entry {
-    address: Hex,
-    pid: i32,
-    tgid: i32,
-    parent: Option<i32>,
-    comm: Text,
-    /// The letter of ps(1).
-    state: char,
-    cpu: Option<u32>,
-    running_on: Option<u32>,
-    kernel_thread: bool,
-    stack: Hex,
+    #[serde(flatten)]
+    task: TaskFacts,
     /// It ran on the CPU that brought the kernel down.
     crashed: bool,
     /// Of one that ran: in a guest, in user mode, idle, in the kernel.
@@ -96,16 +88,7 @@ fn entry(task: &TaskInfo, running: &Running) -> Entry {
         crashed: cpu.is_some() && cpu == running.crashed,
         doing: state.map(|state| state.doing.to_string()),
         function: function.map(|at| Text::from(at.to_string())),
-        address: Hex(task.address.0),
-        pid: task.pid,
-        tgid: task.tgid,
-        parent: task.parent,
-        comm: Text::new(task.comm.clone()),
-        state: task.state.letter(),
-        cpu: task.cpu.map(|cpu| cpu.0),
-        running_on: task.running_on.map(|cpu| cpu.0),
-        kernel_thread: task.kernel_thread,
-        stack: Hex(task.stack.0),
+        task: TaskFacts::from(task),
     }
 }
 
@@ -114,8 +97,9 @@ fn text(answer: &Answer, look: Look) -> String {
         "  {:>7} {:>7} {:>7} {:>3}  S  {:<18}  COMM\n",
         "PID", "TGID", "PPID", "CPU", "TASK"
     );
-    for task in &answer.tasks {
-        let mark = match (task.crashed, task.running_on) {
+    for entry in &answer.tasks {
+        let task = &entry.task;
+        let mark = match (entry.crashed, task.running_on) {
             (true, _) => '!',
             (false, Some(_)) => '>',
             (false, None) => ' ',
@@ -137,7 +121,7 @@ fn text(answer: &Answer, look: Look) -> String {
             number(task.cpu.map(i64::from)),
             task.state,
             task.address.0,
-            activity(task),
+            activity(entry),
         );
     }
     if let Some(first) = answer.incomplete_because.first() {
@@ -153,8 +137,8 @@ fn text(answer: &Answer, look: Look) -> String {
 }
 
 /// What a task that ran was doing.
-fn activity(task: &Entry) -> String {
-    match (&task.doing, &task.function) {
+fn activity(entry: &Entry) -> String {
+    match (&entry.doing, &entry.function) {
         (Some(doing), Some(function)) => format!("  ({doing}, in {function})"),
         (Some(doing), None) => format!("  ({doing})"),
         (None, _) => String::new(),

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use virtopsy::report::{Hex, Text};
-use virtopsy_kernel::{CpuId, Error, Kernel, TaskList, Vcpu, Vm, VmKind};
+use virtopsy::facts::{VcpuFacts, VmFacts};
+use virtopsy::report::Text;
+use virtopsy_kernel::{Error, Kernel, Vm};
 
 use super::{ask_kernel, error_text, print, print_json};
 use crate::args::{Common, PageFormat, VmsArgs};
@@ -16,41 +17,8 @@ use crate::terminal::Look;
 struct Answer {
     /// Whether KVM is there at all.
     kvm: bool,
-    vms: Vec<VmEntry>,
+    vms: Vec<VmFacts>,
     incomplete_because: Option<Text>,
-}
-
-#[derive(Serialize)]
-struct VmEntry {
-    address: Hex,
-    owner: Option<i32>,
-    /// Name of the owner's task, where it is in the dump.
-    owner_comm: Option<Text>,
-    mm: Option<Hex>,
-    kind: Option<String>,
-    /// Whether the guest's registers can be in the dump at all.
-    registers_hidden: bool,
-    online_vcpus: Option<u64>,
-    dead: Option<bool>,
-    vcpus: Vec<VcpuEntry>,
-    incomplete_because: Option<Text>,
-}
-
-#[derive(Serialize)]
-struct VcpuEntry {
-    address: Hex,
-    id: i64,
-    mode: Option<String>,
-    last_cpu: Option<u32>,
-    loaded_on: Option<u32>,
-    thread: Option<i32>,
-    nested: Option<bool>,
-    /// Registers that KVM had changed and not yet written to the VMCS, a bit each; VMX only.
-    dirty_registers: Option<Hex>,
-    rip: Option<Hex>,
-    cr3: Option<Hex>,
-    registers_hidden_because: Option<&'static str>,
-    incomplete_because: Vec<Text>,
 }
 
 /// Prints the virtual machines.
@@ -84,45 +52,12 @@ fn answer(kernel: &Kernel) -> Result<Answer, Error> {
         list => list?,
     };
     let tasks = kernel.tasks();
+    let facts = |vm: &Vm| VmFacts::new(vm, vm.owner.and_then(|pid| tasks.by_pid(pid)));
     Ok(Answer {
         kvm: true,
-        vms: list.vms.iter().map(|vm| vm_entry(vm, &tasks)).collect(),
+        vms: list.vms.iter().map(facts).collect(),
         incomplete_because: list.broken.as_ref().map(error_text),
     })
-}
-
-fn vm_entry(vm: &Vm, tasks: &TaskList) -> VmEntry {
-    let owner = vm.owner.and_then(|pid| tasks.by_pid(pid));
-    VmEntry {
-        address: Hex(vm.address.0),
-        owner: vm.owner,
-        owner_comm: owner.map(|task| Text::new(task.comm.clone())),
-        mm: vm.mm.map(|mm| Hex(mm.0)),
-        kind: vm.kind.map(|kind| kind.to_string()),
-        registers_hidden: vm.kind.is_some_and(VmKind::hides_registers),
-        online_vcpus: vm.online_vcpus,
-        dead: vm.dead,
-        vcpus: vm.vcpus.iter().map(vcpu_entry).collect(),
-        incomplete_because: vm.broken.as_ref().map(error_text),
-    }
-}
-
-fn vcpu_entry(vcpu: &Vcpu) -> VcpuEntry {
-    let number = |cpu: CpuId| cpu.0;
-    VcpuEntry {
-        address: Hex(vcpu.address.0),
-        id: vcpu.id,
-        mode: vcpu.mode.map(|mode| mode.to_string()),
-        last_cpu: vcpu.cpu.map(number),
-        loaded_on: vcpu.loaded_on.map(number),
-        thread: vcpu.thread,
-        nested: vcpu.nested,
-        dirty_registers: vcpu.dirty_registers.map(Hex),
-        rip: vcpu.registers.rip.map(Hex),
-        cr3: vcpu.registers.cr3.map(Hex),
-        registers_hidden_because: vcpu.registers.hidden_because,
-        incomplete_because: vcpu.missing.iter().map(error_text).collect(),
-    }
 }
 
 fn text(answer: &Answer, look: Look) -> String {
@@ -141,7 +76,7 @@ fn text(answer: &Answer, look: Look) -> String {
         .collect()
 }
 
-fn vm_text(out: &mut String, vm: &VmEntry) {
+fn vm_text(out: &mut String, vm: &VmFacts) {
     let comm = vm
         .owner_comm
         .as_ref()
@@ -164,7 +99,7 @@ fn vm_text(out: &mut String, vm: &VmEntry) {
     }
 }
 
-fn vcpu_text(vcpu: &VcpuEntry) -> String {
+fn vcpu_text(vcpu: &VcpuFacts) -> String {
     let mut facts = vec![
         vcpu.mode
             .clone()

@@ -254,7 +254,7 @@ impl RecordedSymbols {
         match self.real.as_ref()?.get() {
             Ok(source) => Some(source),
             Err(error) => {
-                tracing::warn!(%error, "the table of symbols can't be read");
+                tracing::debug!(%error, "the table of symbols can't be read");
                 None
             }
         }

@@ -1,0 +1,68 @@
+//! A module.
+
+use serde::Serialize;
+use virtopsy_kernel::{Kernel, Module};
+
+use crate::report::{Hex, Text};
+
+/// A loaded module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ModuleFacts {
+    /// Its name.
+    pub name: Text,
+    /// Its `struct module`.
+    pub address: Hex,
+    /// `live`, `coming`, `going` or `unformed`.
+    pub state: String,
+    /// References to it.
+    pub refcount: Option<i64>,
+    /// The modules that use it.
+    pub used_by: Vec<Text>,
+    /// Letters of the taints that it brought.
+    pub taints: Option<String>,
+    /// Bytes of all its memory.
+    pub size: u64,
+    /// Its memory.
+    pub areas: Vec<AreaFacts>,
+    /// Base of its per-CPU data; 0 without.
+    pub percpu: Hex,
+    /// How many symbols its kallsyms have.
+    pub symbols: Option<usize>,
+}
+
+/// A piece of a module's memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AreaFacts {
+    /// Its start.
+    pub base: Hex,
+    /// Bytes.
+    pub size: u64,
+    /// Whether it holds code.
+    pub text: bool,
+}
+
+impl ModuleFacts {
+    /// Reads what a module's own structures say beyond the list.
+    #[must_use]
+    pub fn read(kernel: &Kernel, module: &Module) -> Self {
+        let users = kernel.module_users(module).unwrap_or_default();
+        let areas = module.areas.iter().map(|area| AreaFacts {
+            base: Hex(area.base.0),
+            size: area.size,
+            text: area.text,
+        });
+        let sizes = module.areas.iter().map(|area| area.size);
+        Self {
+            name: Text::from(module.name.as_str()),
+            address: Hex(module.address.0),
+            state: module.state.to_string(),
+            refcount: module.refcount,
+            used_by: users.into_iter().map(Text::new).collect(),
+            taints: kernel.module_taints(module).ok(),
+            size: sizes.fold(0, u64::saturating_add),
+            areas: areas.collect(),
+            percpu: Hex(module.percpu.0),
+            symbols: kernel.module_symbol_count(module).ok(),
+        }
+    }
+}
