@@ -112,3 +112,10 @@ def test_threads_examine_beside_each_other():
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         verdicts = [r.virtualization.verdict for r in pool.map(virtopsy.check, dumps)]
     assert verdicts == ["not-all-off", "all-off"] * 3
+
+
+def test_a_key_that_is_a_word_of_python_has_an_underscore():
+    record = virtopsy.Record({"class": "rcu", "from_": 1})
+    assert record.class_ == "rcu" and record.from_ == 1
+    with pytest.raises(AttributeError):
+        record.name_

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import json
+import keyword
 import os
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Optional, Sequence, Union, cast
 
@@ -35,13 +36,15 @@ Path = Union[str, "os.PathLike[str]"]
 
 
 class Record(dict):  # type: ignore[type-arg]
-    """Part of a report: a dict whose keys are attributes too."""
+    """Part of a report: a dict whose keys are attributes too; one that is a word of Python has an
+    underscore behind it (``lock.class_``)."""
 
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:
+        key = name[:-1] if name.endswith("_") and keyword.iskeyword(name[:-1]) else name
         try:
-            return self[name]
+            return self[key]
         except KeyError:
             raise AttributeError(f"the record has no {name!r}; it has {', '.join(self)}") from None
 

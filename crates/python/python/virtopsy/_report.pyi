@@ -301,7 +301,7 @@ class HeldLock(Record):
     """Address of the lock instance, `0x…`; absent before 4.16, hashed up to 5.3."""
     at: Union[str, None]
     """Where it was acquired, as the symbol was printed."""
-    class: str
+    class_: str
     """Name of the class alone: the expression that initialised the lock."""
     index: int
     """The `#I` of the line: 0 is the lock taken first."""
@@ -391,7 +391,7 @@ class Lock(Record):
     """Address of the lock instance, `0x…`; absent before 4.16, hashed up to 5.3."""
     at: Union[str, None]
     """Where it was acquired, as the symbol was printed."""
-    class: str
+    class_: str
     """Name of the class alone: the expression that initialised the lock."""
     name: str
     """Name as printed, with `#V` and `/S`."""
@@ -633,7 +633,7 @@ class TaskReport(Record):
 
 class UsageChange(Record):
     """`inconsistent {FROM} -> {TO} usage.`"""
-    from: str
+    from_: str
     """The state that was registered before."""
     to: str
     """The state that this use would add."""
