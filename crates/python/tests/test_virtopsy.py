@@ -115,7 +115,7 @@ def test_threads_examine_beside_each_other():
 
 
 def test_a_key_that_is_a_word_of_python_has_an_underscore():
-    record = virtopsy.Record({"class": "rcu", "from_": 1})
-    assert record.class_ == "rcu" and record.from_ == 1
+    record = virtopsy.Record({"class": "rcu", "name": 1})
+    assert record.class_ == "rcu" and record.name == 1
     with pytest.raises(AttributeError):
         record.name_
