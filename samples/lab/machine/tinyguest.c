@@ -74,7 +74,8 @@ int main(int argc, char **argv)
 	sregs.cs.base = 0;
 	sregs.cs.selector = 0;
 	must(ioctl(vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
-	struct kvm_regs regs = { .rip = 0x8000, .rflags = 2 };
+	/* interrupts on: in Bochs (2.7) an interrupt ends guest mode only where the guest would take it */
+	struct kvm_regs regs = { .rip = 0x8000, .rflags = 0x202 };
 	must(ioctl(vcpu, KVM_SET_REGS, &regs), "KVM_SET_REGS");
 
 	printf("lab: guest on CPU %d: %s\n", cpu, mode);

@@ -9,6 +9,11 @@
 #include <linux/smp.h>
 #include <asm/msr.h>
 
+#ifndef rdmsrl /* 6.16 renamed them */
+#define rdmsrl rdmsrq
+#define wrmsrl wrmsrq
+#endif
+
 static unsigned int mask = 0xf;
 module_param(mask, uint, 0);
 
