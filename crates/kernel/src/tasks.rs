@@ -6,8 +6,11 @@
 //! | state: `__state` | 5.14 | `state` |
 //! | CPU: `thread_info.cpu` | 5.16 | `cpu` |
 //!
-//! Source: include/linux/sched.h, include/linux/sched/signal.h. The idle tasks (pid 0) are in no
-//! list: they are each run queue's `idle`.
+//! Where a list is torn, the kernel's table of pids (`init_pid_ns.idr`, a radix tree since 4.15, an
+//! xarray since 4.20) leads to those behind the tear.
+//!
+//! Source: include/linux/sched.h, include/linux/sched/signal.h, include/linux/pid.h. The idle tasks
+//! (pid 0) are in no list: they are each run queue's `idle`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::list;
 use crate::object::Object;
+use crate::xarray;
 
 /// More tasks than a kernel can have (`PID_MAX_LIMIT`).
 const MAX_TASKS: usize = 4 << 20;
@@ -294,6 +298,11 @@ impl<'k> Walk<'k> {
             }
             self.process(list::container_of(entry, self.layout.tasks), out);
         }
+        if !out.broken.is_empty()
+            && let Err(e) = self.by_pids(out)
+        {
+            out.broken.push(e);
+        }
         // Where the list is torn, what CPUs ran may stand in no part of it.
         let mut current: Vec<_> = self
             .current
@@ -304,6 +313,41 @@ impl<'k> Walk<'k> {
         for (_, task) in current {
             self.task(task, out);
         }
+    }
+
+    /// Tasks of the table of pids that no list led to. An entry leads to the task whose thread id is
+    /// the entry's number; one that does not is stale, or lost.
+    fn by_pids(&mut self, out: &mut TaskList) -> Result<()> {
+        let kernel = self.kernel;
+        let namespace = kernel.object(kernel.symbol("init_pid_ns")?, "struct pid_namespace")?;
+        let pids = xarray::walk(kernel, &namespace.field("idr.idr_rt")?, self.limit);
+        let of = |name: &str, member: &str| -> Result<u64> {
+            let object = kernel.object(VirtAddr(0), name)?;
+            Ok(object.field(member)?.address.0)
+        };
+        // The first of each array is that of PIDTYPE_PID.
+        let tasks = of("struct pid", "tasks")?;
+        let links = of("struct task_struct", "pid_links")?;
+        for (number, pid) in pids.entries {
+            let first = VirtAddr(pid.0.wrapping_add(tasks));
+            let at = match kernel.space().pointer(first) {
+                Ok(VirtAddr(0)) => continue, // the task has gone, somebody still holds its pid
+                Ok(link) => list::container_of(link, links),
+                Err(e) => {
+                    out.broken.push(e);
+                    continue;
+                }
+            };
+            if out.tasks.len() >= self.limit || !self.seen.insert(at) {
+                continue;
+            }
+            match self.layout.read(at, &self.current) {
+                Ok(task) if u64::try_from(task.pid) == Ok(number) => out.tasks.push(task),
+                Ok(_) => {}
+                Err(e) => out.broken.push(e),
+            }
+        }
+        pids.broken.map_or(Ok(()), Err)
     }
 
     /// Every run queue's idle task: `init_task` on CPU 0.

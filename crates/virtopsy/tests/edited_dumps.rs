@@ -505,3 +505,32 @@ fn a_count_of_zero_alone_is_not_believed_where_the_module_list_is_broken() {
     let report = dump.books(2, 0).pointer(head, 0).report();
     assert_ne!(state(&report, 2).0, CpuState::Off);
 }
+
+#[test]
+fn tasks_between_two_tears_of_the_list_are_found_by_their_pids() {
+    let mut dump = Edited::new(STUCK);
+    let whole = dump.kernel.tasks();
+    let processes: Vec<VirtAddr> = whole
+        .tasks
+        .iter()
+        .filter(|task| task.pid > 0 && task.pid == task.tgid)
+        .map(|task| task.address)
+        .collect();
+    assert!(processes.len() > 4, "{}", processes.len());
+    let link = |kernel: &virtopsy_kernel::Kernel, task, member| {
+        let task = kernel.object(task, "struct task_struct").unwrap();
+        task.field(member).unwrap().address
+    };
+    let next = link(&dump.kernel, processes[0], "tasks.next");
+    let prev = link(&dump.kernel, processes[processes.len() - 1], "tasks.prev");
+    let kernel = dump.pointer(next, 0x10).pointer(prev, 0x10).edited_kernel();
+    let torn = kernel.tasks();
+    assert!(!torn.broken.is_empty(), "that the list is torn is told");
+    // makedumpfile left out some pages of pids, so not all of those between: no list leads to any.
+    let between = &processes[1..processes.len() - 1];
+    let found = |list: &virtopsy_kernel::TaskList| {
+        let idle = list.tasks.iter().filter(|t| t.running_on.is_none());
+        idle.filter(|t| between.contains(&t.address)).count()
+    };
+    assert!(found(&torn) > 1, "{} of {}", found(&torn), found(&whole));
+}

@@ -113,6 +113,14 @@ impl Edited {
         self.report_with(&Options::default())
     }
 
+    /// The kernel as it is with the edits.
+    pub(crate) fn edited_kernel(&self) -> Kernel {
+        let path = self.dir.path().join("edited");
+        std::fs::write(&path, &self.built.bytes).unwrap();
+        let dump = Dump::open(&[path], &OpenOptions::default()).unwrap();
+        Kernel::open(Arc::new(dump), &KernelOptions::default()).unwrap()
+    }
+
     pub(crate) fn report_with(&self, options: &Options) -> DumpReport {
         let path = self.dir.path().join("dump");
         std::fs::write(&path, &self.built.bytes).unwrap();
