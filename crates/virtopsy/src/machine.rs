@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Cpus, Error, Kernel, Module, NoteContent, Result, SavedRegisters};
-use virtopsy_vmcore::{Format, QemuCpu};
+use virtopsy_vmcore::{Dump, Format, QemuCpu};
 
 use crate::era::{Era, Layout};
 use crate::report::{Feature, Origin};
@@ -346,7 +346,10 @@ fn origin_of(kernel: &Kernel, stop: &StopFacts) -> Origin {
     if dump.notes().iter().any(|note| note.name == "QEMU") {
         return Origin::Hypervisor;
     }
-    if kernel.vmcoreinfo().get("CRASHTIME").is_some() {
+    // The crash path writes CRASHTIME to memory before it stops the other CPUs: memory that somebody
+    // else copied has it too. Only a file that a crash kernel can have written says more by it.
+    let by_a_crash_kernel = !is_bare_memory(dump) || dump.vmcoreinfo().is_some();
+    if by_a_crash_kernel && kernel.vmcoreinfo().get("CRASHTIME").is_some() {
         return Origin::Kdump;
     }
     // Kernels before 4.19 have CRASHTIME too; a note that lost it leaves the locks of the path.
@@ -354,6 +357,15 @@ fn origin_of(kernel: &Kernel, stop: &StopFacts) -> Origin {
         return Origin::Kdump;
     }
     Origin::Unknown
+}
+
+/// Memory without the notes that /proc/vmcore always has, in a format that others write as well.
+fn is_bare_memory(dump: &Dump) -> bool {
+    let anybody = matches!(
+        dump.format(),
+        Format::Elf | Format::ElfFlattened | Format::Raw | Format::Lime | Format::Avml
+    );
+    anybody && dump.prstatus().is_empty()
 }
 
 /// VMX or SVM, by the boot CPU's capabilities; where the kernel names what it uses, by that.

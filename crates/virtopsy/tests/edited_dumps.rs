@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use support::{Edited, OFFLINE, STUCK, state, verdict};
 use virtopsy::Options;
 use virtopsy::report::{
-    CallbackState, CheckVerdict, CodeState, CpuState, Dereference, Reason, Strength, Verdict,
+    CallbackState, CheckVerdict, CodeState, CpuState, Dereference, Origin, Reason, Strength,
+    Verdict,
 };
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::CpuId;
@@ -533,4 +534,19 @@ fn tasks_between_two_tears_of_the_list_are_found_by_their_pids() {
         idle.filter(|t| between.contains(&t.address)).count()
     };
     assert!(found(&torn) > 1, "{} of {}", found(&torn), found(&whole));
+}
+
+#[test]
+fn memory_that_somebody_copied_on_the_way_into_the_crash_kernel_is_no_kdump() {
+    let mut dump = Edited::with_notes(OFFLINE, Vec::clear);
+    let of_crash_kernel = dump.report();
+    assert_eq!(of_crash_kernel.origin, Origin::Kdump);
+    // The crashing CPU never came to the end of its shutdown, where it saves its registers.
+    let note = dump.kernel.crash_note(CpuId(1)).unwrap();
+    dump.write(note.address, &[0; 0x164]);
+    let report = dump.as_bare_elf();
+    assert_eq!(report.release, of_crash_kernel.release);
+    assert_eq!(report.origin, Origin::Unknown);
+    assert_ne!(state(&report, 1).0, CpuState::Off);
+    assert_ne!(report.virtualization.verdict, Verdict::AllOff);
 }

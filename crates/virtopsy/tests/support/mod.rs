@@ -20,7 +20,7 @@ use virtopsy::report::{CheckVerdict, CpuState, DumpReport, Reason};
 use virtopsy::{DumpSpec, Options, examine};
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Kernel, KernelOptions};
-use virtopsy_testkit::{Kdump, KdumpBytes, Note};
+use virtopsy_testkit::{Elf, Kdump, KdumpBytes, Note};
 use virtopsy_vmcore::{Dump, OpenOptions};
 
 /// AMD: CPU 2 never took the crash NMI.
@@ -111,6 +111,15 @@ impl Edited {
 
     pub(crate) fn report(&self) -> DumpReport {
         self.report_with(&Options::default())
+    }
+
+    /// What is said of the same memory in an ELF core without notes.
+    pub(crate) fn as_bare_elf(&self) -> DumpReport {
+        let path = self.dir.path().join("memory");
+        std::fs::write(&path, &self.built.bytes).unwrap();
+        let (memory, _) = take_apart(&path);
+        std::fs::write(&path, Elf::of(&memory).build()).unwrap();
+        examine(&DumpSpec { paths: vec![path] }, &Options::default())
     }
 
     /// The kernel as it is with the edits.
