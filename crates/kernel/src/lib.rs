@@ -82,5 +82,5 @@ pub use symbols::{KernelSymbols, Location, SymbolOrigin};
 pub use task::Task;
 pub use tasks::{TaskInfo, TaskList, TaskState};
 pub use unwind::{Backtrace, Ended, FoundBy, Frame, Start, Unwinder};
-pub use virtopsy_debuginfo::{SourceFrame, VirtAddr};
+pub use virtopsy_debuginfo::{Debuginfod, SourceFrame, VirtAddr};
 pub use wall_clock::{BootTime, BootTimeSource};

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use virtopsy_debuginfo::profile::{ProfileStore, RecordedSymbols};
-use virtopsy_debuginfo::{Btf, Dwarf, ElfFile, KernelFiles, TypeSource, VirtAddr};
+use virtopsy_debuginfo::{Btf, Debuginfod, Dwarf, ElfFile, KernelFiles, TypeSource, VirtAddr};
 use virtopsy_vmcore::{Dump, PhysAddr, VmcoreInfo};
 
 use crate::discover;
@@ -53,6 +53,9 @@ pub struct KernelOptions {
     pub dump: Option<PathBuf>,
     /// Where the places that distributions use are looked for, `/` on a machine; `None`: nowhere.
     pub system_root: Option<PathBuf>,
+    /// Servers that are asked for a vmlinux by build-id, where the dump alone does not suffice and
+    /// no file is at hand; `None`: none.
+    pub debuginfod: Option<Debuginfod>,
     /// The folder of profiles: what earlier runs asked of this kernel is answered from there, and
     /// [`Kernel::keep_profile`] writes there. `None`: no profiles are used.
     pub profiles: Option<PathBuf>,
@@ -106,10 +109,11 @@ impl Kernel {
         let store = options.profiles.as_ref().map(ProfileStore::new);
         let named = given.is_some();
         parts.take(given, mode, options.types, store.as_ref());
-        let lacks =
-            parts.symbols.is_err() || parts.types.is_err() || !options.debug_dirs.is_empty();
-        if !named && lacks {
-            let found = files::find(&parts.vmcoreinfo, options);
+        let lacks = parts.symbols.is_err() || parts.types.is_err();
+        if !named && (lacks || !options.debug_dirs.is_empty()) {
+            // Nothing is fetched that could be done without.
+            let servers = options.debuginfod.as_ref().filter(|_| lacks);
+            let found = files::find(&parts.vmcoreinfo, options, servers);
             if found.is_some() {
                 parts.take(found, mode, options.types, store.as_ref());
             }
