@@ -13,6 +13,7 @@ use virtopsy_debuginfo::{Btf, Debuginfod, Dwarf, ElfFile, KernelFiles, TypeSourc
 use virtopsy_vmcore::{Dump, PhysAddr, VmcoreInfo};
 
 use crate::discover;
+use crate::erased;
 use crate::error::{Error, Result};
 use crate::files::{self, Vmlinux};
 use crate::kernel::{Kernel, TypesOrigin};
@@ -124,7 +125,24 @@ impl Kernel {
             parts.take_installed(&store);
         }
         parts.say_what_kernel_it_is();
-        Ok(Kernel::from_parts(parts))
+        Ok(Kernel::without_erased(parts))
+    }
+
+    /// The kernel, with what makedumpfile erased taken out of what can be read.
+    fn without_erased(parts: Parts) -> Kernel {
+        let text = parts.space.dump().erase_info();
+        let mut kernel = Kernel::from_parts(parts);
+        let Some(text) = text else {
+            return kernel;
+        };
+        let (erased, notes) = erased::find(&kernel, &text);
+        for erased in &erased {
+            tracing::debug!(range = ?erased.range, line = erased.line, "erased");
+        }
+        kernel.parts.space.set_erased(erased);
+        kernel.parts.notes.extend(notes);
+        // What was read to find the places may have been read from them.
+        Kernel::from_parts(kernel.parts)
     }
 }
 
