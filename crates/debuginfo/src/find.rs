@@ -8,6 +8,9 @@
 //! 4. where distributions put them, below the system's root,
 //! 5. debuginfod servers, where the caller names some.
 //!
+//! What a machine boots (vmlinuz) has the least in it: of the second to the
+//! fourth it comes last.
+//!
 //! A vmlinux whose build-id differs from the dump's is never taken, and every
 //! file that was not taken is kept with its reason, for messages.
 
