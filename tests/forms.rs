@@ -19,7 +19,7 @@ use std::process::Command;
 
 use apart::take_apart;
 use support::{check, essence, samples};
-use virtopsy_testkit::{Codec, Elf, Kdump, Memory, Note, flatten};
+use virtopsy_testkit::{Codec, Elf, Kdump, Load, Memory, Note, Page, flatten};
 
 fn kdump(memory: &Memory, notes: &[Note], codec: Option<Codec>) -> Vec<u8> {
     let dump = Kdump::new(memory.clone()).codec(codec);
@@ -52,6 +52,7 @@ fn the_verdict_is_the_same_in_every_form() {
         ),
         ("zlib", zlib),
         ("elf", elf),
+        ("a copy of /proc/kcore", kcore(&memory, &notes)),
     ];
     let dir = tempfile::tempdir().unwrap();
     for (form, bytes) in forms {
@@ -65,6 +66,38 @@ fn the_verdict_is_the_same_in_every_form() {
             got["format"], got["compression"]
         );
     }
+}
+
+/// An ELF file as /proc/kcore is one: the kernel's image and the direct map, and ranges that are
+/// virtual only, as long in the file as in the address space: far past any end.
+fn kcore(memory: &Memory, notes: &[Note]) -> Vec<u8> {
+    let image: Vec<u8> = memory
+        .pages
+        .values()
+        .take_while(|page| matches!(page, Page::Data(_)))
+        .take(16)
+        .flat_map(|page| match page {
+            Page::Data(bytes) => bytes.clone(),
+            _ => Vec::new(),
+        })
+        .collect();
+    let first = *memory.pages.keys().next().unwrap() * memory.page_size;
+    let virtual_only = Load {
+        vaddr: 0xffff_c900_0000_0000,
+        mem_size: 32 << 40,
+        ..Load::new(u64::MAX, [])
+    };
+    let image = Load {
+        vaddr: 0xffff_ffff_8100_0000,
+        ..Load::new(first, image)
+    };
+    let elf = Elf::of(memory).direct_map(0xffff_8880_0000_0000);
+    let elf = elf.before(image).before(virtual_only);
+    let mut bytes = notes.iter().cloned().fold(elf, Elf::note).build();
+    // p_filesz of the second program header: the first is that of the notes.
+    let size = 64 + 56 + 32;
+    bytes[size..size + 8].copy_from_slice(&(32_u64 << 40).to_le_bytes());
+    bytes
 }
 
 #[test]

@@ -13,8 +13,10 @@ mod support;
 use std::fs::OpenOptions as FileOptions;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::process::Command;
 
-use support::{check, corpus, essence};
+use serde_json::Value;
+use support::{check, corpus, essence, root};
 use virtopsy_vmcore::{Dump, Format, OpenOptions};
 
 /// Copies a dump without its VMCOREINFO note. `false`: it has none, or lies in a flattened file.
@@ -44,6 +46,8 @@ fn every_answer_stays_without_the_note() {
         return;
     };
     let scratch = tempfile::tempdir().unwrap();
+    let blanked = scratch.path().join("dumps");
+    std::fs::create_dir(&blanked).unwrap();
     let mut dumps: Vec<_> = std::fs::read_dir(corpus.join("dumps"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -53,7 +57,7 @@ fn every_answer_stays_without_the_note() {
         .iter()
         .filter(|path| path.extension().is_some_and(|e| e != "json"))
     {
-        let copy = scratch.path().join("dump");
+        let copy = blanked.join(dump.file_name().unwrap());
         if !blank(dump, &copy) {
             println!(
                 "SKIPPED {}: no note to take out of the file",
@@ -70,5 +74,43 @@ fn every_answer_stays_without_the_note() {
             "{}: {notes}",
             dump.display()
         );
+    }
+    grade(&corpus, scratch.path());
+}
+
+/// Holds what is said of the blanked dumps against their truth, by the tool that grades the corpus.
+fn grade(corpus: &Path, scratch: &Path) {
+    let shared = root().join("../shared");
+    let (tool, truth) = (
+        shared.join("bin/truth"),
+        shared.join("corpus/dumps/truth.json"),
+    );
+    let Ok(text) = std::fs::read(&truth) else {
+        println!("SKIPPED the grading: no {}", truth.display());
+        return;
+    };
+    let all: Vec<Value> = serde_json::from_slice(&text).unwrap();
+    let blanked = |entry: &&Value| {
+        let file = entry["file"].as_str().unwrap();
+        scratch.join("dumps").join(file).exists()
+    };
+    let blanked: Vec<&Value> = all.iter().filter(blanked).collect();
+    assert!(!blanked.is_empty());
+    let list = scratch.join("truth.json");
+    std::fs::write(&list, serde_json::to_vec(&blanked).unwrap()).unwrap();
+    std::os::unix::fs::symlink(corpus.join("kernels"), scratch.join("kernels")).unwrap();
+    for how in [&[][..], &["--no-vmlinux"]] {
+        let graded = Command::new(&tool)
+            .args(["--bin", env!("CARGO_BIN_EXE_virtopsy")])
+            .arg("--corpus")
+            .arg(scratch)
+            .arg("--truth")
+            .arg(&list)
+            .args(how)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&graded.stdout);
+        assert!(graded.status.success(), "{how:?}: {said}");
+        println!("{} {how:?}: {said}", blanked.len());
     }
 }

@@ -182,7 +182,7 @@ _virtopsy() {
 
     case "${cmd}" in
         virtopsy)
-            opts="-v -q -h -V --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help --version check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help"
+            opts="-v -q -h -V --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help --version check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -220,7 +220,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__bt)
-            opts="-v -q -h --cpu --task --all --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --cpu --task --all --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -270,7 +270,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__callback)
-            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -312,7 +312,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__check)
-            opts="-0 -o -j -v -q -h --null --format --output --jobs --partition --select --ignore --policy --fail-on --exit-zero --timeout --memory-limit --resume --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-0 -o -j -v -q -h --null --format --output --jobs --partition --select --ignore --policy --fail-on --exit-zero --timeout --memory-limit --resume --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -402,7 +402,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__completions)
-            opts="-v -q -h --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help bash elvish fish powershell zsh"
+            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -440,7 +440,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__cpus)
-            opts="-v -q -h --explain --format --exit-zero --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --explain --format --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -486,7 +486,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__explain)
-            opts="-v -q -h --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -874,7 +874,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__info)
-            opts="-v -q -h --vmcoreinfo --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --vmcoreinfo --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -916,7 +916,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__locks)
-            opts="-v -q -h --classes --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --classes --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -958,7 +958,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__log)
-            opts="-v -q -h --level --since --grep --caller --follow-caller --wall-clock --decode --dictionary --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --level --since --grep --caller --follow-caller --wall-clock --decode --dictionary --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1016,7 +1016,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__man)
-            opts="-v -q -h --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1054,7 +1054,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__modules)
-            opts="-v -q -h --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1096,7 +1096,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__open)
-            opts="-v -q -h --theme --mouse --source --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --theme --mouse --source --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1142,7 +1142,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__peek)
-            opts="-v -q -h --depth --elements --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --depth --elements --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1192,7 +1192,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__profile)
-            opts="-v -q -h --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help create list use help"
+            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help create list use help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1230,7 +1230,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__profile__subcmd__create)
-            opts="-o -v -q -h --output --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-o -v -q -h --output --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1346,7 +1346,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__profile__subcmd__list)
-            opts="-v -q -h --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1388,7 +1388,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__profile__subcmd__use)
-            opts="-v -q -h --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1426,7 +1426,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__report)
-            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1468,7 +1468,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__schema)
-            opts="-v -q -h --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1506,7 +1506,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__splats)
-            opts="-v -q -h --log --format --graph --exit-zero --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --log --format --graph --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1556,7 +1556,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__summary)
-            opts="-o -v -q -h --format --output --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-o -v -q -h --format --output --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1606,7 +1606,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__tasks)
-            opts="-v -q -h --state --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --state --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1652,7 +1652,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__vms)
-            opts="-v -q -h --format --vmlinux --debug-dir --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -218,6 +218,13 @@ pub(crate) struct Common {
         help_heading = "Opening dumps"
     )]
     pub(crate) debug_dir: Vec<PathBuf>,
+    /// Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS
+    ///
+    /// Only where the dump has no symbols or types of its own, or `--types dwarf` asks for others.
+    /// A server learns the kernel's build-id and nothing else. What it sends must have that
+    /// build-id, and is kept in the cache of elfutils' own client (DEBUGINFOD_CACHE_PATH).
+    #[arg(long, global = true, help_heading = "Opening dumps")]
+    pub(crate) debuginfod: bool,
     /// Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]
     ///
     /// Needs room for the whole dump but its zeros. The file has no name and is gone with the
@@ -343,6 +350,7 @@ impl Common {
         options.mmap = self.mmap && !self.no_mmap;
         options.force_vmlinux = self.force_vmlinux;
         options.unpack = Some(surroundings::unpack(self));
+        options.debuginfod = surroundings::debuginfod(self);
         options.redact = self.redact;
         options.types = match self.types {
             Types::Auto => TypesChoice::Auto,

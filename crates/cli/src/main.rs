@@ -67,6 +67,9 @@ fn run(cli: &Cli, is_worker: bool) -> anyhow::Result<Status> {
         anyhow::bail!(problem);
     }
     let common = &cli.common;
+    if let Some(lack) = surroundings::debuginfod_lacks(common).filter(|_| !is_worker) {
+        terminal::say(lack);
+    }
     match &cli.command {
         None => command::report::run(&cli.dumps, PageFormat::Text, common),
         Some(Command::Report(args)) => {

@@ -5,11 +5,16 @@
 //! 1. the file or folder that the user gave,
 //! 2. each debug folder: by build-id, then by release,
 //! 3. beside the dump,
-//! 4. where distributions put them, below the system's root.
+//! 4. where distributions put them, below the system's root,
+//! 5. debuginfod servers, where the caller names some.
+//!
+//! What a machine boots (vmlinuz) has the least in it: of the second to the
+//! fourth it comes last.
 //!
 //! A vmlinux whose build-id differs from the dump's is never taken, and every
 //! file that was not taken is kept with its reason, for messages.
 
+mod debuginfod;
 mod link;
 mod open;
 mod places;
@@ -19,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Files;
 
+pub use debuginfod::{Debuginfod, FetchProgress};
 pub use open::open_elf;
 use open::{Fit, check_vmlinux};
 
@@ -46,6 +52,8 @@ pub struct Search {
     pub build_id: Option<String>,
     /// Its release (`uname -r`).
     pub release: Option<String>,
+    /// Servers that are asked for a vmlinux that is nowhere else; `None`: none.
+    pub debuginfod: Option<Debuginfod>,
 }
 
 /// A file that was looked at and not taken.
@@ -88,6 +96,7 @@ impl Search {
                 self.try_vmlinux(&place, files, &mut found);
             }
         }
+        self.fetch(files, &mut found);
         for folder in self.module_folders(found.vmlinux.as_deref()) {
             // Beside a dump only its own folder: it may be a folder of anything.
             let beside_dump = self.dump.as_deref().and_then(Path::parent) == Some(folder.as_path());
@@ -96,6 +105,24 @@ impl Search {
         }
         tracing::debug!(vmlinux = ?found.vmlinux, modules = found.modules.len(), "searched files");
         found
+    }
+
+    /// Asks the servers where nothing else had a vmlinux, and the dump says which one it is.
+    fn fetch(&self, files: &dyn Files, found: &mut KernelFiles) {
+        let (Some(servers), Some(id)) = (&self.debuginfod, &self.build_id) else {
+            return;
+        };
+        if found
+            .vmlinux
+            .as_deref()
+            .is_some_and(|path| !boots(path) || has_types(path, files))
+        {
+            return;
+        }
+        match servers.debug_info(id) {
+            Ok(path) => self.try_vmlinux(&path, files, found),
+            Err(reason) => found.reject(Path::new("debuginfod"), &reason),
+        }
     }
 
     /// The user's file, with modules beside it; or the user's folder.
@@ -274,6 +301,11 @@ fn sort_in(path: PathBuf, found: &mut KernelFiles, candidates: &mut Vec<PathBuf>
 fn boots(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     name.is_some_and(|name| name.starts_with("vmlinuz") || name == "bzImage")
+}
+
+/// Whether what a machine boots has BTF in it; it never has DWARF.
+fn has_types(path: &Path, files: &dyn Files) -> bool {
+    open_elf(path, files).is_ok_and(|elf| elf.section(".BTF").is_some())
 }
 
 #[cfg(test)]

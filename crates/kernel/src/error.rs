@@ -52,6 +52,14 @@ pub enum Error {
         /// Why.
         source: PageError,
     },
+    /// The bytes were overwritten before the dump was written, on request.
+    #[error("{at} was erased from the dump by makedumpfile: `{line}`")]
+    Erased {
+        /// The first byte that is gone.
+        at: VirtAddr,
+        /// The line of the dump's erase info.
+        line: String,
+    },
     /// The address is not canonical, or the range wraps.
     #[error("{at} is no kernel address")]
     NotCanonical {
@@ -155,6 +163,7 @@ impl Error {
             Error::VmcoreinfoKey { .. } => "vmcoreinfo-key",
             Error::NotMapped { .. } | Error::NotCanonical { .. } => "not-mapped",
             Error::PageTable { .. } | Error::Page { .. } => "page-missing",
+            Error::Erased { .. } => "erased",
             Error::NoSymbol { .. } | Error::NoSymbols { .. } => "no-symbol",
             Error::NoTypes { .. } => "no-types",
             Error::NoSource { .. } => "no-source",

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use virtopsy_debuginfo::{
-    DebugFile, ElfFile, Files, KernelFiles, ReadFiles, Search, TypeSource, find::open_elf,
+    DebugFile, Debuginfod, ElfFile, Files, KernelFiles, ReadFiles, Search, TypeSource,
+    find::open_elf,
 };
 use virtopsy_vmcore::VmcoreInfo;
 
@@ -77,6 +78,7 @@ fn search(info: &VmcoreInfo, options: &KernelOptions) -> Search {
         system_root: options.system_root.clone(),
         build_id: build_id::expected(info),
         release: info.os_release().map(str::to_owned),
+        debuginfod: None,
     }
 }
 
@@ -167,15 +169,25 @@ pub(crate) fn unchecked(options: &KernelOptions, release: Option<&str>) -> Optio
         system_root: options.system_root.clone(),
         build_id: None,
         release: release.map(str::to_owned),
+        debuginfod: None,
     };
     let files = LastFile::default();
     loaded(search.run(&files), &files)
 }
 
-/// A vmlinux by build-id, in the debug folders, beside the dump and where distributions put it.
-pub(crate) fn find(info: &VmcoreInfo, options: &KernelOptions) -> Option<Vmlinux> {
+/// A vmlinux by build-id, in the debug folders, beside the dump, where distributions put it, and
+/// from the servers that are given.
+pub(crate) fn find(
+    info: &VmcoreInfo,
+    options: &KernelOptions,
+    servers: Option<&Debuginfod>,
+) -> Option<Vmlinux> {
     let files = LastFile::default();
-    loaded(search(info, options).run(&files), &files)
+    let search = Search {
+        debuginfod: servers.cloned(),
+        ..search(info, options)
+    };
+    loaded(search.run(&files), &files)
 }
 
 fn loaded(found: KernelFiles, files: &dyn Files) -> Option<Vmlinux> {

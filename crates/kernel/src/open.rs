@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use virtopsy_debuginfo::profile::{ProfileStore, RecordedSymbols};
-use virtopsy_debuginfo::{Btf, Dwarf, ElfFile, KernelFiles, TypeSource, VirtAddr};
+use virtopsy_debuginfo::{Btf, Debuginfod, Dwarf, ElfFile, KernelFiles, TypeSource, VirtAddr};
 use virtopsy_vmcore::{Dump, PhysAddr, VmcoreInfo};
 
 use crate::discover;
+use crate::erased;
 use crate::error::{Error, Result};
 use crate::files::{self, Vmlinux};
 use crate::kernel::{Kernel, TypesOrigin};
@@ -53,6 +54,9 @@ pub struct KernelOptions {
     pub dump: Option<PathBuf>,
     /// Where the places that distributions use are looked for, `/` on a machine; `None`: nowhere.
     pub system_root: Option<PathBuf>,
+    /// Servers that are asked for a vmlinux by build-id, where the dump alone does not suffice and
+    /// no file is at hand; `None`: none.
+    pub debuginfod: Option<Debuginfod>,
     /// The folder of profiles: what earlier runs asked of this kernel is answered from there, and
     /// [`Kernel::keep_profile`] writes there. `None`: no profiles are used.
     pub profiles: Option<PathBuf>,
@@ -106,10 +110,11 @@ impl Kernel {
         let store = options.profiles.as_ref().map(ProfileStore::new);
         let named = given.is_some();
         parts.take(given, mode, options.types, store.as_ref());
-        let lacks =
-            parts.symbols.is_err() || parts.types.is_err() || !options.debug_dirs.is_empty();
-        if !named && lacks {
-            let found = files::find(&parts.vmcoreinfo, options);
+        let lacks = parts.symbols.is_err() || parts.types.is_err();
+        if !named && (lacks || !options.debug_dirs.is_empty()) {
+            // Nothing is fetched that could be done without.
+            let servers = options.debuginfod.as_ref().filter(|_| lacks);
+            let found = files::find(&parts.vmcoreinfo, options, servers);
             if found.is_some() {
                 parts.take(found, mode, options.types, store.as_ref());
             }
@@ -120,7 +125,24 @@ impl Kernel {
             parts.take_installed(&store);
         }
         parts.say_what_kernel_it_is();
-        Ok(Kernel::from_parts(parts))
+        Ok(Kernel::without_erased(parts))
+    }
+
+    /// The kernel, with what makedumpfile erased taken out of what can be read.
+    fn without_erased(parts: Parts) -> Kernel {
+        let text = parts.space.dump().erase_info();
+        let mut kernel = Kernel::from_parts(parts);
+        let Some(text) = text else {
+            return kernel;
+        };
+        let (erased, notes) = erased::find(&kernel, &text);
+        for erased in &erased {
+            tracing::debug!(range = ?erased.range, line = erased.line, "erased");
+        }
+        kernel.parts.space.set_erased(erased);
+        kernel.parts.notes.extend(notes);
+        // What was read to find the places may have been read from them.
+        Kernel::from_parts(kernel.parts)
     }
 }
 

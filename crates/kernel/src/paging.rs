@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_vmcore::{Dump, PhysAddr};
 
+use crate::erased::Erased;
 use crate::error::{Error, Result};
 
 /// Where the kernel's image is linked and mapped (`__START_KERNEL_map`).
@@ -45,6 +46,8 @@ pub struct AddressSpace {
     phys_base: u64,
     /// Translations of 4 KiB pages: `(virtual page << 1 | valid)` and physical page, direct-mapped.
     tlb: Vec<TlbSlot>,
+    /// What was overwritten before the dump was written; empty in almost all dumps.
+    erased: Vec<Erased>,
 }
 
 #[derive(Default)]
@@ -90,6 +93,33 @@ impl AddressSpace {
             tlb: std::iter::repeat_with(TlbSlot::default)
                 .take(TLB_SLOTS)
                 .collect(),
+            erased: Vec::new(),
+        }
+    }
+
+    /// Makes reads of these places an error.
+    pub(crate) fn set_erased(&mut self, erased: Vec<Erased>) {
+        self.erased = erased;
+    }
+
+    /// What is known to have been overwritten before the dump was written (makedumpfile's
+    /// `erase`): reads of it are [`Error::Erased`].
+    pub fn erased(&self) -> &[Erased] {
+        &self.erased
+    }
+
+    fn refuse_erased(&self, at: VirtAddr, len: usize) -> Result<()> {
+        let end = at.0.saturating_add(len as u64);
+        match self
+            .erased
+            .iter()
+            .find(|erased| erased.range.start.0 < end && at < erased.range.end)
+        {
+            Some(erased) => Err(Error::Erased {
+                at: VirtAddr(at.0.max(erased.range.start.0)),
+                line: erased.line.clone(),
+            }),
+            None => Ok(()),
         }
     }
 
@@ -192,7 +222,9 @@ impl AddressSpace {
     ///
     /// # Errors
     /// The first page that is not mapped or not in the dump; `buf` is then partly filled.
+    /// [`Error::Erased`] where a byte of the range was overwritten on request.
     pub fn read(&self, at: VirtAddr, buf: &mut [u8]) -> Result<()> {
+        self.refuse_erased(at, buf.len())?;
         let mut done = 0usize;
         while done < buf.len() {
             let here = VirtAddr(

@@ -97,6 +97,13 @@ impl Elf {
         self
     }
 
+    /// Puts a segment before the others.
+    #[must_use]
+    pub fn before(mut self, load: Load) -> Elf {
+        self.loads.insert(0, load);
+        self
+    }
+
     /// Adds a note.
     #[must_use]
     pub fn note(mut self, note: Note) -> Elf {

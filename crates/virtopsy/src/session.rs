@@ -7,7 +7,7 @@ use std::sync::Arc;
 use virtopsy_kernel::{Kernel, KernelOptions, Log, VirtAddr};
 use virtopsy_vmcore::{Dump, OpenOptions};
 
-pub use virtopsy_kernel::TypesChoice;
+pub use virtopsy_kernel::{Debuginfod, TypesChoice};
 pub use virtopsy_vmcore::Unpack;
 
 use crate::callback::Circumstances;
@@ -80,6 +80,8 @@ pub struct Options {
     /// Below which folder the places that distributions put a vmlinux are looked for, where the
     /// dump alone does not suffice: `/`, or nowhere.
     pub system_root: Option<PathBuf>,
+    /// Servers that are asked for a vmlinux which is needed and nowhere else; `None`: none.
+    pub debuginfod: Option<Debuginfod>,
     /// The folder of profiles: what earlier reports asked of a kernel's symbols and types, by its
     /// build-id, and what this one asks. The report is the same with and without. `None`: none.
     pub profiles: Option<PathBuf>,
@@ -99,6 +101,7 @@ impl Default for Options {
             mmap: false,
             force_vmlinux: false,
             system_root: Some(PathBuf::from("/")),
+            debuginfod: None,
             profiles: None,
             unpack: None,
             redact: false,
@@ -322,6 +325,7 @@ fn kernel_options(spec: &DumpSpec, options: &Options) -> KernelOptions {
         force_vmlinux: options.force_vmlinux,
         dump: spec.paths.first().cloned(),
         system_root: options.system_root.clone(),
+        debuginfod: options.debuginfod.clone(),
         profiles: options.profiles.clone(),
     }
 }

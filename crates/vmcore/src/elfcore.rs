@@ -133,8 +133,10 @@ impl ElfCore {
                 source.name()
             ));
         }
-        truncation(&source, &segments, &mut reasons);
         let placed = placed(&segments);
+        // What has no physical address is no memory that could be lost: /proc/kcore's segment of
+        // vmalloc is as long in the file as in the address space.
+        truncation(&source, &placed, &mut reasons);
         let lost = segments.iter().filter(|s| s.kind == PT_LOAD).count();
         let lost = lost.saturating_sub(placed.len());
         if placed.is_empty() {
@@ -198,7 +200,7 @@ fn truncation(source: &Source, segments: &[Segment], reasons: &mut Vec<String>) 
     let len = source.len();
     let mut lost = 0_u64;
     let mut end = 0;
-    for segment in segments.iter().filter(|segment| segment.kind == PT_LOAD) {
+    for segment in segments {
         let last = segment.offset.0.saturating_add(segment.file_size);
         end = end.max(last);
         let past = last.saturating_sub(len).min(segment.file_size);

@@ -28,7 +28,7 @@
 //! | flattened form of these, records in any order, truncated | yes | the same |
 //! | LiME; AVML 2 (snappy frames, checksums held) | yes | hole (AVML: or zero), incomplete, corrupt |
 //! | raw memory, `FILE@ADDRESS` | yes | hole |
-//! | /proc/kcore (live) | yes, untested | hole |
+//! | /proc/kcore (live) | yes, tested on files of its shape | hole |
 //! | sadump, LKCD, VMware .vmss/.vmsn, QEMU savevm, libvirt save, Xen saves and host dumps, hibernation images, s390, Windows dumps, qcow2 | named, with the way out | |
 //! | gzip, xz, zstd, lz4 around any of these | unpacked onto disk where [`OpenOptions::unpack`] allows it, else named | those of what is inside |
 //! | bzip2, lzop, zip, tar around a dump | named, with the command that unpacks it | |

@@ -1,13 +1,14 @@
 //! Where distributions put the files of a kernel.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::Search;
+use super::{Search, boots};
 
 /// A vmlinux by release, below a root (`REL` stands for the release): Debian
-/// and Ubuntu (`-dbg`, `-dbgsym`), Fedora and RHEL (`kernel-debuginfo`), SUSE,
-/// Arch, own builds.
-const VMLINUX: [&str; 15] = [
+/// and Ubuntu (`-dbg`, `-dbgsym`), Fedora and RHEL (`kernel-debuginfo`), SUSE
+/// (also packed, in `/boot` or below `/usr/lib/modules`), Arch, Gentoo, own
+/// builds.
+const VMLINUX: [&str; 24] = [
     "usr/lib/debug/boot/vmlinux-REL",
     "usr/lib/debug/lib/modules/REL/vmlinux",
     "usr/lib/debug/usr/lib/modules/REL/vmlinux",
@@ -17,19 +18,32 @@ const VMLINUX: [&str; 15] = [
     "lib/modules/REL/build/vmlinux",
     "lib/modules/REL/vmlinux",
     "usr/lib/modules/REL/build/vmlinux",
+    "usr/lib/modules/REL/vmlinux",
+    "usr/lib/debug/lib/modules/REL/vmlinux.debug",
+    "usr/src/debug/linux/vmlinux",
+    "usr/src/linux-REL/vmlinux",
+    "usr/src/linux-headers-REL/vmlinux",
     "boot/vmlinux-REL.xz",
     "boot/vmlinux-REL.zst",
     "boot/vmlinux-REL.gz",
+    "usr/lib/modules/REL/vmlinux.xz",
+    "usr/lib/modules/REL/vmlinux.zst",
+    "usr/lib/modules/REL/vmlinux.gz",
+    "lib/modules/REL/vmlinux.xz",
     // What boots has no symbols and no DWARF, but the build-id and BTF.
     "boot/vmlinuz-REL",
     "lib/modules/REL/vmlinuz",
     "usr/lib/modules/REL/vmlinuz",
 ];
 
+/// Where those packages have their debug files.
+const DEBUG: &str = "usr/lib/debug";
+
 /// The same below a folder laid out like `/usr/lib/debug`.
-const VMLINUX_DEBUG: [&str; 7] = [
+const VMLINUX_DEBUG: [&str; 8] = [
     "boot/vmlinux-REL",
     "lib/modules/REL/vmlinux",
+    "lib/modules/REL/vmlinux.debug",
     "usr/lib/modules/REL/vmlinux",
     "usr/lib/modules/REL/vmlinux.debug",
     "boot/vmlinux-REL.debug",
@@ -56,6 +70,8 @@ impl Search {
                 self.by_release(&VMLINUX_DEBUG)
                     .map(|path| folder.join(path)),
             );
+            // A distribution's package, unpacked there.
+            places.extend(self.below_root(folder));
         }
         if let Some(folder) = self.dump.as_deref().and_then(std::path::Path::parent) {
             places.push(folder.join("vmlinux"));
@@ -70,11 +86,18 @@ impl Search {
             );
         }
         if let Some(root) = &self.system_root {
-            let debug = root.join("usr/lib/debug");
-            places.extend(self.by_build_id().map(|path| debug.join(path)));
-            places.extend(self.by_release(&VMLINUX).map(|path| root.join(path)));
+            places.extend(self.below_root(root));
         }
+        // What boots has the least in it, wherever it is; the order is kept otherwise.
+        places.sort_by_key(|path| boots(path));
         places
+    }
+
+    /// The places that distributions use, below a folder that is laid out like `/`.
+    fn below_root(&self, root: &Path) -> impl Iterator<Item = PathBuf> {
+        let debug = self.by_build_id().map(|path| root.join(DEBUG).join(path));
+        let places = self.by_release(&VMLINUX).map(|path| root.join(path));
+        debug.into_iter().chain(places)
     }
 
     /// `.build-id/xx/yyyy.debug`.

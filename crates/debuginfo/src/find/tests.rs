@@ -128,20 +128,41 @@ fn a_vmlinux_beside_the_dump_counts_only_with_the_same_build_id() {
 }
 
 #[test]
-fn the_distributions_places_are_below_the_root() {
-    for place in [
-        "usr/lib/debug/boot/vmlinux-6.1.0-test",
-        "usr/lib/debug/lib/modules/6.1.0-test/vmlinux",
-        "lib/modules/6.1.0-test/build/vmlinux",
+fn the_distributions_places_are_below_the_root_or_where_a_package_was_unpacked() {
+    for (place, packed) in [
+        // Debian, Ubuntu
+        ("usr/lib/debug/boot/vmlinux-6.1.0-test", None),
+        // Fedora, RHEL and what is built from them
+        ("usr/lib/debug/lib/modules/6.1.0-test/vmlinux", None),
+        (
+            "usr/lib/debug/usr/lib/modules/6.1.0-test/vmlinux.debug",
+            None,
+        ),
+        // SUSE
+        ("boot/vmlinux-6.1.0-test.gz", Some(gzip as fn(&[u8]) -> _)),
+        ("usr/lib/modules/6.1.0-test/vmlinux.xz", Some(xz)),
+        ("usr/lib/modules/6.1.0-test/vmlinux.zst", Some(zstd)),
+        // Arch
+        ("usr/lib/modules/6.1.0-test/build/vmlinux", None),
+        ("usr/src/debug/linux/vmlinux", None),
+        // Gentoo, own builds
+        ("usr/src/linux-6.1.0-test/vmlinux", None),
+        ("lib/modules/6.1.0-test/build/vmlinux", None),
     ] {
         let root = tempfile::tempdir().unwrap();
-        put(root.path(), place, &vmlinux(ID));
-        let found = Search {
+        let file = packed.map_or(vmlinux(ID), |pack| pack(&vmlinux(ID)));
+        put(root.path(), place, &file);
+        let expected = Some(root.path().join(place));
+        let system = Search {
             system_root: Some(root.path().to_owned()),
             ..search()
-        }
-        .run(&ReadFiles);
-        assert_eq!(found.vmlinux, Some(root.path().join(place)));
+        };
+        assert_eq!(system.run(&ReadFiles).vmlinux, expected);
+        let unpacked = Search {
+            debug_dirs: vec![root.path().to_owned()],
+            ..search()
+        };
+        assert_eq!(unpacked.run(&ReadFiles).vmlinux, expected);
     }
 }
 

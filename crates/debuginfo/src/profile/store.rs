@@ -10,12 +10,12 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use crate::Error;
+use crate::{Error, private};
 
 use super::{MAX_PROFILE, Profile, ProfileKey};
 
@@ -214,17 +214,7 @@ fn remove_left_behind(folder: &Path) {
 
 /// A profile of the store: a regular file that nobody else may write.
 fn read(path: &Path) -> Result<Profile, Error> {
-    let refused = |why: &str| Error::io(path, io::Error::new(io::ErrorKind::PermissionDenied, why));
-    let metadata = fs::symlink_metadata(path).map_err(|error| Error::io(path, error))?;
-    if !metadata.is_file() {
-        return Err(refused("it is no regular file"));
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return Err(refused("others may write it"));
-    }
-    if user().is_some_and(|user| user != metadata.uid()) {
-        return Err(refused("it belongs to another user"));
-    }
+    private::check_file(path).map_err(|error| Error::io(path, error))?;
     Profile::decode(&bytes_of(path)?)
 }
 
@@ -235,11 +225,6 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, Error> {
     let mut file = File::open(path).map_err(failed)?.take(MAX_PROFILE + 64);
     file.read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
-}
-
-/// The user that this process runs as; `None` where /proc is not there.
-fn user() -> Option<u32> {
-    fs::metadata("/proc/self").ok().map(|me| me.uid())
 }
 
 fn make(folder: &Path) -> Result<(), Error> {

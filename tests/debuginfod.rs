@@ -1,0 +1,146 @@
+//! `--debuginfod`: a vmlinux from the real server, and that nobody is asked without being told to.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
+
+mod support;
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use support::{check, corpus, essence, samples};
+
+fn virtopsy(args: &[&str], dump: &Path, urls: Option<&str>, cache: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_virtopsy"));
+    command
+        .args(args)
+        .arg(dump)
+        .env_remove("DEBUGINFOD_URLS")
+        .env("DEBUGINFOD_CACHE_PATH", cache);
+    if let Some(urls) = urls {
+        command.env("DEBUGINFOD_URLS", urls);
+    }
+    command.output().unwrap()
+}
+
+/// The real server, ended with the test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A server over a folder; `None`: it is not installed.
+fn serve(folder: &Path) -> Option<(Server, String)> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let server = Command::new("debuginfod")
+        .args(["-F", "-d", ":memory:", "-p", &port.to_string()])
+        .arg(folder)
+        .env_remove("DEBUGINFOD_URLS")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    Some((Server(server.ok()?), format!("http://127.0.0.1:{port}")))
+}
+
+#[test]
+fn a_kernel_without_btf_is_read_by_the_vmlinux_that_a_server_has() {
+    let Some(corpus) = corpus("a dump read by a server's vmlinux") else {
+        return;
+    };
+    let vmlinux = corpus.join("kernels/virtrel/vmlinux");
+    let dump = corpus.join("dumps/svm-nobtf.kdump");
+    let folder = tempfile::tempdir().unwrap();
+    let (served, cache) = (folder.path().join("served"), folder.path().join("cache"));
+    std::fs::create_dir(&served).unwrap();
+    std::fs::copy(&vmlinux, served.join("vmlinux")).unwrap();
+    let Some((_server, url)) = serve(&served) else {
+        eprintln!("SKIPPED a dump read by a server's vmlinux: debuginfod is not installed");
+        return;
+    };
+    let args = ["check", "--debuginfod", "--format", "jsonl"];
+    let began = Instant::now();
+    let got = loop {
+        // It has to start and to scan.
+        let out = virtopsy(&args, &dump, Some(&url), &cache);
+        let text = String::from_utf8(out.stdout).unwrap();
+        let got: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        if got["symbols_from"] == "vmlinux" {
+            break got;
+        }
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(said.contains("no debug info of build"), "{said}");
+        assert!(began.elapsed() < Duration::from_secs(60), "{said}");
+        std::thread::sleep(Duration::from_millis(500));
+    };
+    // Without the modules that lie beside the corpus's own.
+    let alone = served.join("vmlinux").display().to_string();
+    let (_, expected) = check(&dump, &["--vmlinux", &alone]);
+    assert_eq!(essence(&got), essence(&expected));
+    // The next dump of this kernel needs no server, and several need none each.
+    drop(_server);
+    let list = [&dump, &dump, &dump].map(|path| path.display().to_string());
+    let args = ["check", "--debuginfod", "--jobs", "2", "--format", "jsonl"];
+    let args: Vec<&str> = args
+        .into_iter()
+        .chain(list.iter().map(String::as_str))
+        .collect();
+    let out = virtopsy(&args, &dump, Some(&url), &cache);
+    let text = String::from_utf8(out.stdout).unwrap();
+    let with = text.matches("\"symbols_from\":\"vmlinux\"").count();
+    assert_eq!(with, 4, "{text}\n{}", String::from_utf8_lossy(&out.stderr));
+}
+
+#[test]
+fn no_server_is_asked_without_both_the_option_and_the_variable_nor_without_need() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            count.fetch_add(1, Ordering::SeqCst);
+            drop(stream);
+        }
+    });
+    let cache = tempfile::tempdir().unwrap();
+    let sample = samples().join("svm-stuck-cpu2.kdump");
+    let run = |args: &[&str], urls| {
+        let out = virtopsy(args, &sample, urls, cache.path());
+        (
+            asked.load(Ordering::SeqCst),
+            String::from_utf8(out.stderr).unwrap(),
+        )
+    };
+    // Types by DWARF are not in the dump: they are needed from elsewhere.
+    let needy = ["report", "--types", "dwarf"];
+    assert_eq!(run(&needy, Some(&url)).0, 0);
+    let needy = ["report", "--types", "dwarf", "--debuginfod"];
+    let (count, said) = run(&needy, None);
+    assert_eq!(count, 0);
+    assert!(said.contains("DEBUGINFOD_URLS names no server"), "{said}");
+    // The dump has all that is needed, whatever folders are searched as well.
+    let folder = cache.path().display().to_string();
+    let content = ["report", "--debuginfod", "--debug-dir", &folder];
+    assert_eq!(run(&content, Some(&url)).0, 0);
+    let (count, said) = run(&needy, Some(&url));
+    assert_eq!(count, 1);
+    assert!(said.contains("no debug info of build"), "{said}");
+    assert!(said.contains(&url), "{said}");
+}
