@@ -11,7 +11,7 @@
 
 mod support;
 
-use support::{Edited, OFFLINE, STUCK, VMX, state};
+use support::{Edited, OFFLINE, STUCK, VMX, VMX_STUCK, state};
 use virtopsy::report::{
     CpuState, DumpReport, EvidenceReport, Feature, Origin, Reason, Says, Strength, Verdict,
 };
@@ -78,6 +78,76 @@ mod cr4_shadow {
     #[test]
     fn it_is_not_asked_on_amd() {
         assert_eq!(says(&Edited::new(OFFLINE).report(), 0, "cr4-shadow"), None);
+    }
+}
+
+mod vmcs_list {
+    use super::*;
+
+    const NEUTRAL: Option<(Says, Strength)> = Some((Says::Neutral, Strength::Weak));
+
+    #[test]
+    fn a_vmcs_that_is_listed_decides_nothing_on_a_cpu_that_is_on_and_on_one_that_is_off() {
+        let report = Edited::new(VMX_STUCK).report();
+        assert_eq!(says(&report, 2, "loaded-vmcs-list"), NEUTRAL);
+        assert_ne!(
+            said(&report, 2, "loaded-vmcs-list")
+                .unwrap()
+                .value
+                .as_deref(),
+            Some("empty")
+        );
+        assert_eq!(state(&report, 2), (CpuState::On, Reason::DidNotAnswer));
+        assert_eq!(says(&report, 0, "loaded-vmcs-list"), NEUTRAL);
+        assert_eq!(
+            state(&report, 0),
+            (CpuState::Off, Reason::EmergencyDisabled)
+        );
+    }
+
+    #[test]
+    fn an_empty_list_does_not_make_a_cpu_off() {
+        let mut dump = Edited::new(VMX_STUCK);
+        let intel = dump.kernel.modules().get("kvm_intel").unwrap();
+        let head = intel
+            .percpu(&dump.kernel, "loaded_vmcss_on_cpu", CpuId(2))
+            .unwrap();
+        let report = dump.pointer(head, head.0).report();
+        let empty = said(&report, 2, "loaded-vmcs-list").unwrap();
+        assert_eq!(empty.value.as_deref(), Some("empty"));
+        assert_eq!(state(&report, 2).0, CpuState::On);
+    }
+
+    #[test]
+    fn it_is_not_asked_on_amd_and_absent_without_types() {
+        for (name, cpu) in [(OFFLINE, 0), (VMX, 0)] {
+            assert!(said(&Edited::new(name).report(), cpu, "loaded-vmcs-list").is_none());
+        }
+    }
+}
+
+mod left_in_vmx_operation {
+    use super::*;
+
+    #[test]
+    fn without_the_shadow_of_cr4_the_note_and_the_count_still_say_so() {
+        let mut dump = Edited::new(VMX_STUCK);
+        let report = dump.report();
+        let shadow = said(&report, 2, "cr4-shadow").unwrap();
+        assert_eq!((shadow.says, shadow.strength), (Says::On, Strength::Proof));
+        let at = virtopsy_debuginfo::VirtAddr(shadow.address.unwrap().0);
+        let report = dump.pointer(at, 0).report();
+        assert_eq!(state(&report, 2), (CpuState::On, Reason::DidNotAnswer));
+        assert_eq!(says(&report, 2, "crash_notes"), ON_STRONG);
+    }
+
+    #[test]
+    fn a_count_of_zero_does_not_make_it_off() {
+        let report = Edited::new(VMX_STUCK)
+            .int("waiting_for_crash_ipi", 0)
+            .report();
+        assert_eq!(state(&report, 2).0, CpuState::On);
+        assert_eq!(report.virtualization.verdict, Verdict::NotAllOff);
     }
 }
 

@@ -30,6 +30,9 @@ pub(crate) const OFFLINE: &str = "svm-offline-cpu3.kdump";
 /// Intel, without types: CPU 1 crashed.
 pub(crate) const VMX: &str = "vmx-off.kdump";
 
+/// Intel, with types: CPU 1 crashed, CPU 2 stood in another NMI handler and stayed in VMX operation.
+pub(crate) const VMX_STUCK: &str = "vmx-stuck-cpu2.kdump";
+
 /// A sample that can be edited.
 pub(crate) struct Edited {
     dir: tempfile::TempDir,
