@@ -124,6 +124,14 @@ fn partial(out: &Path) -> PathBuf {
     PathBuf::from(format!("{}.partial", out.display()))
 }
 
+/// What a process that has ended said on standard error.
+fn said(run: &mut Child) -> String {
+    let mut said = String::new();
+    let mut stderr = run.stderr.take().unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    said
+}
+
 /// Processes whose parent is `pid`.
 fn children(pid: u32) -> Vec<u32> {
     let parent = |process: &Path| -> Option<u32> {
@@ -213,12 +221,7 @@ fn two_hundred_dumps_give_the_same_whether_the_run_was_killed_and_resumed_or_not
         assert!(!out.exists(), "a run that was stopped is not complete");
         if signal == "INT" {
             assert_eq!(ended.code(), Some(2), "stopped by ^C is no success");
-            let mut said = String::new();
-            run.stderr
-                .take()
-                .unwrap()
-                .read_to_string(&mut said)
-                .unwrap();
+            let said = said(&mut run);
             assert!(said.contains("--resume"), "{said}");
         } else {
             assert_eq!(ended.signal(), Some(9));
@@ -480,12 +483,7 @@ fn a_closed_pipe_is_no_error_and_leaves_no_process_behind() {
     let workers = children(run.id());
     drop(reader);
     let ended = run.wait().unwrap();
-    let mut said = String::new();
-    run.stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut said)
-        .unwrap();
+    let said = said(&mut run);
     assert_eq!((ended.code(), said.as_str()), (Some(0), ""));
     assert!(first.starts_with('{'));
     wait_for("the workers' end", || {

@@ -6,7 +6,7 @@ would, its own memory is read, which gives an ELF core with one segment and no n
 """
 import os, pathlib, pty, re, select, shutil, signal, struct, subprocess, tempfile, time, tty
 
-from scenario import callback
+from scenario import callback, keep_copied
 
 PROMPT = re.compile(r"<bochs:(\d+)>")
 BLOCK = 128 << 10  # BX_MEM_BLOCK_LEN: Bochs allocates guest memory in such pieces, at first touch
@@ -208,9 +208,5 @@ def run(scenario, machine, work, memory, limit):
         finally:
             debugger.end()
         record["log"] = log.read_text(errors="replace")
-        saved = re.search(r"lab: saved (\d+)", record["log"])
-        if scenario.by == "kdump" and saved:
-            dumps["vmcore"] = work / f"{scenario.name}.vmcore"
-            os.truncate(disk, int(saved[1]))
-            disk.rename(dumps["vmcore"])
+        keep_copied(scenario, work, disk, record["log"], dumps)
     return record, dumps

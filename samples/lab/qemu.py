@@ -1,7 +1,7 @@
 """Machines in QEMU's TCG, which emulates SVM. The truth is the monitor's."""
-import json, os, re, shlex, socket, subprocess, tempfile, pathlib, time
+import json, re, shlex, socket, subprocess, tempfile, pathlib, time
 
-from scenario import callback
+from scenario import callback, keep_copied
 
 
 class Monitor:
@@ -102,9 +102,5 @@ def run(scenario, machine, work, memory, limit):
                 emulator.terminate()
                 emulator.wait()
         record["log"] = log.read_text(errors="replace")
-        saved = re.search(r"lab: saved (\d+)", record["log"])
-        if scenario.by == "kdump" and saved:
-            dumps["vmcore"] = work / f"{scenario.name}.vmcore"
-            os.truncate(disk, int(saved[1]))
-            disk.rename(dumps["vmcore"])
+        keep_copied(scenario, work, disk, record["log"], dumps)
     return record, dumps

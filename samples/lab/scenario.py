@@ -1,5 +1,5 @@
 """What a scenario's head says, and how the scenario comes into the machine."""
-import re
+import os, re
 
 
 class Scenario:
@@ -58,3 +58,12 @@ def callback(read_word, log):
         if int(address, 16) == value:
             return {"state": "registered", **found, "symbol": name, "module": module or None}
     return {"state": "dangling", **found}
+
+
+def keep_copied(scenario, work, disk, log, dumps):
+    """What the crash kernel copied to its disk, as a file of its own, where the console (`log`) says that it did."""
+    saved = re.search(r"lab: saved (\d+)", log)
+    if scenario.by == "kdump" and saved:
+        dumps["vmcore"] = work / f"{scenario.name}.vmcore"
+        os.truncate(disk, int(saved[1]))
+        disk.rename(dumps["vmcore"])

@@ -25,6 +25,8 @@
 mod apart;
 mod campaign;
 mod mutation;
+#[path = "../support/pages.rs"]
+mod pages;
 mod subject;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,19 +1,18 @@
 //! A dump under test: its pristine copy, its truth, and what the verdict on it reads.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::layer::SubscriberExt as _;
 use virtopsy::{DumpSpec, Options, Session};
 use virtopsy_kernel::{CpuId, Kernel, VirtAddr};
 use virtopsy_testkit::{Kdump, KdumpBytes};
 use virtopsy_vmcore::PhysAddr;
 
 use crate::apart::take_apart;
+use crate::pages::Pages;
 
 const PAGE: u64 = 4096;
 
@@ -294,30 +293,4 @@ fn areas(kernel: &Kernel, places: &Places<'_>) -> BTreeMap<String, Vec<Stretch>>
         }
     }
     areas
-}
-
-/// Notes the page of every decode.
-#[derive(Clone, Default)]
-struct Pages(Arc<Mutex<BTreeSet<u64>>>);
-
-struct PfnField<'a>(&'a Pages);
-
-impl tracing::field::Visit for PfnField<'_> {
-    fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
-        if field.name() == "pfn" {
-            self.0.0.lock().unwrap().insert(value);
-        }
-    }
-
-    fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn fmt::Debug) {}
-}
-
-impl<S: tracing::Subscriber> Layer<S> for Pages {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
-        metadata.target() == "virtopsy_vmcore::page"
-    }
-
-    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        event.record(&mut PfnField(self));
-    }
 }

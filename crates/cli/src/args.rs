@@ -318,21 +318,6 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// The folder of profiles; `None`: none are used.
-    pub(crate) fn profiles(&self) -> Option<PathBuf> {
-        let variable = |name: &str| {
-            let value = std::env::var_os(name).map(PathBuf::from);
-            value.filter(|path| path.is_absolute())
-        };
-        let usual = || {
-            let cache = variable("XDG_CACHE_HOME")
-                .or_else(|| variable("HOME").map(|home| home.join(".cache")));
-            cache.map(|cache| cache.join("virtopsy"))
-        };
-        let folder = self.profile_dir.clone().or_else(usual);
-        folder.filter(|_| !self.no_profile)
-    }
-
     /// How the library is to open dumps that it reports on.
     pub(crate) fn report_options(&self) -> Options {
         let mut options = self.options();

@@ -191,13 +191,20 @@ mod tests {
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
-    #[test]
-    fn a_link_in_the_place_of_the_partial_file_is_not_followed() {
+    /// A folder, the name of an output file in it, and a file that a link leads to, which stands
+    /// where `name` says.
+    fn linked(name: impl Fn(&Path) -> PathBuf) -> (tempfile::TempDir, PathBuf, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("out");
         let victim = directory.path().join("victim");
         fs::write(&victim, "precious").unwrap();
-        std::os::unix::fs::symlink(&victim, partial(&path)).unwrap();
+        std::os::unix::fs::symlink(&victim, name(&path)).unwrap();
+        (directory, path, victim)
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_partial_file_is_not_followed() {
+        let (_directory, path, victim) = linked(partial);
         let mut output = Output::create(Some(&path)).unwrap();
         output.write_all(b"report").unwrap();
         output.finish().unwrap();
@@ -208,11 +215,7 @@ mod tests {
 
     #[test]
     fn a_link_in_the_place_of_what_was_kept_is_an_error() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("out");
-        let victim = directory.path().join("victim");
-        fs::write(&victim, "precious").unwrap();
-        std::os::unix::fs::symlink(&victim, kept(&path)).unwrap();
+        let (_directory, path, victim) = linked(kept);
         fs::write(partial(&path), "half").unwrap();
         assert!(Output::create(Some(&path)).is_err());
         assert_eq!(fs::read(&victim).unwrap(), b"precious");

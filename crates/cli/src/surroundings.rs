@@ -1,5 +1,5 @@
 //! What the environment says of places outside the dump: where to unpack, which servers may be
-//! asked for debug files, and where those are kept. The libraries read none of it.
+//! asked for debug files, and where those and profiles are kept. The libraries read none of it.
 
 use std::ffi::OsString;
 use std::ops::ControlFlow;
@@ -64,11 +64,21 @@ pub(crate) fn debuginfod_lacks(common: &Common) -> Option<&'static str> {
 
 /// The cache that elfutils' own client uses.
 fn debuginfod_cache(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    absolute(variable("DEBUGINFOD_CACHE_PATH")).or_else(|| {
-        absolute(variable("XDG_CACHE_HOME"))
-            .or_else(|| absolute(variable("HOME")).map(|home| home.join(".cache")))
-            .map(|cache| cache.join("debuginfod_client"))
-    })
+    absolute(variable("DEBUGINFOD_CACHE_PATH"))
+        .or_else(|| Some(cache(variable)?.join("debuginfod_client")))
+}
+
+/// The folder of `virtopsy profile`; `None`: there is none, or the user wants none.
+pub(crate) fn profiles(common: &Common) -> Option<PathBuf> {
+    let usual = || Some(cache(&|name| std::env::var_os(name))?.join("virtopsy"));
+    let folder = common.profile_dir.clone().or_else(usual);
+    folder.filter(|_| !common.no_profile)
+}
+
+/// The folder of the user's caches.
+fn cache(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    absolute(variable("XDG_CACHE_HOME"))
+        .or_else(|| absolute(variable("HOME")).map(|home| home.join(".cache")))
 }
 
 fn absolute(value: Option<OsString>) -> Option<PathBuf> {

@@ -6,6 +6,10 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Duration;
+
+/// A file that nothing was written to for so long was left behind by a process that was killed.
+const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 
 /// A regular file, no link, that only its owner may write: this user or root.
 pub(crate) fn check_file(path: &Path) -> io::Result<()> {
@@ -30,6 +34,23 @@ pub(crate) fn check_folder(path: &Path) -> io::Result<()> {
         return Err(refused("everybody may write there"));
     }
     Ok(())
+}
+
+/// Removes from a folder what processes that were killed left behind: files of a name that begins
+/// with `unfinished`.
+pub(crate) fn remove_left_behind(folder: &Path, unfinished: &str) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let named = entry.file_name().to_string_lossy().starts_with(unfinished);
+        let age = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .ok()
+            .and_then(|written| written.elapsed().ok());
+        if named && age.is_some_and(|age| age > LEFT_BEHIND) {
+            // It may be another user's; then it stays.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn check_owner(metadata: &fs::Metadata) -> io::Result<()> {

@@ -207,21 +207,17 @@ impl Recording {
     }
 
     fn has_grown(&self) -> bool {
-        self.symbols.has_grown()
-            || self.types.has_grown()
-            || self
-                .module_sources()
-                .iter()
-                .any(|(_, _, types)| types.has_grown())
+        self.symbols.has_grown() || self.any_types(RecordedTypes::has_grown)
     }
 
     fn has_failed(&self) -> bool {
-        self.symbols.has_failed()
-            || self.types.has_failed()
-            || self
-                .module_sources()
-                .iter()
-                .any(|(_, _, types)| types.has_failed())
+        self.symbols.has_failed() || self.any_types(RecordedTypes::has_failed)
+    }
+
+    /// Whether something holds of the kernel's types or of some module's.
+    fn any_types(&self, holds: impl Fn(&RecordedTypes) -> bool) -> bool {
+        let modules = self.module_sources();
+        holds(&self.types) || modules.iter().any(|(_, _, types)| holds(types))
     }
 
     fn profile(&self, release: &str) -> Profile {

@@ -338,13 +338,8 @@ impl<'k> Walk<'k> {
                     continue;
                 }
             };
-            if out.tasks.len() >= self.limit || !self.seen.insert(at) {
-                continue;
-            }
-            match self.layout.read(at, &self.current) {
-                Ok(task) if u64::try_from(task.pid) == Ok(number) => out.tasks.push(task),
-                Ok(_) => {}
-                Err(e) => out.broken.push(e),
+            if out.tasks.len() < self.limit {
+                self.task_if(at, |task| u64::try_from(task.pid) == Ok(number), out);
             }
         }
         pids.broken.map_or(Ok(()), Err)
@@ -367,10 +362,16 @@ impl<'k> Walk<'k> {
     }
 
     fn task(&mut self, at: VirtAddr, out: &mut TaskList) {
+        self.task_if(at, |_| true, out);
+    }
+
+    /// The task at `at`, unless it was met before or is not the one that is looked for.
+    fn task_if(&mut self, at: VirtAddr, wanted: impl Fn(&TaskInfo) -> bool, out: &mut TaskList) {
         if !self.seen.insert(at) {
             return;
         }
         match self.layout.read(at, &self.current) {
+            Ok(task) if !wanted(&task) => {}
             Ok(task) => out.tasks.push(task),
             Err(e) => out.broken.push(e),
         }

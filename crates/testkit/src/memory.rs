@@ -101,6 +101,17 @@ impl Memory {
         }
     }
 
+    /// The bytes of pages that follow each other.
+    ///
+    /// # Panics
+    /// Where one has none.
+    #[must_use]
+    pub fn run(&self, pages: std::ops::Range<u64>) -> Vec<u8> {
+        pages
+            .flat_map(|pfn| self.bytes(pfn).unwrap().to_vec())
+            .collect()
+    }
+
     /// One past the last page of RAM.
     #[must_use]
     pub fn end(&self) -> u64 {

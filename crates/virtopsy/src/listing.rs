@@ -75,12 +75,11 @@ pub(crate) fn decode(
     let shortest = location.offset.saturating_add(UNSIZED);
     let size = location.size.unwrap_or(shortest).min(LONGEST);
     let bytes = kernel.space().bytes(start, size as usize)?;
-    let module = location
-        .module
-        .as_ref()
-        .map_or(String::new(), |m| format!(" [{m}]"));
-    let name = format!("{}{module}", location.symbol);
-    Ok(Function::decode(&name, start, &bytes))
+    let itself = Location {
+        offset: 0,
+        ..location.clone()
+    };
+    Ok(Function::decode(&itself.short(), start, &bytes))
 }
 
 /// The instructions of a function; `step` says what each does, given where it goes, and may know

@@ -15,44 +15,18 @@
 
 #[path = "../../../tests/support/apart.rs"]
 mod apart;
+#[path = "../../../tests/support/pages.rs"]
+mod pages;
 
-use std::collections::BTreeSet;
-use std::fmt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 use apart::take_apart;
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use pages::Pages;
+use tracing_subscriber::layer::SubscriberExt;
 use virtopsy::report::CpuState;
 use virtopsy::{DumpSpec, Options, examine};
 use virtopsy_testkit::Kdump;
-
-/// Notes the page of every decode.
-#[derive(Clone, Default)]
-struct Pages(Arc<Mutex<BTreeSet<u64>>>);
-
-struct PfnField<'a>(&'a Pages);
-
-impl tracing::field::Visit for PfnField<'_> {
-    fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
-        if field.name() == "pfn" {
-            self.0.0.lock().unwrap().insert(value);
-        }
-    }
-
-    fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn fmt::Debug) {}
-}
-
-impl<S: tracing::Subscriber> Layer<S> for Pages {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
-        metadata.target() == "virtopsy_vmcore::page"
-    }
-
-    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        event.record(&mut PfnField(self));
-    }
-}
 
 fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

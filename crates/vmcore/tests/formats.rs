@@ -597,12 +597,7 @@ fn lime_images_give_every_range() {
 #[test]
 fn avml_images_give_every_range_and_check_each_frame() {
     let memory = Memory::parse("pages 1..90 count 1; pages 0x100..0x110 random 3; page 0x110 zero");
-    let run = |from: u64, to: u64| -> Vec<u8> {
-        (from..to)
-            .flat_map(|pfn| memory.bytes(pfn).unwrap().to_vec())
-            .collect()
-    };
-    let (a, b) = (run(1, 90), run(0x100, 0x111));
+    let (a, b) = (memory.run(1..90), memory.run(0x100..0x111));
     let file = avml(&[(0x1000, &a), (0x10_0000, &b)]);
     let dump = Dump::from_bytes(file.clone()).unwrap();
     assert_eq!(dump.format(), Format::Avml);

@@ -267,12 +267,7 @@ fn elf_cells(cells: &mut Vec<Cell>) {
 
 fn image_cells(cells: &mut Vec<Cell>) {
     let memory = Memory::parse("pages 0x1..0x9 random 1; pages 0x20..0x28 count 1");
-    let run = |from: u64, to: u64| -> Vec<u8> {
-        (from..to)
-            .flat_map(|pfn| memory.bytes(pfn).unwrap().to_vec())
-            .collect()
-    };
-    let (low, high) = (run(1, 9), run(0x20, 0x28));
+    let (low, high) = (memory.run(1..9), memory.run(0x20..0x28));
     let ranges: [(u64, &[u8]); 2] = [(0x1000, &low), (0x2_0000, &high)];
     for (name, format, bytes) in [
         ("lime", Format::Lime, lime(&ranges)),

@@ -15,6 +15,7 @@ use crate::batch;
 use crate::exit::Status;
 use crate::input;
 use crate::output::Output;
+use crate::surroundings;
 use crate::terminal::say;
 
 /// Runs one of the commands.
@@ -39,7 +40,7 @@ pub(crate) fn run(command: &ProfileCommand, common: &Common) -> anyhow::Result<S
 }
 
 fn store(common: &Common) -> anyhow::Result<ProfileStore> {
-    let folder = common.profiles();
+    let folder = surroundings::profiles(common);
     folder.map(ProfileStore::new).ok_or_else(|| {
         anyhow::anyhow!(
             "no folder for profiles: --no-profile was given, or neither XDG_CACHE_HOME nor HOME \

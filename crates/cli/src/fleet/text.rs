@@ -127,15 +127,9 @@ mod tests {
     use super::*;
     use crate::fleet::samples;
 
-    const LOOK: Look = Look {
-        color: false,
-        unicode: true,
-        width: 80,
-    };
-
     #[test]
     fn the_page_tells_the_counts_and_every_group() {
-        let text = page(&samples::fleet(), LOOK);
+        let text = page(&samples::fleet(), Look::of_file());
         assert!(text.starts_with("9 dumps\n  ✗ fail  3  33.3 %\n"), "{text}");
         for part in [
             "VMX/SVM AT THE CRASH",

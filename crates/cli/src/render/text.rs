@@ -753,16 +753,10 @@ mod tests {
     use super::*;
     use crate::render::samples;
 
-    const LOOK: Look = Look {
-        color: false,
-        unicode: true,
-        width: 80,
-    };
-
     #[test]
     fn a_batch_prints_one_line_for_each_dump() {
         let mut out = Vec::new();
-        let mut lines = Lines::new(LOOK);
+        let mut lines = Lines::new(Look::of_file());
         for judged in samples::all() {
             lines.dump(&mut out, &judged).unwrap();
         }
@@ -789,7 +783,7 @@ mod tests {
 
     #[test]
     fn the_report_opens_with_the_verdict_and_names_every_section() {
-        let text = report(&samples::bad(), LOOK, false);
+        let text = report(&samples::bad(), Look::of_file(), false);
         assert!(
             text.starts_with(
                 "VERDICT  ✗ not all off: SVM was on on CPU 1, which never answered the NMI.\n"
@@ -823,7 +817,7 @@ mod tests {
     fn nothing_hostile_reaches_the_page() {
         for judged in samples::all() {
             for verbose in [false, true] {
-                let text = report(&judged.report, LOOK, verbose);
+                let text = report(&judged.report, Look::of_file(), verbose);
                 assert!(
                     text.chars()
                         .all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')),
@@ -833,7 +827,7 @@ mod tests {
                     &judged.report,
                     Look {
                         unicode: false,
-                        ..LOOK
+                        ..Look::of_file()
                     },
                     verbose,
                 );
@@ -844,22 +838,25 @@ mod tests {
 
     #[test]
     fn the_page_of_splats_shows_every_frame_or_that_there_is_none() {
-        let text = splats(&samples::bad().splats, LOOK);
+        let text = splats(&samples::bad().splats, Look::of_file());
         assert!(
             text.contains("sysrq_handle_crash+0x16/0x20") && !text.contains('\x1b'),
             "{text}"
         );
-        assert_eq!(splats(&[], LOOK), "✓ no lock report in the log\n");
+        assert_eq!(
+            splats(&[], Look::of_file()),
+            "✓ no lock report in the log\n"
+        );
     }
 
     #[test]
     fn colour_changes_nothing_but_colour() {
-        let plain = report(&samples::bad(), LOOK, true);
+        let plain = report(&samples::bad(), Look::of_file(), true);
         let mut coloured = report(
             &samples::bad(),
             Look {
                 color: true,
-                ..LOOK
+                ..Look::of_file()
             },
             true,
         );
@@ -871,7 +868,7 @@ mod tests {
 
     #[test]
     fn a_verbose_report_shows_all_evidence() {
-        let text = report(&samples::good(), LOOK, true);
+        let text = report(&samples::good(), Look::of_file(), true);
         assert!(
             text.contains("crash_notes = 0x1 at 0xffff88807d214000: says off (proof)"),
             "{text}"
@@ -893,14 +890,14 @@ mod tests {
             })
             .collect();
         dump.virtualization.cpus[77].conflict = true;
-        let text = report(&dump, LOOK, false);
+        let text = report(&dump, Look::of_file(), false);
         assert!(text.contains("  0-76, 78-8191  ○ off"), "{text}");
         assert!(text.lines().count() < 60);
     }
 
     #[test]
     fn a_dump_that_could_not_be_opened_says_why_and_no_verdict() {
-        let text = report(&samples::broken(), LOOK, false);
+        let text = report(&samples::broken(), Look::of_file(), false);
         assert!(text.starts_with("ERROR  ! not-a-dump: "), "{text}");
         assert!(
             !text.contains("VERDICT") && !text.contains("CALLBACK"),

@@ -24,9 +24,8 @@ const MAX_FILES: usize = 256;
 const MAX_BYTES: u64 = 64 << 20;
 const SUFFIX: &str = ".profile";
 const INSTALLED: &str = "installed";
-/// How a file that is being written begins; one that is older than an hour was left behind.
+/// How the name of a file that is being written begins.
 const UNFINISHED: &str = ".new-";
-const LEFT_BEHIND: u64 = 3600;
 
 /// Where profiles are kept.
 #[derive(Clone, Debug)]
@@ -174,7 +173,7 @@ impl ProfileStore {
             count -= 1;
             bytes = bytes.saturating_sub(*len);
         }
-        remove_left_behind(&self.folder);
+        private::remove_left_behind(&self.folder, UNFINISHED);
     }
 }
 
@@ -195,21 +194,6 @@ fn files_in(folder: &Path) -> Vec<(PathBuf, fs::Metadata)> {
         .collect();
     files.sort_by(|one, other| one.0.cmp(&other.0));
     files
-}
-
-/// What runs that were killed left behind.
-fn remove_left_behind(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
-        let age = entry
-            .metadata()
-            .and_then(|metadata| metadata.modified())
-            .ok()
-            .and_then(|written| written.elapsed().ok());
-        if unfinished && age.is_some_and(|age| age.as_secs() > LEFT_BEHIND) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
 }
 
 /// A profile of the store: a regular file that nobody else may write.

@@ -56,13 +56,13 @@ fn finished(machine: &Machine<'_>, note: NoteState, shootdown: &Shootdown) -> Ev
         (NoteState::Saved, _) | (NoteState::Unknown, Place::Past(_)) => {}
         (NoteState::Empty, place) => {
             // Where the books say "on", the empty slot does too, and the two have to disagree.
-            let strength = match place {
-                Place::Past(_) => Strength::Strong,
-                _ if enabled => Strength::Strong,
-                _ => Strength::Weak,
-            };
+            let to_disagree = enabled || matches!(place, Place::Past(_));
             return off(
-                strength,
+                if to_disagree {
+                    Strength::Strong
+                } else {
+                    Strength::Weak
+                },
                 "every counted CPU finished its emergency disable; but this one left no registers, which it does first",
                 "the count was lost, or another CPU counted down in this one's place",
             );

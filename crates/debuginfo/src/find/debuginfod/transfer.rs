@@ -17,6 +17,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::{Debuginfod, verify};
+use crate::private;
 
 /// The largest file that is kept, in bytes; a vmlinux with all its DWARF has about 1 GB.
 const MAX_FILE: u64 = 4 << 30;
@@ -30,10 +31,8 @@ const PIECE: usize = 128 << 10;
 const LONGEST: u64 = 4 * 3600;
 /// How often it is asked whether another process is through with the same file.
 const POLL: Duration = Duration::from_millis(200);
-/// How a file that is being fetched is named; one that nothing was written to for a while was left
-/// behind by a process that was killed.
+/// How the name of a file that is being fetched begins.
 const UNFINISHED: &str = ".virtopsy-";
-const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 
 /// What a transfer's thread tells.
 enum Event {
@@ -54,7 +53,7 @@ pub(super) fn fetch(servers: &Debuginfod, id: &str, path: &Path) -> Result<PathB
         return Ok(path.to_owned());
     }
     make(folder)?;
-    remove_left_behind(folder);
+    private::remove_left_behind(folder, UNFINISHED);
     let mut reasons = Vec::new();
     for server in &servers.urls {
         match from_server(servers, server, id, path, folder) {
@@ -96,22 +95,6 @@ fn lock(servers: &Debuginfod, folder: &Path) -> Result<Option<File>, String> {
             }
         }
         std::thread::sleep(POLL);
-    }
-}
-
-/// What processes that were killed left behind.
-fn remove_left_behind(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
-        let age = entry
-            .metadata()
-            .and_then(|metadata| metadata.modified())
-            .ok()
-            .and_then(|written| written.elapsed().ok());
-        if unfinished && age.is_some_and(|age| age > LEFT_BEHIND) {
-            // It may be another user's; then it stays.
-            let _ = fs::remove_file(entry.path());
-        }
     }
 }
 
