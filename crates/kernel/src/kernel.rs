@@ -43,6 +43,7 @@ impl std::fmt::Display for TypesOrigin {
 pub struct Kernel {
     pub(crate) parts: Parts,
     modules: OnceLock<ModuleList>,
+    pub(crate) text_range: OnceLock<Option<(VirtAddr, VirtAddr)>>,
     cpus: OnceLock<Result<Cpus>>,
     pub(crate) lines: OnceLock<Result<SourceLines>>,
     pub(crate) frames: OnceLock<Result<CallFrames>>,
@@ -53,6 +54,7 @@ impl Kernel {
         Kernel {
             parts,
             modules: OnceLock::new(),
+            text_range: OnceLock::new(),
             cpus: OnceLock::new(),
             lines: OnceLock::new(),
             frames: OnceLock::new(),

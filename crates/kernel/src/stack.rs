@@ -146,11 +146,14 @@ impl Kernel {
 
     /// `_stext` to `_etext`.
     pub fn text_range(&self) -> Option<(VirtAddr, VirtAddr)> {
-        let symbols = self.symbols().ok()?;
-        Some((
-            symbols.get("_stext")?.address,
-            symbols.get("_etext")?.address,
-        ))
+        // Asked for every word of a stack.
+        *self.text_range.get_or_init(|| {
+            let symbols = self.symbols().ok()?;
+            Some((
+                symbols.get("_stext")?.address,
+                symbols.get("_etext")?.address,
+            ))
+        })
     }
 }
 

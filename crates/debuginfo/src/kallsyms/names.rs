@@ -128,11 +128,14 @@ impl KallsymsNames {
         // Names that the kernel's build took for equal stand in no order of their own.
         let mut position = low.saturating_sub(AROUND);
         while position < self.count {
-            let number = self.name_in_order(position, &mut text)?;
-            if text == name {
+            let number = self.number_in_order(position)?;
+            if self.matches(self.compressed(number)?, name) {
                 found.push(number);
-            } else if position > low.saturating_add(AROUND) && key_of(&text) != key_of(name) {
-                break;
+            } else if position > low.saturating_add(AROUND) {
+                self.name_in_order(position, &mut text)?;
+                if key_of(&text) != key_of(name) {
+                    break;
+                }
             }
             position += 1;
         }
