@@ -13,8 +13,9 @@
 //!  strings: NUL-terminated, the first one empty
 //! ```
 //!
-//! Opening is one pass that notes where each record starts. The index of names
-//! is built when a name is first asked for.
+//! Opening is one pass that notes where each record starts. The indexes of names
+//! are built when a name is first asked for: functions, which are three names of
+//! four, have one of their own.
 
 mod describe;
 mod distilled;
@@ -58,6 +59,7 @@ pub struct Btf {
     /// Set if references and strings go through a distilled base.
     remap: Option<Remap>,
     names: OnceLock<Result<NameIndex, Error>>,
+    functions: OnceLock<Result<NameIndex, Error>>,
     enumerators: OnceLock<Result<NameIndex, Error>>,
 }
 
@@ -112,6 +114,7 @@ impl Btf {
             base,
             remap,
             names: OnceLock::new(),
+            functions: OnceLock::new(),
             enumerators: OnceLock::new(),
         };
         if let Some(remap) = &btf.remap {

@@ -19,26 +19,12 @@ use crate::Error;
 /// Clones and slices share the same memory.
 #[derive(Clone)]
 pub struct FileBytes {
-    owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    // A concrete type: tables are asked for single bytes, millions of times.
+    owner: Arc<Vec<u8>>,
     range: Range<usize>,
 }
 
 impl FileBytes {
-    /// Takes anything that owns bytes, such as a memory map.
-    pub fn new(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
-        Self::from_shared(Arc::new(owner))
-    }
-
-    /// Takes bytes that are shared already.
-    #[must_use]
-    pub fn from_shared(owner: Arc<dyn AsRef<[u8]> + Send + Sync>) -> Self {
-        let len = (*owner).as_ref().len();
-        Self {
-            owner,
-            range: 0..len,
-        }
-    }
-
     /// Reads a whole file into memory.
     pub fn read(path: &Path) -> Result<Self, Error> {
         match std::fs::read(path) {
@@ -64,10 +50,7 @@ impl FileBytes {
 
 impl AsRef<[u8]> for FileBytes {
     fn as_ref(&self) -> &[u8] {
-        (*self.owner)
-            .as_ref()
-            .get(self.range.clone())
-            .unwrap_or_default()
+        self.owner.get(self.range.clone()).unwrap_or_default()
     }
 }
 
@@ -81,13 +64,10 @@ impl Deref for FileBytes {
 
 impl From<Vec<u8>> for FileBytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Self::new(bytes)
-    }
-}
-
-impl From<Arc<[u8]>> for FileBytes {
-    fn from(bytes: Arc<[u8]>) -> Self {
-        Self::new(bytes)
+        Self {
+            range: 0..bytes.len(),
+            owner: Arc::new(bytes),
+        }
     }
 }
 

@@ -146,10 +146,10 @@ impl Kallsyms {
     fn order(&self) -> Option<&[u32]> {
         let order = self.order.get_or_init(|| {
             let count = self.names.len();
-            let address = |number| self.addresses.address(number).unwrap_or(0);
-            if (1..count).all(|number| address(number - 1) <= address(number)) {
+            if self.addresses.is_ascending(count) {
                 return None;
             }
+            let address = |number| self.addresses.address(number).unwrap_or(0);
             let mut order: Vec<u32> = (0..count).collect();
             order.sort_by_key(|number| address(*number));
             Some(order.into_boxed_slice())

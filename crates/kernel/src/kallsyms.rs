@@ -135,9 +135,6 @@ fn read_names(
     if bytes.is_empty() {
         space.u8(at)?; // the error that stopped the read
     }
-    let used = KallsymsParts::names_len(count, &bytes)?;
-    let mut bytes = bytes;
-    bytes.truncate(used);
     Ok(FileBytes::from(bytes))
 }
 

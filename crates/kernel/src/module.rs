@@ -109,7 +109,7 @@ impl Module {
             .map_err(Clone::clone)
     }
 
-    /// Its types: DWARF or BTF of its file, else the BTF in the dump.
+    /// Its types: its BTF in the dump, else BTF or DWARF of its file.
     ///
     /// # Errors
     /// Where it has none.

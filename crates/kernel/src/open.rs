@@ -229,29 +229,25 @@ pub(crate) fn read_long(space: &AddressSpace, at: VirtAddr, len: u64) -> Result<
     Ok(out)
 }
 
-/// Types of a module: DWARF or BTF of its file where one is at hand, else its BTF in the dump.
+/// Types of a module. Where the kernel's are BTF, so are they: the dump's copy comes first, for a
+/// module's file is often packed. Where they are DWARF, only the file can have them.
 pub(crate) fn module_types(kernel: &Kernel, module: &Module) -> Result<Arc<dyn TypeSource>> {
-    let parts = &kernel.parts;
     let mut tried = Vec::new();
-    if let Some(path) = parts
-        .files
-        .as_ref()
-        .and_then(|f| f.modules.get(&module.name))
-    {
+    match module_btf::load(kernel, module) {
+        Ok(types) => return Ok(types),
+        Err(e) => tried.push(format!("its BTF in the dump: {e}")),
+    }
+    let parts = &kernel.parts;
+    let files = parts.files.as_ref();
+    if let Some(path) = files.and_then(|files| files.modules.get(&module.name)) {
         match files::module_types(path, &module.name, parts) {
             Ok(types) => return Ok(types),
             Err(e) => tried.push(e.to_string()),
         }
     }
-    match module_btf::load(kernel, module) {
-        Ok(types) => Ok(types),
-        Err(e) => {
-            tried.push(format!("its BTF in the dump: {e}"));
-            Err(Error::NoTypes {
-                why: format!("module {}: {}", module.name, tried.join("; ")),
-            })
-        }
-    }
+    Err(Error::NoTypes {
+        why: format!("module {}: {}", module.name, tried.join("; ")),
+    })
 }
 
 impl Parts {

@@ -10,7 +10,8 @@ use super::record::{Kind, Record};
 impl Btf {
     /// A module's own definition comes before the kernel's.
     pub(super) fn find_here_or_below(&self, tag: Tag, name: &str) -> Result<Option<TypeId>, Error> {
-        let found = self.find_own(name, |record| Self::kind_has_tag(record, tag))?;
+        let index = self.index_of(tag)?;
+        let found = self.find_own(index, name, |record| Self::kind_has_tag(record, tag))?;
         match (found, &self.base) {
             (None, Some(base)) => base.find_here_or_below(tag, name),
             (found, _) => Ok(found.map(|(id, _)| TypeId(id.into()))),
@@ -23,7 +24,7 @@ impl Btf {
         let mut found = Vec::new();
         let mut source = Some(self);
         while let Some(btf) = source {
-            for id in btf.name_index()?.candidates(name.as_bytes()) {
+            for id in btf.index_of(tag)?.candidates(name.as_bytes()) {
                 let matches = btf
                     .own_record(id)
                     .filter(|record| Self::kind_has_tag(*record, tag));
@@ -40,10 +41,11 @@ impl Btf {
 
     fn find_own(
         &self,
+        index: &NameIndex,
         name: &str,
         wanted: impl Fn(Record) -> bool,
     ) -> Result<Option<(u32, Record)>, Error> {
-        for id in self.name_index()?.candidates(name.as_bytes()) {
+        for id in index.candidates(name.as_bytes()) {
             let Some(record) = self.own_record(id).filter(|record| wanted(*record)) else {
                 continue;
             };
@@ -66,21 +68,22 @@ impl Btf {
         }
     }
 
-    fn name_index(&self) -> Result<&NameIndex, Error> {
-        self.names
-            .get_or_init(|| self.build_name_index())
-            .as_ref()
-            .map_err(Clone::clone)
+    fn index_of(&self, tag: Tag) -> Result<&NameIndex, Error> {
+        match tag {
+            Tag::Func => self
+                .functions
+                .get_or_init(|| self.build_index(|kind| kind == Kind::FUNC))
+                .as_ref()
+                .map_err(Clone::clone),
+            _ => self.type_index(),
+        }
     }
 
-    fn build_name_index(&self) -> Result<NameIndex, Error> {
-        let mut index = NameIndexBuilder::with_capacity(self.starts.len() / 2);
-        for id in self.first_id..self.end_id() {
-            let Some(record) = self.own_record(id) else {
-                continue;
-            };
-            let named = matches!(
-                record.kind,
+    /// Types and variables.
+    fn type_index(&self) -> Result<&NameIndex, Error> {
+        let named = |kind| {
+            matches!(
+                kind,
                 Kind::INT
                     | Kind::FLOAT
                     | Kind::STRUCT
@@ -88,10 +91,22 @@ impl Btf {
                     | Kind::ENUM
                     | Kind::ENUM64
                     | Kind::TYPEDEF
-                    | Kind::FUNC
                     | Kind::VAR
-            );
-            if named && record.name != 0 {
+            )
+        };
+        self.names
+            .get_or_init(|| self.build_index(named))
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    fn build_index(&self, wanted: impl Fn(u8) -> bool) -> Result<NameIndex, Error> {
+        let mut index = NameIndexBuilder::with_capacity(self.starts.len() / 8);
+        for id in self.first_id..self.end_id() {
+            let Some(record) = self.own_record(id) else {
+                continue;
+            };
+            if wanted(record.kind) && record.name != 0 {
                 index.insert(self.string(record.name)?, id);
             }
         }
@@ -138,7 +153,7 @@ impl Btf {
 
     /// A `VAR`; BTF holds per-CPU variables (`DATASEC .data..percpu`).
     pub(super) fn find_variable(&self, name: &str) -> Result<Option<Variable>, Error> {
-        let found = self.find_own(name, |record| record.kind == Kind::VAR)?;
+        let found = self.find_own(self.type_index()?, name, |record| record.kind == Kind::VAR)?;
         match (found, &self.base) {
             (Some((_, record)), _) => {
                 // The section's offsets are relative to its start, which BTF does
@@ -160,7 +175,9 @@ impl Btf {
         &self,
         name: &str,
     ) -> Result<Option<(String, VirtAddr, u64)>, Error> {
-        let Some((variable, _)) = self.find_own(name, |record| record.kind == Kind::VAR)? else {
+        let Some((variable, _)) =
+            self.find_own(self.type_index()?, name, |record| record.kind == Kind::VAR)?
+        else {
             return self
                 .base
                 .as_ref()

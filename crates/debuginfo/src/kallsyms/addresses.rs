@@ -77,6 +77,36 @@ impl KallsymsAddresses {
         })
     }
 
+    /// Whether the addresses of the first `count` symbols never fall.
+    pub(super) fn is_ascending(&self, count: u32) -> bool {
+        let count = count as usize;
+        let words = |table: &FileBytes, each: fn(usize, u32) -> u64| {
+            let rows = table.chunks_exact(4).take(count).enumerate();
+            rows.map(|(number, row)| each(number, u32_at(row, 0).unwrap_or(0)))
+                .is_sorted()
+        };
+        match self {
+            Self::Absolute(table) => table
+                .chunks_exact(8)
+                .take(count)
+                .map(|row| u64_at(row, 0).unwrap_or(0))
+                .is_sorted(),
+            Self::BaseRelative { offsets, .. } => words(offsets, |_, word| word.into()),
+            // What is absolute lies below all that is above the base.
+            Self::AbsolutePercpu { offsets, .. } => words(offsets, |_, word| {
+                let below = word as i32;
+                (if below < 0 {
+                    -1 - i64::from(below) + (1 << 32)
+                } else {
+                    below.into()
+                }) as u64
+            }),
+            Self::PlaceRelative { offsets, .. } => words(offsets, |number, word| {
+                (number as i64 * 4 + i64::from(word as i32) + (1 << 32)) as u64
+            }),
+        }
+    }
+
     /// Whether the table has an entry for each of `count` symbols.
     pub(super) fn check_len(&self, count: u32) -> Result<(), Error> {
         let (place, table, each) = match self {
