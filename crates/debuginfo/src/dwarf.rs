@@ -27,7 +27,8 @@ mod index;
 mod search;
 mod unit;
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use gimli::{EndianSlice, LittleEndian};
 
@@ -47,6 +48,8 @@ type Die<'a> = gimli::DebuggingInformationEntry<Slice<'a>>;
 const DIMENSION_SHIFT: u32 = 56;
 /// The offset part of a [`TypeId`].
 const OFFSET_MASK: u64 = (1 << DIMENSION_SHIFT) - 1;
+/// Searches whose outcome is kept.
+const SEARCHES_KEPT: usize = 1024;
 
 /// The DWARF of one file.
 #[derive(Debug)]
@@ -62,6 +65,8 @@ pub struct Dwarf {
     /// The units that names are looked up in first, and what they define.
     core: OnceLock<Vec<(usize, Indices)>>,
     all: Indices,
+    /// What searches found: the same types are asked for again for each CPU and task.
+    searched: Mutex<HashMap<(Class, String), Option<u64>>>,
 }
 
 /// Names of one unit or of all, each index built when it is first needed.
@@ -127,6 +132,7 @@ impl Dwarf {
             ranges: section(".debug_aranges")?,
             core: OnceLock::new(),
             all: Indices::default(),
+            searched: Mutex::default(),
         };
         tracing::debug!(
             units = dwarf.units.spans.len(),
@@ -216,6 +222,25 @@ impl Dwarf {
         }
     }
 
+    /// What the core code does not know: searched for once.
+    fn in_file(&self, class: Class, name: &str) -> Result<Option<u64>, Error> {
+        let searched = || self.searched.lock().unwrap_or_else(PoisonError::into_inner);
+        let question = (class, name.to_owned());
+        if let Some(known) = searched().get(&question) {
+            return Ok(*known);
+        }
+        let found = match self.search(class, name)? {
+            Found::At(offset) => Some(offset),
+            Found::Nowhere => None,
+            Found::NotSearchable => self.in_all(class, name)?,
+        };
+        let mut searched = searched();
+        if searched.len() < SEARCHES_KEPT {
+            searched.insert(question, found);
+        }
+        Ok(found)
+    }
+
     /// An index knows hashes only, and leads from an enumerator to its enum.
     fn is_named(&self, class: Class, offset: u64, name: &str) -> Result<bool, Error> {
         Ok(class == Class::Enumerator || self.name_at(offset)?.as_deref() == Some(name))
@@ -232,12 +257,7 @@ impl TypeSource for Dwarf {
         if let Some(offset) = self.in_core(class, name)? {
             return Ok(Some(TypeId(offset)));
         }
-        let found = match self.search(class, name)? {
-            Found::At(offset) => Some(offset),
-            Found::Nowhere => None,
-            Found::NotSearchable => self.in_all(class, name)?,
-        };
-        Ok(found.map(TypeId))
+        Ok(self.in_file(class, name)?.map(TypeId))
     }
 
     fn describe(&self, id: TypeId) -> Result<Type, Error> {

@@ -202,14 +202,21 @@ impl Tables {
     }
 
     /// Functions, at their link-time addresses, whose files know between them nearly every type
-    /// that is asked for: scheduler, modules, the way to the crash kernel, the log, lockdep.
+    /// that is asked for: scheduler, modules, the way to the crash kernel, the log, lockdep; then
+    /// exception stacks, NMI handlers, what switches virtualization off, and what else a stack
+    /// needs.
     fn core_code(&self) -> Vec<VirtAddr> {
-        const FUNCTIONS: [&str; 5] = [
+        const FUNCTIONS: [&str; 10] = [
             "schedule",
             "load_module",
             "native_machine_crash_shutdown",
             "vprintk_emit",
             "lock_acquire",
+            "cea_set_pte",
+            "__register_nmi_handler",
+            "x86_virt_register_emergency_callback",
+            "copy_thread",
+            "cpu_init",
         ];
         let symbols = self.symbols().ok();
         FUNCTIONS

@@ -19,7 +19,7 @@ use super::unit::Unit;
 use super::{Dwarf, Slice, gimli_error};
 
 /// What a name is the name of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Class {
     Struct = 1,
     Union,
