@@ -13,7 +13,8 @@ mod support;
 use std::path::Path;
 
 use serde_json::Value;
-use support::{check, corpus, samples, states, virtopsy};
+use support::{check, samples, states, virtopsy};
+use virtopsy_testkit::corpus;
 use virtopsy_testkit::{Kdump, Memory, Note};
 
 fn message(report: &Value) -> String {

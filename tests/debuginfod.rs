@@ -18,7 +18,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::{check, corpus, essence, samples};
+use support::{check, essence, samples};
+use virtopsy_testkit::corpus;
 
 fn virtopsy(args: &[&str], dump: &Path, urls: Option<&str>, cache: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_virtopsy"));
@@ -71,7 +72,7 @@ fn a_kernel_without_btf_is_read_by_the_vmlinux_that_a_server_has() {
     std::fs::create_dir(&served).unwrap();
     std::fs::copy(&vmlinux, served.join("vmlinux")).unwrap();
     let Some((_server, url)) = serve(&served) else {
-        eprintln!("SKIPPED a dump read by a server's vmlinux: debuginfod is not installed");
+        virtopsy_testkit::skipped("a dump read by a server's vmlinux: debuginfod is not installed");
         return;
     };
     let args = ["check", "--debuginfod", "--format", "jsonl"];

@@ -20,7 +20,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::{corpus, samples, virtopsy};
+use support::{samples, virtopsy};
+use virtopsy_testkit::corpus;
 use virtopsy_testkit::{Flattened, Kdump, Memory};
 
 const COPIES: usize = 200;

@@ -19,7 +19,7 @@ use std::process::Command;
 
 use apart::take_apart;
 use support::{check, essence, samples};
-use virtopsy_testkit::{Codec, Elf, Kdump, Load, Memory, Note, Page, flatten};
+use virtopsy_testkit::{Codec, Elf, Kdump, Load, Memory, Note, Page, flatten, skipped};
 
 fn kdump(memory: &Memory, notes: &[Note], codec: Option<Codec>) -> Vec<u8> {
     let dump = Kdump::new(memory.clone()).codec(codec);
@@ -103,7 +103,7 @@ fn kcore(memory: &Memory, notes: &[Note]) -> Vec<u8> {
 #[test]
 fn the_verdict_survives_makedumpfile() {
     if Command::new("makedumpfile").arg("-v").output().is_err() {
-        println!("SKIPPED: makedumpfile is not installed");
+        skipped("conversions by makedumpfile: it is not installed");
         return;
     }
     let (_, expected) = check(&samples().join("svm-offline-cpu3.kdump"), &[]);
@@ -125,7 +125,7 @@ fn the_verdict_survives_makedumpfile() {
             .arg(&path)
             .output();
         if !made.as_ref().is_ok_and(|o| o.status.success()) {
-            println!("SKIPPED {form}: this makedumpfile can't write it");
+            skipped(&format!("{form}: this makedumpfile can't write it"));
             continue;
         }
         let (_, got) = check(&path, &[]);

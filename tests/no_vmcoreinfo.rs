@@ -16,7 +16,8 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use support::{check, corpus, essence, root};
+use support::{check, essence, root};
+use virtopsy_testkit::{corpus, skipped};
 use virtopsy_vmcore::{Dump, Format, OpenOptions};
 
 /// Copies a dump without its VMCOREINFO note. `false`: it has none, or lies in a flattened file.
@@ -59,10 +60,10 @@ fn every_answer_stays_without_the_note() {
     {
         let copy = blanked.join(dump.file_name().unwrap());
         if !blank(dump, &copy) {
-            println!(
-                "SKIPPED {}: no note to take out of the file",
+            skipped(&format!(
+                "{}: no note to take out of the file",
                 dump.display()
-            );
+            ));
             continue;
         }
         let ((status, with), (same, without)) = (check(dump, &[]), check(&copy, &[]));
@@ -86,7 +87,7 @@ fn grade(corpus: &Path, scratch: &Path) {
         shared.join("corpus/dumps/truth.json"),
     );
     let Ok(text) = std::fs::read(&truth) else {
-        println!("SKIPPED the grading: no {}", truth.display());
+        skipped(&format!("the grading: no {}", truth.display()));
         return;
     };
     let all: Vec<Value> = serde_json::from_slice(&text).unwrap();

@@ -125,7 +125,9 @@ fn assert_valid_xml(tool: &Path, schema: &Path, xml: &[u8]) {
 #[test]
 fn junit_keeps_the_schema_of_jenkins() {
     let Some(tool) = xmllint() else {
-        eprintln!("SKIPPED junit_keeps_the_schema_of_jenkins: there is no xmllint (libxml2-utils)");
+        virtopsy_testkit::skipped(
+            "JUnit against the schema of Jenkins: there is no xmllint (libxml2-utils)",
+        );
         return;
     };
     let schema = root().join("tests/schemas/junit-10.xsd");

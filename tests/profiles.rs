@@ -12,7 +12,8 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use support::{corpus, samples, virtopsy};
+use support::{samples, virtopsy};
+use virtopsy_testkit::corpus;
 
 /// `check --format json` on one dump: what it prints and its exit status.
 fn check(dump: &Path, options: &[&str]) -> (Option<i32>, String) {
@@ -273,4 +274,72 @@ fn an_installed_profile_of_a_vmlinux_serves_a_dump_without_types_and_is_named() 
     let (_, known) = check(&dump, &["--profile-dir", &second]);
     assert!(known.contains("installed profile"), "{known}");
     assert!(known.contains("\"types_from\":\"dwarf\""), "{known}");
+}
+
+/// A user with a cache of their own.
+struct User(tempfile::TempDir);
+
+impl User {
+    fn new() -> User {
+        User(tempfile::tempdir().unwrap())
+    }
+
+    fn kept(&self) -> Vec<PathBuf> {
+        profiles(&self.0.path().join("virtopsy"))
+    }
+
+    fn run(&self, args: &[&str]) -> std::process::Output {
+        std::process::Command::new(env!("CARGO_BIN_EXE_virtopsy"))
+            .args(args)
+            .env("XDG_CACHE_HOME", self.0.path())
+            .env("VIRTOPSY_LOG", "virtopsy_debuginfo::profile=debug")
+            .output()
+            .unwrap()
+    }
+
+    /// What `check` prints, and whether a profile was taken for it.
+    fn check(&self, dump: &str, options: &[&str]) -> (Vec<u8>, bool) {
+        let args = ["check", "--format", "json", dump];
+        let out = self.run(&[&args, options].concat());
+        let taken = String::from_utf8_lossy(&out.stderr).contains("profile taken");
+        (out.stdout, taken)
+    }
+}
+
+#[test]
+fn without_a_folder_what_a_dump_says_of_itself_is_not_kept_unless_it_was_put_in() {
+    let (user, dump) = (User::new(), samples().join("svm-offline-cpu3.kdump"));
+    let dump = dump.to_str().unwrap();
+    let plain = user.check(dump, &[]);
+    assert!(!plain.1 && user.kept().is_empty());
+    let file = user.0.path().join("kernel.profile").display().to_string();
+    let made = user.run(&["profile", "create", dump, "--output", &file]);
+    assert!(made.status.success() && user.kept().is_empty());
+    assert!(user.run(&["profile", "use", &file]).status.success());
+    assert_eq!(user.check(dump, &[]), (plain.0.clone(), true));
+    assert!(user.kept().is_empty());
+    assert_eq!(user.check(dump, &["--no-profile"]), plain);
+}
+
+#[test]
+fn without_a_folder_what_a_vmlinux_says_is_kept_and_the_second_dump_needs_no_dwarf() {
+    let Some(corpus) = corpus("profiles of a vmlinux in the user's cache") else {
+        return;
+    };
+    let user = User::new();
+    let at = |path: &str| corpus.join(path).display().to_string();
+    let (first, second) = (
+        at("dumps/svm-splat.kdump"),
+        at("dumps/svm-stuck-cpu2.kdump"),
+    );
+    let kernel = at("kernels/virtdbg");
+    let options = ["--vmlinux", &kernel, "--types", "dwarf"];
+    let plain = user.check(&second, &[&options[..], &["--no-profile"]].concat());
+    assert!(user.kept().is_empty());
+    user.check(&first, &options);
+    assert_eq!(user.kept().len(), 1);
+    assert_eq!(user.check(&second, &options), (plain.0, true));
+    // Types that are read from the dump, with whatever file, are the dump's word.
+    let btf = user.check(&second, &["--vmlinux", &kernel, "--types", "btf"]);
+    assert!(!btf.1);
 }

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::subject::{Subject, Truth};
-use crate::support::{corpus, root, samples};
+use crate::support::{root, samples};
 use crate::worker;
+use virtopsy_testkit::corpus;
 
 const DEFAULT_SEED: u64 = 0x7669_7274_6f70_7379;
 const DEFAULT_RUNS: u64 = 150;
@@ -105,7 +106,7 @@ fn subjects(folder: &Path) -> Vec<Subject> {
 
 fn add(dumps: &mut BTreeMap<String, (PathBuf, Truth)>, folder: &Path, truth: &Path) {
     let Ok(text) = fs::read(truth) else {
-        println!("SKIPPED {}: no {}", folder.display(), truth.display());
+        virtopsy_testkit::skipped(&format!("{}: no {}", folder.display(), truth.display()));
         return;
     };
     let truth: Vec<Value> = serde_json::from_slice(&text).unwrap();

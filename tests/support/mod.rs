@@ -27,21 +27,6 @@ pub(crate) fn samples() -> PathBuf {
     root().join("samples")
 }
 
-/// The corpus folder, or `None` with a line that says what was skipped.
-pub(crate) fn corpus(what: &str) -> Option<PathBuf> {
-    let dir = std::env::var_os("VIRTOPSY_CORPUS")
-        .map_or_else(|| root().join("target/corpus"), PathBuf::from);
-    if dir.join("dumps").is_dir() {
-        Some(dir)
-    } else {
-        eprintln!(
-            "SKIPPED {what}: no corpus at {} (set VIRTOPSY_CORPUS)",
-            dir.display()
-        );
-        None
-    }
-}
-
 /// Runs the command.
 pub(crate) fn virtopsy<I, S>(args: I) -> Output
 where

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::surroundings;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use virtopsy::{Options, TypesChoice};
+use virtopsy::{Options, Profiles, TypesChoice};
 
 use crate::exit::FailOn;
 use crate::explain;
@@ -266,10 +266,11 @@ pub(crate) struct Common {
     pub(crate) force_vmlinux: bool,
     /// Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]
     ///
-    /// Where this is given, a report keeps there, by build-id, what it asked of a kernel's symbols
-    /// and types, so that the next dump of that kernel costs no debug info. The report is the same
-    /// with and without; of a damaged dump it may say more. The default is that of
-    /// `virtopsy profile`; reports use no profiles unless a folder is named.
+    /// A report keeps there, by build-id, what it asked of a kernel's symbols and types, so that the
+    /// next dump of that kernel costs no debug info. The report is the same with and without.
+    /// In the default folder only what was read from a vmlinux is kept. Where a folder is named,
+    /// what was read from dumps is kept too, and the first dump of a kernel speaks for the next:
+    /// name one where all dumps are trusted. Of a damaged dump a report may say more then.
     #[arg(
         long,
         global = true,
@@ -321,9 +322,12 @@ impl Common {
     /// How the library is to open dumps that it reports on.
     pub(crate) fn report_options(&self) -> Options {
         let mut options = self.options();
-        // Only where a folder is named: on a damaged dump a profile can say more than the dump
-        // alone, and what a batch prints must not hang on which dump came first.
-        options.profiles = self.profile_dir.clone().filter(|_| !self.no_profile);
+        // What dumps say of themselves is only kept where a folder is named: a dump can claim any
+        // build-id, and what a batch prints must not hang on which dump came first.
+        options.profiles = surroundings::profiles(self).map(|folder| Profiles {
+            folder,
+            of_dumps: self.profile_dir.is_some(),
+        });
         options
     }
 
@@ -752,10 +756,10 @@ pub(crate) struct PeekArgs {
 
 /// Keep what checks need of a kernel, and ship it to machines without debug info
 ///
-/// Reports keep profiles where --profile-dir names a folder: the second dump of a kernel needs
-/// neither its BTF and kallsyms nor the DWARF of its vmlinux. A profile that was made with
-/// --vmlinux and put in with `use` also serves dumps that have no types or symbols of their own;
-/// then a note in the report says so.
+/// Reports keep what they asked of a vmlinux: the next dump of that kernel does not need its DWARF.
+/// Where --profile-dir names a folder they keep what they asked of dumps too: the next one does not
+/// need its BTF and kallsyms. What `use` puts in serves all dumps of that kernel; if it was made with
+/// --vmlinux, those that have no types or symbols of their own, and a note in the report says so.
 #[derive(Debug, Args)]
 #[command(after_long_help = PROFILE_HELP)]
 pub(crate) struct ProfileArgs {

@@ -6,22 +6,24 @@
 //!              has none, its root)                 call_file, call_line of each
 //! ```
 //!
-//! A kernel's `.debug_info` has hundreds of megabytes; of it only the units are
-//! read that hold an address that was asked for. What was read of a unit is kept
+//! A kernel's `.debug_info` has hundreds of megabytes; of it and of `.debug_line`
+//! only the units are read that hold an address that was asked for. What was read of a unit is kept
 //! for the next address, and so are answers: stacks share most of their frames.
 
 mod functions;
+mod program;
 mod rows;
 mod units;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use gimli::{DebugInfo, DebugInfoOffset, EndianSlice, LittleEndian, SectionId};
+use gimli::{DebugInfo, DebugInfoOffset, DebugLine, EndianSlice, LittleEndian, SectionId};
 
 use crate::{DebugFile, ElfFile, Error, FileBytes, VirtAddr};
 
 use functions::Functions;
+use program::Detached;
 use rows::Rows;
 use units::{AddressRange, UnitStarts};
 
@@ -65,6 +67,8 @@ impl std::fmt::Display for SourceFrame {
 pub struct SourceLines {
     /// `.debug_info`, which stays on disk.
     info: DebugFile,
+    /// `.debug_line`, likewise.
+    programs: DebugFile,
     /// The other sections.
     sections: gimli::DwarfSections<FileBytes>,
     /// The folder of the sources, without a slash at its end: paths below are relative to it.
@@ -81,8 +85,7 @@ pub struct SourceLines {
 /// What is kept of a unit.
 #[derive(Debug)]
 struct UnitLines {
-    /// Its part of `.debug_info`.
-    info: FileBytes,
+    detached: Detached,
     abbreviations: Arc<gimli::Abbreviations>,
     rows: Rows,
     functions: Functions,
@@ -101,23 +104,23 @@ impl SourceLines {
         };
         let info = elf.relocated_file(".debug_info")?;
         let info = info.ok_or_else(|| missing(".debug_info"))?;
+        let programs = elf.relocated_file(".debug_line")?;
         let sections = gimli::DwarfSections::load(|id| match id {
             SectionId::DebugAbbrev
             | SectionId::DebugAddr
             | SectionId::DebugAranges
-            | SectionId::DebugLine
             | SectionId::DebugLineStr
             | SectionId::DebugRanges
             | SectionId::DebugRngLists
             | SectionId::DebugStr
-            | SectionId::DebugStrOffsets => match elf.relocated_section(id.name())? {
-                None if id == SectionId::DebugLine => Err(missing(id.name())),
-                other => Ok(other.unwrap_or_default()),
-            },
+            | SectionId::DebugStrOffsets => {
+                Ok::<_, Error>(elf.relocated_section(id.name())?.unwrap_or_default())
+            }
             _ => Ok(FileBytes::default()),
         })?;
         Ok(Self {
             info,
+            programs: programs.ok_or_else(|| missing(".debug_line"))?,
             sections,
             root: None,
             listed: OnceLock::new(),
@@ -172,7 +175,7 @@ impl SourceLines {
         };
         let error = lines_error(start);
         let kept = self.kept(start)?;
-        let dwarf = self.dwarf(&kept.info);
+        let dwarf = self.dwarf(&kept.detached.info, &kept.detached.program);
         let unit = kept.unit(&dwarf).map_err(&error)?;
         let row = kept.rows.at(address);
         let chain = match kept.functions.at(address) {
@@ -236,12 +239,14 @@ impl SourceLines {
         Ok(path.map(below))
     }
 
-    /// The sections, with one unit in the place of `.debug_info`.
-    fn dwarf<'a>(&'a self, unit: &'a [u8]) -> Sections<'a> {
+    /// The sections, with one unit in the place of `.debug_info` and one program in that of
+    /// `.debug_line`.
+    fn dwarf<'a>(&'a self, unit: &'a [u8], program: &'a [u8]) -> Sections<'a> {
         let mut dwarf = self
             .sections
             .borrow(|bytes| EndianSlice::new(bytes, LittleEndian));
         dwarf.debug_info = DebugInfo::new(unit, LittleEndian);
+        dwarf.debug_line = DebugLine::new(program, LittleEndian);
         dwarf
     }
 
@@ -251,8 +256,8 @@ impl SourceLines {
         if let Some(known) = lock().get(&start) {
             return Ok(Arc::clone(known));
         }
-        let info = self.unit_bytes(start)?;
-        let kept = self.read_unit(info).map_err(lines_error(start))?;
+        let detached = self.unit_with_rows(start)?;
+        let kept = self.read_unit(detached).map_err(lines_error(start))?;
         let kept = Arc::new(kept);
         let mut units = lock();
         if units.len() >= MAX_UNITS {
@@ -262,15 +267,15 @@ impl SourceLines {
         Ok(kept)
     }
 
-    fn read_unit(&self, info: FileBytes) -> Result<UnitLines, gimli::Error> {
-        let dwarf = self.dwarf(&info);
+    fn read_unit(&self, detached: Detached) -> Result<UnitLines, gimli::Error> {
+        let dwarf = self.dwarf(&detached.info, &detached.program);
         let unit = dwarf.unit(dwarf.unit_header(DebugInfoOffset(0))?)?;
         let abbreviations = Arc::clone(&unit.abbreviations);
         let rows = Rows::read(&unit)?;
         let functions = Functions::read(&dwarf, &unit)?;
         drop(unit);
         Ok(UnitLines {
-            info,
+            detached,
             abbreviations,
             rows,
             functions,

@@ -24,6 +24,8 @@ const STT_SECTION: u8 = 3;
 const STT_FILE: u8 = 4;
 const STB_LOCAL: u8 = 0;
 const STB_WEAK: u8 = 2;
+/// From so many entries on (a module has some thousands) both orders are built at once.
+const MANY: usize = 50_000;
 
 /// The symbols of an ELF file.
 ///
@@ -164,17 +166,28 @@ impl ElfSymbols {
         }
     }
 
-    /// The entry at `index`, if it names an address.
-    fn entry(&self, index: usize) -> Option<Entry<'_>> {
-        let raw = RawSymbol::at(&self.symtab, index)?;
-        if raw.section == SHN_UNDEF || raw.name == 0 {
+    /// The address and the letter of the entry at `index`, if it names an address.
+    fn place(&self, raw: RawSymbol, index: usize) -> Option<(u64, u8)> {
+        let named = raw.name != 0 && *self.strings.get(raw.name as usize)? != 0;
+        if raw.section == SHN_UNDEF || !named {
             return None;
         }
-        let (address, letter) = match &self.letters {
+        Some(match &self.letters {
             Letters::Sections { letters, starts } => Self::linked(raw, letters, starts)?,
             Letters::Table(table) => (raw.value, *table.get(index)?),
             Letters::Info => (raw.value, raw.info),
-        };
+        })
+    }
+
+    fn address_at(&self, index: usize) -> Option<u64> {
+        let raw = RawSymbol::at(&self.symtab, index)?;
+        Some(self.place(raw, index)?.0)
+    }
+
+    /// The entry at `index`, if it names an address.
+    fn entry(&self, index: usize) -> Option<Entry<'_>> {
+        let raw = RawSymbol::at(&self.symtab, index)?;
+        let (address, letter) = self.place(raw, index)?;
         let name =
             c_str_at(&self.strings, raw.name as usize, MAX_NAME).filter(|name| !name.is_empty())?;
         Some(Entry {
@@ -223,19 +236,26 @@ impl ElfSymbols {
     }
 
     pub(crate) fn lookup(&self, name: &str) -> Vec<Symbol> {
-        let index = self.names.get_or_init(|| {
-            let mut index = NameIndexBuilder::with_capacity(self.len);
-            for (number, entry) in self.entries() {
-                index.insert(entry.name, number);
-            }
-            index.build()
-        });
-        let candidates = index.candidates(name.as_bytes());
+        if self.len >= MANY && self.names.get().is_none() {
+            // Whoever asks a vmlinux for names asks it for addresses too.
+            rayon::join(|| self.names(), || self.order());
+        }
+        let candidates = self.names().candidates(name.as_bytes());
         let entries = candidates.filter_map(|number| self.entry(number as usize));
         entries
             .filter(|entry| entry.name == name.as_bytes())
             .map(|entry| self.to_symbol(&entry))
             .collect()
+    }
+
+    fn names(&self) -> &NameIndex {
+        self.names.get_or_init(|| {
+            let mut index = NameIndexBuilder::with_capacity(self.len);
+            for (number, entry) in self.entries() {
+                index.insert(entry.name, number);
+            }
+            index.build()
+        })
     }
 
     fn entries(&self) -> impl Iterator<Item = (u32, Entry<'_>)> {
@@ -252,9 +272,9 @@ impl ElfSymbols {
     /// Entries by address; those of one address in the table's order.
     fn order(&self) -> &[u32] {
         self.order.get_or_init(|| {
-            let mut keyed: Vec<_> = self
-                .entries()
-                .map(|(number, entry)| (entry.address, number))
+            let numbers = 0..u32::try_from(self.len).unwrap_or(u32::MAX);
+            let mut keyed: Vec<_> = numbers
+                .filter_map(|number| Some((self.address_at(number as usize)?, number)))
                 .collect();
             keyed.sort_unstable();
             keyed.into_iter().map(|(_, number)| number).collect()
@@ -274,7 +294,7 @@ impl Sorted for ElfSymbols {
 
     fn address(&self, position: usize) -> Option<u64> {
         let number = *self.order().get(position)?;
-        self.entry(number as usize).map(|entry| entry.address)
+        self.address_at(number as usize)
     }
 
     fn symbol(&self, position: usize) -> Result<Symbol, Error> {

@@ -384,7 +384,7 @@ fn the_real_server_gives_a_file_that_it_indexed() {
         .stderr(Stdio::null())
         .spawn();
     let (Ok(server), true) = (server, made.is_ok_and(|status| status.success())) else {
-        println!("SKIPPED: gcc or debuginfod is not installed");
+        virtopsy_testkit::skipped("a real server: gcc or debuginfod is not installed");
         return;
     };
     let _server = Server(Mutex::new(server));

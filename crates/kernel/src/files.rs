@@ -13,6 +13,7 @@ use virtopsy_vmcore::VmcoreInfo;
 use crate::build_id;
 use crate::error::{Error, Result};
 use crate::open::{KernelOptions, Parts, file_types};
+use crate::profile::ReadFrom;
 
 /// A vmlinux that belongs to the dump.
 pub(crate) struct Vmlinux {
@@ -67,7 +68,9 @@ pub(crate) fn module_types(
 ) -> Result<Arc<dyn TypeSource>> {
     let elf = module_file(path)?;
     let tables = parts.tables.clone();
-    parts.remembered(module, elf.identity(), move || file_types(&elf, &tables))
+    parts.remembered(module, (elf.identity(), ReadFrom::File), move || {
+        file_types(&elf, &tables)
+    })
 }
 
 fn search(info: &VmcoreInfo, options: &KernelOptions) -> Search {

@@ -70,7 +70,7 @@ pub use lockdep::{HeldLock, HeldLocks, Limit, LockClass, Lockdep, usage_letters}
 pub use module::{Module, ModuleArea, ModuleList, ModuleState};
 pub use module_facts::UnloadedModule;
 pub use object::{Object, TypeRef};
-pub use open::{KernelOptions, TypesChoice};
+pub use open::{KernelOptions, Profiles, TypesChoice};
 pub use orc::{Orc, OrcEntry, OrcReg, OrcTable, OrcType, OrcVersion};
 pub use paging::{AddressSpace, KERNEL_IMAGE_BASE, PagingMode};
 pub use peek::{Expression, Node, ParseError, PeekLimits, Value, parse as parse_expression};

@@ -16,6 +16,7 @@ use crate::list;
 use crate::module::Module;
 use crate::object::Object;
 use crate::open::{MAX_BTF, read_long};
+use crate::profile::ReadFrom;
 
 /// More modules with BTF than any machine loads.
 const MAX_ENTRIES: usize = 16384;
@@ -49,7 +50,9 @@ pub(crate) fn load(kernel: &Kernel, module: &Module) -> Result<Arc<dyn TypeSourc
             None => Btf::parse(bytes, Some(base))?,
         }))
     };
-    kernel.parts.remembered(&module.name, of_both, open)
+    kernel
+        .parts
+        .remembered(&module.name, (of_both, ReadFrom::Dump), open)
 }
 
 /// `btf->data` of the module's entry in `btf_modules`.

@@ -20,7 +20,7 @@ use crate::kernel::{Kernel, TypesOrigin};
 use crate::module::Module;
 use crate::module_btf;
 use crate::paging::{AddressSpace, KERNEL_IMAGE_BASE, PagingMode};
-use crate::profile::{self, Recording};
+use crate::profile::{ReadFrom, Recording};
 use crate::symbols::KernelSymbols;
 use crate::tables::Tables;
 
@@ -57,9 +57,19 @@ pub struct KernelOptions {
     /// Servers that are asked for a vmlinux by build-id, where the dump alone does not suffice and
     /// no file is at hand; `None`: none.
     pub debuginfod: Option<Debuginfod>,
-    /// The folder of profiles: what earlier runs asked of this kernel is answered from there, and
-    /// [`Kernel::keep_profile`] writes there. `None`: no profiles are used.
-    pub profiles: Option<PathBuf>,
+    /// Profiles: what earlier runs asked of this kernel is answered from there, and
+    /// [`Kernel::keep_profile`] writes there. `None`: none are used.
+    pub profiles: Option<Profiles>,
+}
+
+/// Where profiles are kept, and which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profiles {
+    /// Their folder.
+    pub folder: PathBuf,
+    /// Whether what was read from a dump's own tables is kept too. A dump can claim any build-id:
+    /// where it is, the first dump of a kernel speaks for those that follow.
+    pub of_dumps: bool,
 }
 
 /// What a [`Kernel`] is made of.
@@ -107,22 +117,22 @@ impl Kernel {
             files: None,
             notes,
         };
-        let store = options.profiles.as_ref().map(ProfileStore::new);
+        let profiles = options.profiles.as_ref();
         let named = given.is_some();
-        parts.take(given, mode, options.types, store.as_ref());
+        parts.take(given, mode, options.types, profiles);
         let lacks = parts.symbols.is_err() || parts.types.is_err();
         if !named && (lacks || !options.debug_dirs.is_empty()) {
             // Nothing is fetched that could be done without.
             let servers = options.debuginfod.as_ref().filter(|_| lacks);
             let found = files::find(&parts.vmcoreinfo, options, servers);
             if found.is_some() {
-                parts.take(found, mode, options.types, store.as_ref());
+                parts.take(found, mode, options.types, profiles);
             }
         }
-        if let Some(store) = store
+        if let Some(profiles) = profiles
             && (parts.symbols.is_err() || parts.types.is_err())
         {
-            parts.take_installed(&store);
+            parts.take_installed(&ProfileStore::new(&profiles.folder));
         }
         parts.say_what_kernel_it_is();
         Ok(Kernel::without_erased(parts))
@@ -154,7 +164,7 @@ impl Parts {
         vmlinux: Option<Vmlinux>,
         mode: PagingMode,
         choice: TypesChoice,
-        store: Option<&ProfileStore>,
+        profiles: Option<&Profiles>,
     ) {
         let (elf, files) = vmlinux.map(|found| (found.elf, found.files)).unzip();
         self.files = files;
@@ -162,13 +172,7 @@ impl Parts {
         let tables = Tables::new(self.space.dump().clone(), mode, info, choice, elf);
         let tables = Arc::new(tables);
         self.tables = tables.clone();
-        let stored = store.cloned().zip(profile::key(info, &tables));
-        let profile = stored.as_ref().and_then(|(store, key)| store.load(key));
-        self.recording = match (stored, profile.filter(|known| profile::fits(known, info))) {
-            (Some((store, _)), Some(profile)) => Recording::known(store, profile, &tables),
-            (Some((store, key)), None) => Recording::fresh(store, key, &tables),
-            (None, _) => None,
-        };
+        self.recording = profiles.and_then(|profiles| Recording::begin(profiles, info, &tables));
         if let Some(recording) = &self.recording {
             self.symbols = Ok(recording.symbols(tables.bias()));
             self.types = Ok(recording.types());
@@ -252,14 +256,15 @@ pub(crate) fn module_types(kernel: &Kernel, module: &Module) -> Result<Arc<dyn T
 
 impl Parts {
     /// Types of a module, remembered for the profile where there is one. `identity` tells what
-    /// `open` reads from others.
+    /// `open` reads from others; `from` says where that is.
     pub(crate) fn remembered(
         &self,
         module: &str,
-        identity: u64,
+        (identity, from): (u64, ReadFrom),
         open: impl Fn() -> Result<Arc<dyn TypeSource>> + Send + Sync + 'static,
     ) -> Result<Arc<dyn TypeSource>> {
-        match &self.recording {
+        let keeps = |recording: &&Recording| recording.keeps(from);
+        match self.recording.as_ref().filter(keeps) {
             Some(recording) => recording.module(module, identity, open),
             None => open(),
         }

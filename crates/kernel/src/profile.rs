@@ -17,7 +17,7 @@ use virtopsy_vmcore::VmcoreInfo;
 use crate::build_id;
 use crate::error::Result;
 use crate::kernel::{Kernel, TypesOrigin};
-use crate::open::{Parts, TypesChoice};
+use crate::open::{Parts, Profiles, TypesChoice};
 use crate::paging::KERNEL_IMAGE_BASE;
 use crate::symbols::{KernelSymbols, SymbolOrigin};
 use crate::tables::Tables;
@@ -29,6 +29,10 @@ const WITNESSES: [&str; 4] = ["_stext", "swapper_pg_dir", "init_uts_ns", "prb"];
 #[derive(Debug)]
 pub(crate) struct Recording {
     store: ProfileStore,
+    /// Whether answers of a dump's own tables are kept too.
+    of_dumps: bool,
+    /// Whether the answers were put in by hand: then none are added.
+    by_hand: bool,
     key: ProfileKey,
     origins: (SymbolOrigin, TypesOrigin),
     symbols: Arc<RecordedSymbols>,
@@ -38,9 +42,18 @@ pub(crate) struct Recording {
     modules: Mutex<BTreeMap<String, (u64, Arc<RecordedTypes>)>>,
 }
 
+/// Where something was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadFrom {
+    /// The dump, which may claim to be of any kernel.
+    Dump,
+    /// A file that the user named or the machine has.
+    File,
+}
+
 /// The key of the kernel's profile. `None` where it has no build-id that can be believed, or where
 /// its addresses before KASLR are not known.
-pub(crate) fn key(info: &VmcoreInfo, tables: &Tables) -> Option<ProfileKey> {
+fn key(info: &VmcoreInfo, tables: &Tables) -> Option<ProfileKey> {
     info.kernel_offset()?;
     let choice = match tables.choice() {
         TypesChoice::Auto => "auto",
@@ -55,7 +68,7 @@ pub(crate) fn key(info: &VmcoreInfo, tables: &Tables) -> Option<ProfileKey> {
 }
 
 /// Whether a profile's symbols are where VMCOREINFO has them.
-pub(crate) fn fits(profile: &Profile, info: &VmcoreInfo) -> bool {
+fn fits(profile: &Profile, info: &VmcoreInfo) -> bool {
     let bias = info.kernel_offset().unwrap_or(0);
     let mut witnesses = 0;
     for name in WITNESSES {
@@ -100,14 +113,52 @@ fn lazily(what: &str, e: &crate::Error) -> DebugError {
     }
 }
 
+/// Where the weaker of symbols and types were read from.
+fn read_from((symbols, types): (SymbolOrigin, TypesOrigin)) -> ReadFrom {
+    if symbols == SymbolOrigin::KallsymsInDump || types == TypesOrigin::BtfInDump {
+        ReadFrom::Dump
+    } else {
+        ReadFrom::File
+    }
+}
+
 impl Recording {
-    /// Answers from a profile, and from the tables where it has none. `None` where the profile
-    /// names an origin that there is not.
-    pub(crate) fn known(
-        store: ProfileStore,
-        profile: Profile,
+    /// Answers from the kernel's profile where there is one that fits, else begins one.
+    pub(crate) fn begin(
+        profiles: &Profiles,
+        info: &VmcoreInfo,
         tables: &Arc<Tables>,
     ) -> Option<Recording> {
+        let (store, key) = (ProfileStore::new(&profiles.folder), key(info, tables)?);
+        let fitting = |profile: &Profile| fits(profile, info);
+        let by_hand = || store.load_installed(&key).filter(fitting);
+        let of_runs = || store.load(&key).filter(fitting);
+        let recording = if profiles.of_dumps || tables.vmlinux().is_some() {
+            match of_runs() {
+                Some(profile) => Recording::known(store, profile, tables),
+                None => Recording::fresh(store, key, tables),
+            }
+        } else {
+            Recording::known(store.clone(), by_hand()?, tables).map(|recording| Recording {
+                by_hand: true,
+                ..recording
+            })
+        };
+        let recording = Recording {
+            of_dumps: profiles.of_dumps,
+            ..recording?
+        };
+        (recording.by_hand || recording.keeps(read_from(recording.origins))).then_some(recording)
+    }
+
+    /// Whether answers that were read from there are kept.
+    pub(crate) fn keeps(&self, from: ReadFrom) -> bool {
+        self.of_dumps || from == ReadFrom::File
+    }
+
+    /// Answers from a profile, and from the tables where it has none. `None` where the profile
+    /// names an origin that there is not.
+    fn known(store: ProfileStore, profile: Profile, tables: &Arc<Tables>) -> Option<Recording> {
         let origins = (
             symbols_origin(&profile.symbols_from)?,
             types_origin(&profile.types_from)?,
@@ -127,6 +178,8 @@ impl Recording {
         });
         Some(Recording {
             store,
+            of_dumps: false,
+            by_hand: false,
             key: profile.key,
             origins,
             symbols: Arc::new(symbols),
@@ -138,11 +191,7 @@ impl Recording {
 
     /// Tables that are open, of which nothing is known yet. `None` where they are not as they
     /// should be: then a profile would leave out why.
-    pub(crate) fn fresh(
-        store: ProfileStore,
-        key: ProfileKey,
-        tables: &Tables,
-    ) -> Option<Recording> {
+    fn fresh(store: ProfileStore, key: ProfileKey, tables: &Tables) -> Option<Recording> {
         let (table, types) = (tables.symbol_table().ok()?, tables.types().ok()?);
         if table.note.is_some() {
             return None;
@@ -151,6 +200,8 @@ impl Recording {
         let symbols = RecordedSymbols::of(table.source.clone(), image, bias);
         let recording = Recording {
             store,
+            of_dumps: false,
+            by_hand: false,
             key,
             origins: (table.origin, types.origin),
             symbols: Arc::new(symbols),
@@ -309,7 +360,7 @@ impl Kernel {
         let Some(recording) = &self.parts.recording else {
             return;
         };
-        if !recording.has_grown() || recording.has_failed() {
+        if recording.by_hand || !recording.has_grown() || recording.has_failed() {
             return;
         }
         match recording.store.save(&recording.profile(self.release())) {

@@ -7,10 +7,10 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use support::corpus;
 use virtopsy_kernel::{
     Backtrace, Kernel, KernelOptions, NoteContent, PeekLimits, RegisterSource, Start, Value,
 };
+use virtopsy_testkit::corpus;
 use virtopsy_vmcore::{Dump, OpenOptions};
 
 /// Every dump of the corpus whose symbols and types can be had.

@@ -14,8 +14,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use support::{Machine, TinyKernel, corpus};
+use support::{Machine, TinyKernel};
 use virtopsy_kernel::{Error, Kernel, KernelOptions, SymbolOrigin};
+use virtopsy_testkit::corpus;
 use virtopsy_testkit::{Elf, Memory, Note, Page, notes_bytes};
 use virtopsy_vmcore::{Dump, Format, OpenOptions, PageState, Pfn};
 
@@ -208,7 +209,9 @@ fn with_vmlinux(file: &str, kernel: &str) -> Option<(Dump, KernelOptions)> {
     let path = dir.join("dumps").join(file);
     let vmlinux = dir.join("kernels").join(kernel).join("vmlinux");
     if !path.exists() || !vmlinux.exists() {
-        eprintln!("SKIPPED: no {file} or no vmlinux of {kernel} in the corpus");
+        virtopsy_testkit::skipped(&format!(
+            "no {file} or no vmlinux of {kernel} in the corpus"
+        ));
         return None;
     }
     let dump = Dump::open(&[path], &OpenOptions::default()).unwrap();

@@ -17,6 +17,7 @@
     clippy::indexing_slicing
 )]
 
+mod absent;
 mod elf;
 mod flattened;
 mod image;
@@ -25,6 +26,7 @@ mod lzo;
 mod memory;
 mod note;
 
+pub use absent::{corpus, skipped};
 pub use elf::{Elf, Load};
 pub use flattened::{Flattened, flatten};
 pub use image::{avml, lime, raw};

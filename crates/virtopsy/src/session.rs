@@ -7,7 +7,7 @@ use std::sync::Arc;
 use virtopsy_kernel::{Kernel, KernelOptions, Log, VirtAddr};
 use virtopsy_vmcore::{Dump, OpenOptions};
 
-pub use virtopsy_kernel::{Debuginfod, TypesChoice};
+pub use virtopsy_kernel::{Debuginfod, Profiles, TypesChoice};
 pub use virtopsy_vmcore::Unpack;
 
 use crate::callback::Circumstances;
@@ -82,9 +82,9 @@ pub struct Options {
     pub system_root: Option<PathBuf>,
     /// Servers that are asked for a vmlinux which is needed and nowhere else; `None`: none.
     pub debuginfod: Option<Debuginfod>,
-    /// The folder of profiles: what earlier reports asked of a kernel's symbols and types, by its
-    /// build-id, and what this one asks. The report is the same with and without. `None`: none.
-    pub profiles: Option<PathBuf>,
+    /// Profiles: what earlier reports asked of a kernel's symbols and types, by its build-id, and
+    /// what this one asks. The report is the same with and without. `None`: none.
+    pub profiles: Option<Profiles>,
     /// Where to unpack a dump that is packed whole; `None`: such a dump is refused.
     pub unpack: Option<Unpack>,
     /// [`examine`] gives a report without host names, names of tasks, addresses and log text
@@ -181,8 +181,7 @@ impl Session {
 
     /// Everything that can be said of the dump. All checks are run.
     ///
-    /// What was asked of the kernel's symbols and types is kept in the folder of profiles, where
-    /// there is one. A profile that left a question open which the dump can't answer either (its
+    /// A profile that left a question open which the dump can't answer either (its
     /// own tables are damaged) is left aside: missing evidence is told as it is without profiles.
     pub fn report(&self) -> DumpReport {
         let report = self.report_once();
@@ -200,8 +199,15 @@ impl Session {
                 Err(_) => report,
             };
         }
-        kernel.keep_profile();
         report
+    }
+
+    /// Keeps what was asked of the kernel's symbols and types until now in the folder of profiles,
+    /// if there is one.
+    pub fn keep_profile(&self) {
+        if let Ok(kernel) = &self.kernel {
+            kernel.keep_profile();
+        }
     }
 
     fn report_once(&self) -> DumpReport {
@@ -284,7 +290,11 @@ impl Session {
 /// Opens a dump and reports on it. What went wrong stands in the report's `error`.
 pub fn examine(spec: &DumpSpec, options: &Options) -> DumpReport {
     let report = match Session::open(spec, options) {
-        Ok(session) => session.report(),
+        Ok(session) => {
+            let report = session.report();
+            session.keep_profile();
+            report
+        }
         Err(error) => DumpReport {
             path: spec.label(),
             files: spec.files(),

@@ -10,8 +10,6 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-
 use support::{Edited, OFFLINE, STUCK, state, verdict};
 use virtopsy::Options;
 use virtopsy::report::{
@@ -241,15 +239,10 @@ fn the_registered_callback_comes_with_all_that_keeps_it_sound() {
 #[test]
 fn a_callback_that_the_ops_table_does_not_name_is_not_kvms() {
     // The entry can be named only with the types of kvm.ko, which no sample holds.
-    let corpus = std::env::var_os("VIRTOPSY_CORPUS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/corpus"),
-        PathBuf::from,
-    );
-    let kernel = corpus.join("kernels/virtdbg");
-    if !kernel.is_dir() {
-        eprintln!("SKIPPED: the ops table against another pointer: no corpus");
+    let Some(corpus) = virtopsy_testkit::corpus("the ops table against another pointer") else {
         return;
-    }
+    };
+    let kernel = corpus.join("kernels/virtdbg");
     let mut options = Options::default();
     options.vmlinux = Some(kernel);
     let mut dump = Edited::new(OFFLINE);
@@ -409,15 +402,10 @@ fn the_only_cpu_of_a_kdump_is_the_one_that_crashed() {
 
 #[test]
 fn frames_of_a_report_have_file_and_line_where_the_vmlinux_is_at_hand() {
-    let corpus = std::env::var_os("VIRTOPSY_CORPUS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/corpus"),
-        PathBuf::from,
-    );
-    let kernel = corpus.join("kernels/virtdbg");
-    if !kernel.is_dir() {
-        eprintln!("SKIPPED: file and line of a report's frames: no corpus");
+    let Some(corpus) = virtopsy_testkit::corpus("file and line of a report's frames") else {
         return;
-    }
+    };
+    let kernel = corpus.join("kernels/virtdbg");
     let mut options = Options::default();
     options.vmlinux = Some(kernel);
     let report = Edited::new(OFFLINE).report_with(&options);

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use virtopsy_testkit::skipped;
 use virtopsy_vmcore::{Dump, Format, OpenOptions, PageState, Pfn};
 
 fn sample() -> PathBuf {
@@ -59,7 +60,7 @@ fn compare(original: &Dump, converted: &Dump, only_zeros: bool, what: &str) {
 #[test]
 fn what_makedumpfile_converts_has_the_same_pages() {
     if Command::new("makedumpfile").arg("-v").output().is_err() {
-        println!("SKIPPED: makedumpfile is not installed");
+        skipped("conversions by makedumpfile: it is not installed");
         return;
     }
     let original = open(&[sample()]);
@@ -79,7 +80,7 @@ fn what_makedumpfile_converts_has_the_same_pages() {
             .args([&sample(), &path])
             .output();
         if !made.is_ok_and(|output| output.status.success()) {
-            println!("SKIPPED {form}: this makedumpfile cannot write it");
+            skipped(&format!("{form}: this makedumpfile cannot write it"));
             continue;
         }
         compare(&original, &open(std::slice::from_ref(&path)), true, form);
@@ -104,7 +105,7 @@ fn what_makedumpfile_flattens_and_splits_has_the_same_pages() {
             assert_eq!(converted.format(), Format::KdumpFlattened);
             compare(&original, &converted, true, "flattened");
         }
-        _ => println!("SKIPPED flattened: makedumpfile is not installed or cannot"),
+        _ => skipped("flattened: makedumpfile is not installed or cannot"),
     }
     let parts: Vec<PathBuf> = (0..3)
         .map(|i| folder.path().join(format!("part{i}")))
@@ -115,7 +116,7 @@ fn what_makedumpfile_flattens_and_splits_has_the_same_pages() {
         .args(&parts)
         .output();
     if !made.is_ok_and(|output| output.status.success()) {
-        println!("SKIPPED split: makedumpfile is not installed or cannot");
+        skipped("split: makedumpfile is not installed or cannot");
         return;
     }
     let mut turned = parts.clone();

@@ -32,7 +32,7 @@ fn ask(dump: &Dump) {
         let _ = dump.page(Pfn(pfn));
     }
     // A header may speak of any number of pages; those who scan ask for that.
-    if dump.max_pfn().0 < 1 << 16 {
+    if dump.max_pfn().0 < 1 << 12 {
         let never = AtomicBool::new(false);
         dump.count_pages(&never);
         dump.find_vmcoreinfo(&never);

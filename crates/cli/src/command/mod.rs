@@ -17,6 +17,8 @@ pub(crate) mod peek;
 pub(crate) mod profile;
 pub(crate) mod report;
 pub(crate) mod schema;
+#[cfg(test)]
+mod schema_fields;
 pub(crate) mod splats;
 pub(crate) mod summary;
 pub(crate) mod tasks;
@@ -62,11 +64,13 @@ fn examine_and_ask<T>(
 ) -> (DumpReport, Option<T>) {
     let label = Text::new(name.as_bytes());
     let _spinner = Progress::spinner(common, format!("reading {label}"));
-    let (spec, options) = (input::spec(name), common.options());
+    let (spec, options) = (input::spec(name), common.report_options());
     let asked = batch::catch(|| {
         let session = Session::open(&spec, &options)?;
         let answer = session.kernel().ok().and_then(&question);
-        Ok((session.report(), answer))
+        let report = session.report();
+        session.keep_profile();
+        Ok((report, answer))
     });
     let (mut report, answer) = asked.unwrap_or_else(Err).unwrap_or_else(|error| {
         let report = DumpReport {

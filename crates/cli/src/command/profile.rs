@@ -51,7 +51,11 @@ fn store(common: &Common) -> anyhow::Result<ProfileStore> {
 
 fn create(args: &ProfileCreateArgs, common: &Common) -> anyhow::Result<Status> {
     store(common)?;
-    let (spec, options) = (input::spec(&args.dump), common.report_options());
+    let (spec, mut options) = (input::spec(&args.dump), common.report_options());
+    // Whoever asks for the profile of a dump believes it.
+    if let Some(profiles) = &mut options.profiles {
+        profiles.of_dumps = true;
+    }
     let made = batch::catch(|| {
         let session = Session::open(&spec, &options)?;
         session.report();

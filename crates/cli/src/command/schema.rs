@@ -85,7 +85,9 @@ mod tests {
 
     #[test]
     fn the_committed_schema_is_what_the_types_say() {
-        let mut text = serde_json::to_string_pretty(&generate()).unwrap();
+        let schema = generate();
+        crate::command::schema_fields::assert_version(&schema);
+        let mut text = serde_json::to_string_pretty(&schema).unwrap();
         text.push('\n');
         assert_committed(
             &format!("schema/virtopsy-{SCHEMA}.schema.json"),

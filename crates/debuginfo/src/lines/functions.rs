@@ -30,7 +30,8 @@ pub(super) struct Call {
 }
 
 impl Functions {
-    /// Walks the unit's entries.
+    /// Walks the unit's entries, but for what lies within functions: code of its own has nothing
+    /// there in C and in Rust.
     pub(super) fn read<'a>(
         dwarf: &Sections<'a>,
         unit: &gimli::Unit<Slice<'a>>,
@@ -49,7 +50,10 @@ impl Functions {
                 continue;
             }
             ahead.read_entry(&mut die)?;
-            raw = ahead;
+            raw = match sibling(&die, ahead.next_offset()) {
+                Some(next) => unit.entries_raw(Some(next))?,
+                None => ahead,
+            };
             let mut ranges = dwarf.die_ranges(unit, &die)?;
             while let Some(range) = ranges.next()? {
                 if range.begin != 0 && range.begin < range.end && found.len() < MAX_FUNCTIONS {
@@ -69,6 +73,17 @@ impl Functions {
         let after = self.0.partition_point(|(begin, ..)| *begin <= address);
         let (_, end, offset) = self.0.get(after.checked_sub(1)?)?;
         (address < *end).then_some(*offset)
+    }
+}
+
+/// Where the entry behind an entry's children is, if it says so: never before `least`.
+fn sibling(
+    die: &DebuggingInformationEntry<Slice<'_>>,
+    least: UnitOffset<usize>,
+) -> Option<UnitOffset<usize>> {
+    match die.attr_value(gimli::DW_AT_sibling)? {
+        AttributeValue::UnitRef(next) if next.0 >= least.0 => Some(next),
+        _ => None,
     }
 }
 
@@ -157,12 +172,12 @@ impl<'a> Within<'_, 'a> {
             return self.named(&self.unit.entry(UnitOffset(inside as usize))?);
         }
         let other = self.lines.unit_holding(at);
-        let Some((start, info)) =
-            other.and_then(|start| Some((start, self.lines.unit_bytes(start).ok()?)))
+        let Some((start, other)) =
+            other.and_then(|start| Some((start, self.lines.unit_without_rows(start).ok()?)))
         else {
             return Ok((None, None));
         };
-        let dwarf = self.lines.dwarf(&info);
+        let dwarf = self.lines.dwarf(&other.info, &other.program);
         let unit = dwarf.unit(dwarf.unit_header(DebugInfoOffset(0))?)?;
         let die = unit.entry(UnitOffset(at.saturating_sub(start) as usize))?;
         Ok((own_name(&dwarf, &unit, &die)?, origin(&die, start)))

@@ -74,7 +74,8 @@ impl SourceLines {
             *to = from;
         }
         let error = lines_error(start);
-        let dwarf = self.dwarf(&head);
+        let head = self.detached(head, start, false)?;
+        let dwarf = self.dwarf(&head.info, &head.program);
         let unit = dwarf.unit_header(DebugInfoOffset(0)).map_err(&error)?;
         let unit = dwarf.unit(unit).map_err(&error)?;
         let mut found = dwarf.unit_ranges(&unit).map_err(&error)?;
@@ -135,7 +136,7 @@ impl SourceLines {
     }
 
     fn read_aranges(&self, ranges: &mut Vec<AddressRange>) -> Result<(), gimli::Error> {
-        let dwarf = self.dwarf(&[]);
+        let dwarf = self.dwarf(&[], &[]);
         let mut headers = dwarf.debug_aranges.headers();
         while let Some(header) = headers.next()? {
             let unit = header.debug_info_offset().0 as u64;

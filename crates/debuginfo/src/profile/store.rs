@@ -63,8 +63,20 @@ impl ProfileStore {
     /// The profile of a key. `None`: there is none that holds; the log says why.
     #[must_use]
     pub fn load(&self, key: &ProfileKey) -> Option<Profile> {
-        let path = self.path_of(key);
-        match read(&path) {
+        self.take(&self.path_of(key), key)
+            .or_else(|| self.load_installed(key))
+    }
+
+    /// The profile of a dump's key, if it was put here by hand. (For those of a vmlinux see
+    /// [`Self::installed`].)
+    #[must_use]
+    pub fn load_installed(&self, key: &ProfileKey) -> Option<Profile> {
+        let path = self.folder.join(INSTALLED).join(name_of(key));
+        self.take(&path, key).filter(|_| key.is_of_dump())
+    }
+
+    fn take(&self, path: &Path, key: &ProfileKey) -> Option<Profile> {
+        match read(path) {
             Ok(profile) if profile.key == *key => {
                 tracing::debug!(path = %path.display(), "profile taken");
                 return Some(profile);
@@ -108,17 +120,13 @@ impl ProfileStore {
         Ok(path)
     }
 
-    /// Puts a profile in by hand. One that was read from a dump is kept like those of runs, and one
-    /// that was read from a vmlinux for dumps that have no symbols or types of their own.
+    /// Puts a profile in by hand. One that was read from a dump serves other dumps of that kernel,
+    /// one that was read from a vmlinux those that have no symbols or types of their own.
     ///
     /// # Errors
     /// Where the file is no profile of this version, or the store can't be written.
     pub fn install(&self, path: &Path) -> Result<(Profile, PathBuf), Error> {
         let profile = Profile::decode(&bytes_of(path)?)?;
-        if profile.key.is_of_dump() {
-            let at = self.save(&profile)?;
-            return Ok((profile, at));
-        }
         let folder = self.folder.join(INSTALLED);
         make(&self.folder)?;
         make(&folder)?;

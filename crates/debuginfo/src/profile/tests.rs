@@ -329,13 +329,14 @@ fn the_oldest_profiles_go_when_there_are_too_many() {
 }
 
 #[test]
-fn a_profile_of_a_vmlinux_is_installed_apart_and_one_of_a_dump_among_the_others() {
+fn an_installed_profile_of_a_dump_serves_that_kernels_dumps_and_one_of_a_vmlinux_is_apart() {
     let folder = tempfile::tempdir().unwrap();
     let store = ProfileStore::new(folder.path().join("store"));
     let file = folder.path().join("shipped");
     std::fs::write(&file, sample().encode().unwrap()).unwrap();
     store.install(&file).unwrap();
     assert!(store.load(&key()).is_some());
+    assert!(store.load_installed(&key()).is_some());
     assert!(store.installed(&key().build_id).is_none());
     let mut of_file = sample();
     of_file.key.source = "vmlinux-0123456789abcdef-dwarf".to_owned();

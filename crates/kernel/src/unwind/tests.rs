@@ -9,7 +9,6 @@ use crate::made::{IMAGE, MadeKernel};
 use crate::open::KernelOptions;
 use crate::regs::RegisterSource;
 use crate::stacks::StackKind;
-use crate::support;
 
 const TEXT: u64 = 0x1_0000;
 const STACK: u64 = 0x2_0000;
@@ -222,7 +221,7 @@ fn a_stack_that_leads_back_to_itself_ends() {
 /// The compiler's tables and the kernel's own are two witnesses of the same stacks.
 #[test]
 fn the_compilers_tables_lead_through_the_same_frames_as_the_kernels() {
-    let Some(corpus) = support::corpus("CFI against ORC") else {
+    let Some(corpus) = virtopsy_testkit::corpus("CFI against ORC") else {
         return;
     };
     for (dump, files) in [

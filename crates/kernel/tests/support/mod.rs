@@ -8,7 +8,6 @@
     clippy::panic
 )]
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use virtopsy_testkit::{Elf, Memory, Note, Page};
@@ -160,19 +159,4 @@ impl TinyKernel {
             self.virt - 0xffff_ffff_8100_0000,
         )
     }
-}
-
-/// The corpus folder, or `None` with a line that says what was skipped.
-#[allow(clippy::print_stderr)]
-pub(crate) fn corpus(what: &str) -> Option<PathBuf> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/corpus");
-    let dir = std::env::var_os("VIRTOPSY_CORPUS").map_or(own, PathBuf::from);
-    if !dir.join("dumps").is_dir() {
-        eprintln!(
-            "SKIPPED {what}: no corpus at {} (set VIRTOPSY_CORPUS)",
-            dir.display()
-        );
-        return None;
-    }
-    Some(dir)
 }
