@@ -3,7 +3,8 @@ import os, re
 
 
 class Scenario:
-    def __init__(self, path):
+    def __init__(self, path, programs=()):
+        self.programs = programs
         self.name, self.text = path.name, path.read_text()
         self.head = {}
         for key, value in re.findall(r"^#@ (\w+) *(.*)$", self.text, re.M):
@@ -22,23 +23,26 @@ class Scenario:
         return re.compile(r"lab: crash kernel runs" if self.by == "kdump" else self.get("when", "lab: ready"))
 
     def initramfs(self, machine):
-        """The machine's initramfs with the scenario in it: the kernel unpacks archives that follow each other."""
+        """The machine's initramfs with the scenario and the added programs: the kernel unpacks archives that follow each other."""
         archive = (machine / "initramfs").read_bytes()
-        return archive + b"\0" * (-len(archive) % 512) + one_file_cpio("lab/scenario", self.text.encode())
+        archive += b"\0" * (-len(archive) % 512) + one_file_cpio("lab/scenario", self.text.encode())
+        for program in self.programs:
+            archive += b"\0" * (-len(archive) % 512) + one_file_cpio(f"lab/{program.name}", program.read_bytes(), 0o100755)
+        return archive
 
     def cmdline(self, memory):
         # on a busy host the timer's ticks can be missed when the kernel tests for them
         return f"console=ttyS0 crashkernel={memory}M quiet panic=0 no_timer_check {self.get('cmdline')}"
 
 
-def one_file_cpio(name, data):
+def one_file_cpio(name, data, mode=0o100644):
     """A newc archive of one file."""
     def entry(name, mode, data):
         head = [0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
         out = b"070701" + b"".join(b"%08X" % field for field in head) + name.encode() + b"\0"
         out += b"\0" * (-len(out) % 4)
         return out + data + b"\0" * (-len(data) % 4)
-    return entry(name, 0o100644, data) + entry("TRAILER!!!", 0, b"")
+    return entry(name, mode, data) + entry("TRAILER!!!", 0, b"")
 
 
 def callback(read_word, log):
