@@ -3,7 +3,7 @@
 //! An era is told by the symbols that are present, never by a version: stable releases carry
 //! backports (5.15.135 has the shape of 6.3), and one of them (6.1.y) has a shape of its own.
 
-use virtopsy_kernel::{Kernel, Module};
+use virtopsy_kernel::Kernel;
 
 use crate::report::Feature;
 
@@ -66,24 +66,32 @@ impl Era {
     /// The era of a kernel.
     pub(crate) fn of(kernel: &Kernel) -> virtopsy_kernel::Result<Era> {
         let symbols = kernel.symbols()?;
-        let has = |name: &str| symbols.get(name).is_some();
+        let module = |name: &str| kernel.modules().get(name);
+        Ok(Era::told_by(&Names {
+            kernel: &|name| symbols.get(name).is_some(),
+            loaded: &|name| module(name).is_some(),
+            in_module: &|of, name| module(of).is_some_and(|m| m.symbol(kernel, name).is_ok()),
+            core_switches_svm: &|| core_switches_svm(kernel),
+        }))
+    }
+
+    fn told_by(names: &Names<'_>) -> Era {
+        let has = names.kernel;
         if has("kvm_emergency_callback") || has("x86_virt_emergency_disable_virtualization_cpu") {
-            return Ok(Era::E);
+            return Era::E;
         }
         if has("cpu_emergency_virt_callback") {
-            return Ok(common_callback_era(kernel));
+            return names.common_callback_era();
         }
-        Ok(
-            match (
-                has("crash_vmclear_loaded_vmcss"),
-                has("cpu_emergency_disable_virtualization"),
-            ) {
-                (true, true) => Era::B,
-                (true, false) => Era::A,
-                (false, true) => Era::CommonCallback,
-                (false, false) => Era::NoEmergencyPath,
-            },
-        )
+        match (
+            has("crash_vmclear_loaded_vmcss"),
+            has("cpu_emergency_disable_virtualization"),
+        ) {
+            (true, true) => Era::B,
+            (true, false) => Era::A,
+            (false, true) => Era::CommonCallback,
+            (false, false) => Era::NoEmergencyPath,
+        }
     }
 
     /// How this era calls things.
@@ -165,37 +173,44 @@ impl Era {
     }
 }
 
-/// C, D and the hybrid share the pointer; the vendor module's functions tell them apart.
-fn common_callback_era(kernel: &Kernel) -> Era {
-    let has = |name: &str| {
-        let in_module = |m: &Module| m.symbol(kernel, name).is_ok();
-        let vendors = ["kvm_intel", "kvm_amd"];
-        kernel.symbol(name).is_ok()
-            || vendors
-                .iter()
-                .filter_map(|m| kernel.modules().get(m))
-                .any(in_module)
-    };
-    let amd_loaded = kernel.modules().get("kvm_amd").is_some();
-    if has(VMX_CB) || has(SVM_CB) {
-        Era::D
-    } else if has("svm_emergency_disable") {
-        Era::C
-    } else if core_switches_svm(kernel) {
-        Era::Hybrid
-    } else if has("vmx_emergency_disable") {
-        // 6.6 moved Intel's and AMD's at once; only 6.1.y has Intel's alone. Both modules are
-        // rarely loaded, so ask for the counter that 6.3 renamed.
-        if has_kvm_symbol(kernel, "cpus_hardware_enabled") {
+/// What is asked of a kernel to tell its era.
+struct Names<'a> {
+    /// Whether the kernel proper has a symbol.
+    kernel: &'a dyn Fn(&str) -> bool,
+    /// Whether a module is loaded.
+    loaded: &'a dyn Fn(&str) -> bool,
+    /// Whether a loaded module has a symbol.
+    in_module: &'a dyn Fn(&str, &str) -> bool,
+    core_switches_svm: &'a dyn Fn() -> bool,
+}
+
+impl Names<'_> {
+    /// C, D and the hybrid share the pointer; the vendor module's functions tell them apart.
+    fn common_callback_era(&self) -> Era {
+        let any_has = |modules: &[&str], name: &str| {
+            (self.kernel)(name) || modules.iter().any(|module| (self.in_module)(module, name))
+        };
+        let has = |name: &str| any_has(&["kvm_intel", "kvm_amd"], name);
+        if has(VMX_CB) || has(SVM_CB) {
+            Era::D
+        } else if has("svm_emergency_disable") {
+            Era::C
+        } else if (self.core_switches_svm)() {
+            Era::Hybrid
+        } else if has("vmx_emergency_disable") {
+            // 6.6 moved Intel's and AMD's at once; only 6.1.y has Intel's alone. Both modules are
+            // rarely loaded, so ask for the counter that 6.3 renamed.
+            if any_has(&["kvm"], "cpus_hardware_enabled") {
+                Era::Hybrid
+            } else {
+                Era::C
+            }
+        } else if (self.loaded)("kvm_amd") {
+            // kvm_amd without a callback of its own.
             Era::Hybrid
         } else {
-            Era::C
+            Era::CommonCallback
         }
-    } else if amd_loaded {
-        // kvm_amd without a callback of its own.
-        Era::Hybrid
-    } else {
-        Era::CommonCallback
     }
 }
 
@@ -205,10 +220,136 @@ fn core_switches_svm(kernel: &Kernel) -> bool {
     function.is_ok_and(|f| f.switches_svm())
 }
 
-fn has_kvm_symbol(kernel: &Kernel, name: &str) -> bool {
-    kernel.symbol(name).is_ok()
-        || kernel
-            .modules()
-            .get("kvm")
-            .is_some_and(|m| m.symbol(kernel, name).is_ok())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Symbols of the kernel, then those of each module as `module:symbol`; `module:` alone is
+    /// loaded without one that counts.
+    fn told(symbols: &[&str], core_switches_svm: bool) -> Era {
+        let in_module = |of: &str, name: &str| symbols.contains(&format!("{of}:{name}").as_str());
+        Era::told_by(&Names {
+            kernel: &|name| symbols.contains(&name),
+            loaded: &|name| symbols.iter().any(|s| s.starts_with(&format!("{name}:"))),
+            in_module: &in_module,
+            core_switches_svm: &|| core_switches_svm,
+        })
+    }
+
+    /// The symbols are those of kernels of these releases, as their sources have them.
+    #[test]
+    fn each_release_has_its_era() {
+        let (vmclear, disable) = (
+            "crash_vmclear_loaded_vmcss",
+            "cpu_emergency_disable_virtualization",
+        );
+        let common = "cpu_emergency_virt_callback";
+        let counter = "kvm:cpus_hardware_enabled";
+        for (release, symbols, core, era) in [
+            (
+                "4.19.13",
+                &[vmclear, "kvm_amd:", counter][..],
+                false,
+                Era::A,
+            ),
+            ("5.4.18", &[vmclear, "kvm_intel:", counter], false, Era::A),
+            ("5.10.7", &[vmclear], false, Era::A),
+            (
+                "5.10.262",
+                &[vmclear, disable, "kvm_intel:", counter],
+                true,
+                Era::B,
+            ),
+            ("5.15.135", &[vmclear, disable], true, Era::B),
+            ("6.4, AMD", &[vmclear, disable, "kvm_amd:"], true, Era::B),
+            (
+                "6.1.192, Intel",
+                &[common, disable, "kvm_intel:vmx_emergency_disable", counter],
+                true,
+                Era::Hybrid,
+            ),
+            (
+                "6.1.192, AMD",
+                &[common, disable, "kvm_amd:", counter],
+                true,
+                Era::Hybrid,
+            ),
+            (
+                "6.1.192, text lost",
+                &[common, disable, "kvm_amd:"],
+                false,
+                Era::Hybrid,
+            ),
+            (
+                "6.1.192, Intel, text lost",
+                &[common, disable, "kvm_intel:vmx_emergency_disable", counter],
+                false,
+                Era::Hybrid,
+            ),
+            (
+                "6.8, AMD",
+                &[common, disable, "kvm_amd:svm_emergency_disable"],
+                false,
+                Era::C,
+            ),
+            (
+                "6.8, Intel",
+                &[common, disable, "kvm_intel:vmx_emergency_disable"],
+                false,
+                Era::C,
+            ),
+            (
+                "6.8, KVM built in",
+                &[common, disable, "svm_emergency_disable"],
+                false,
+                Era::C,
+            ),
+            (
+                "6.12.107, AMD",
+                &[
+                    common,
+                    disable,
+                    "kvm_amd:svm_emergency_disable_virtualization_cpu",
+                ],
+                false,
+                Era::D,
+            ),
+            (
+                "7.0.0, Intel",
+                &[
+                    common,
+                    disable,
+                    "kvm_intel:vmx_emergency_disable_virtualization_cpu",
+                ],
+                false,
+                Era::D,
+            ),
+            (
+                "6.6 to 7.0, no KVM",
+                &[common, disable],
+                false,
+                Era::CommonCallback,
+            ),
+            (
+                "7.2.13",
+                &["kvm_emergency_callback", "virt_ops"],
+                false,
+                Era::E,
+            ),
+            (
+                "7.2.13, the static variable left out",
+                &["x86_virt_emergency_disable_virtualization_cpu"],
+                false,
+                Era::E,
+            ),
+            (
+                "without KVM for Intel and AMD",
+                &["machine_crash_shutdown"],
+                false,
+                Era::NoEmergencyPath,
+            ),
+        ] {
+            assert_eq!(told(symbols, core), era, "{release}");
+        }
+    }
 }

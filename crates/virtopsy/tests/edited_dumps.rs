@@ -538,3 +538,41 @@ fn memory_that_somebody_copied_on_the_way_into_the_crash_kernel_is_no_kdump() {
     assert_ne!(state(&report, 1).0, CpuState::Off);
     assert_ne!(report.virtualization.verdict, Verdict::AllOff);
 }
+
+/// Nobody serves a kernel of 6.6 to 6.11 as a package. 6.12 calls the same functions by other names.
+#[test]
+fn a_kernel_whose_vendor_module_brings_the_callback_is_of_era_c_with_the_same_verdict() {
+    let Some(corpus) = virtopsy_testkit::corpus("a kernel of era C") else {
+        return;
+    };
+    let file = corpus.join("dumps/debian-6.12.kdump");
+    let mut dump = Edited::new(file.to_str().unwrap());
+    let amd = dump.kernel.modules().get("kvm_amd").unwrap().address;
+    let module = dump.kernel.object(amd, "struct module").unwrap();
+    let table = module.field("kallsyms").unwrap().deref().unwrap().unwrap();
+    let names = table.field("strtab").unwrap().pointer().unwrap();
+    let name = b"\0svm_emergency_disable_virtualization_cpu\0";
+    let text = (0..0x100).map(|page| VirtAddr(names.0 + page * 0x100));
+    let text: Vec<u8> = text
+        .map_while(|at| dump.kernel.space().bytes(at, 0x100).ok())
+        .flatten()
+        .collect();
+    let at = memchr::memmem::find(&text, name).unwrap() as u64;
+    let end_of_short = at + 1 + "svm_emergency_disable".len() as u64;
+    let plain = dump.report();
+    let report = dump.write(VirtAddr(names.0 + end_of_short), b"\0").report();
+    let eras = [&plain, &report].map(|r| r.virtualization.era.as_ref().unwrap().to_string());
+    assert!(
+        eras[0].starts_with("D ") && eras[1].starts_with("C "),
+        "{eras:?}"
+    );
+    for report in [&plain, &report] {
+        assert_eq!(report.virtualization.verdict, Verdict::AllOff);
+        for cpu in 0..4 {
+            assert_eq!(state(report, cpu).0, CpuState::Off);
+        }
+        assert_eq!(report.callback.state, CallbackState::Registered);
+    }
+    let named = report.callback.symbol.as_ref().unwrap().to_string();
+    assert_eq!(named, "svm_emergency_disable");
+}
