@@ -547,6 +547,7 @@ fn tasks() -> TaskList {
     let task = |pid: i32, comm: &str, state: u64, running_on: Option<u32>| TaskInfo {
         address: VirtAddr(0xffff_8880_0100_0000 + pid as u64 * 0x1000),
         pid,
+        inner: None,
         tgid: if pid == 246 { 245 } else { pid },
         parent: Some(1),
         comm: comm.into(),

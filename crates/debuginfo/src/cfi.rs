@@ -7,7 +7,8 @@ use std::sync::OnceLock;
 
 use gimli::{
     BaseAddresses, CfaRule, CieOrFde, DebugFrame, EhFrame, EndianSlice, FrameDescriptionEntry,
-    LittleEndian, Register, RegisterRule, UnwindContext, UnwindOffset, UnwindSection, X86_64,
+    LittleEndian, Operation, Register, RegisterRule, UnwindContext, UnwindExpression, UnwindOffset,
+    UnwindSection, X86_64,
 };
 
 use crate::limit;
@@ -18,19 +19,34 @@ type Slice<'a> = EndianSlice<'a, LittleEndian>;
 /// The most functions that are indexed (Debian 7.2: 60,000).
 const MAX_FUNCTIONS: usize = 1 << 22;
 
+/// The canonical frame address of a frame: its caller's stack pointer. Registers are meant by their
+/// number in DWARF (6 is rbp, 7 is rsp), offsets in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cfa {
+    /// The register's value and an offset.
+    Register(u16, i64),
+    /// What stands in memory there: in functions that align their stack anew.
+    InMemory(u16, i64),
+}
+
+/// Where a register of the caller is saved, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SavedAt {
+    /// From the canonical frame address.
+    Cfa(i64),
+    /// From the value of the register of this number.
+    Register(u16, i64),
+}
+
 /// How to get from a frame to its caller's, at one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameRule {
-    /// The register, by its number in DWARF (6 is rbp, 7 is rsp), from which the
-    /// canonical frame address is counted: the caller's stack pointer.
-    pub cfa_register: u16,
-    /// Bytes added to that register.
-    pub cfa_offset: i64,
-    /// Where the return address is saved, in bytes from the canonical frame
-    /// address. `None`: nothing called this.
-    pub return_address: Option<i64>,
-    /// Where the caller's rbp is saved, likewise. `None`: rbp is unchanged.
-    pub frame_pointer: Option<i64>,
+    /// The canonical frame address.
+    pub cfa: Cfa,
+    /// Where the return address is saved. `None`: nothing called this.
+    pub return_address: Option<SavedAt>,
+    /// Where the caller's rbp is saved. `None`: rbp is unchanged.
+    pub frame_pointer: Option<SavedAt>,
     /// The caller was interrupted there, and did not call.
     pub signal: bool,
 }
@@ -84,8 +100,8 @@ impl CallFrames {
         })
     }
 
-    /// The rule at an address. `None`: no table describes it, or by an expression, which is not
-    /// evaluated.
+    /// The rule at an address. `None`: no table describes it, or by an expression that says more
+    /// than one place in memory (compilers write those for procedure linkage tables).
     ///
     /// # Errors
     /// Where the function's description can't be read.
@@ -190,25 +206,87 @@ where
         section.fde_from_offset(bases, S::Offset::from(offset), S::cie_from_offset)?;
     let mut context = UnwindContext::new();
     let row = function.unwind_info_for_address(section, bases, &mut context, address)?;
-    let CfaRule::RegisterAndOffset { register, offset } = row.cfa() else {
-        return Ok(None);
+    let place = |expression: &UnwindExpression<usize>| {
+        let code = expression.get(section)?;
+        place(code, function.cie().encoding())
+    };
+    let cfa = match row.cfa() {
+        CfaRule::RegisterAndOffset { register, offset } => Cfa::Register(register.0, *offset),
+        CfaRule::Expression(expression) => match place(expression)? {
+            Some(Place {
+                register,
+                offset,
+                read: true,
+            }) => Cfa::InMemory(register, offset),
+            Some(Place {
+                register,
+                offset,
+                read: false,
+            }) => Cfa::Register(register, offset),
+            None => return Ok(None),
+        },
     };
     let saved = |register: Register| match row.register(register) {
-        None | Some(RegisterRule::SameValue | RegisterRule::Undefined) => Some(None),
-        Some(RegisterRule::Offset(offset)) => Some(Some(offset)),
-        Some(_) => None,
+        None | Some(RegisterRule::SameValue | RegisterRule::Undefined) => Ok(Some(None)),
+        Some(RegisterRule::Offset(offset)) => Ok(Some(Some(SavedAt::Cfa(offset)))),
+        Some(RegisterRule::Expression(expression)) => Ok(match place(&expression)? {
+            Some(Place {
+                register,
+                offset,
+                read: false,
+            }) => Some(Some(SavedAt::Register(register, offset))),
+            _ => None,
+        }),
+        Some(_) => Ok::<_, gimli::Error>(None),
     };
-    let (Some(return_address), Some(frame_pointer)) = (saved(X86_64::RA), saved(X86_64::RBP))
+    let (Some(return_address), Some(frame_pointer)) = (saved(X86_64::RA)?, saved(X86_64::RBP)?)
     else {
         return Ok(None);
     };
     Ok(Some(FrameRule {
-        cfa_register: register.0,
-        cfa_offset: *offset,
+        cfa,
         return_address,
         frame_pointer,
         signal: function.is_signal_trampoline(),
     }))
+}
+
+/// A register's value and an offset, or what stands in memory there.
+struct Place {
+    register: u16,
+    offset: i64,
+    read: bool,
+}
+
+/// What an expression means, if it is no more than one place.
+fn place(
+    code: gimli::Expression<Slice<'_>>,
+    encoding: gimli::Encoding,
+) -> Result<Option<Place>, gimli::Error> {
+    let mut operations = code.operations(encoding);
+    let (first, second) = (operations.next()?, operations.next()?);
+    let read = match second {
+        None => false,
+        Some(Operation::Deref {
+            size: 8,
+            space: false,
+            ..
+        }) => true,
+        Some(_) => return Ok(None),
+    };
+    if operations.next()?.is_some() {
+        return Ok(None);
+    }
+    Ok(match first {
+        Some(Operation::RegisterOffset {
+            register, offset, ..
+        }) => Some(Place {
+            register: register.0,
+            offset,
+            read,
+        }),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -271,21 +349,20 @@ mod tests {
         for frames in both {
             let at = |address| frames.at(VirtAddr(address)).unwrap();
             let entry = FrameRule {
-                cfa_register: 7,
-                cfa_offset: 8,
-                return_address: Some(-8),
+                cfa: Cfa::Register(7, 8),
+                return_address: Some(SavedAt::Cfa(-8)),
                 frame_pointer: None,
                 signal: false,
             };
             assert_eq!(at(0x1000), Some(entry));
             let pushed = FrameRule {
-                cfa_offset: 16,
-                frame_pointer: Some(-16),
+                cfa: Cfa::Register(7, 16),
+                frame_pointer: Some(SavedAt::Cfa(-16)),
                 ..entry
             };
             assert_eq!(at(0x1001), Some(pushed));
             let body = FrameRule {
-                cfa_register: 6,
+                cfa: Cfa::Register(6, 16),
                 ..pushed
             };
             assert_eq!(at(0x103f), Some(body));
@@ -293,6 +370,47 @@ mod tests {
                 assert_eq!(at(outside), None);
             }
         }
+    }
+
+    /// What gcc writes for a function that aligns its stack anew.
+    #[test]
+    fn a_realigned_stack_is_followed_through_memory_and_more_is_not() {
+        let rule = |expression: gimli::write::Expression| {
+            let encoding = Encoding {
+                format: Format::Dwarf32,
+                version: 4,
+                address_size: 8,
+            };
+            let mut table = FrameTable::default();
+            let mut common = CommonInformationEntry::new(encoding, 1, -8, X86_64::RA);
+            common.add_instruction(CallFrameInstruction::Cfa(X86_64::RSP, 8));
+            common.add_instruction(CallFrameInstruction::Offset(X86_64::RA, -8));
+            let common = table.add_cie(common);
+            let begin = Address::Constant(0x1000);
+            let mut function = gimli::write::FrameDescriptionEntry::new(begin, 0x40);
+            let mut saved = gimli::write::Expression::new();
+            saved.op_breg(X86_64::RBP, 0);
+            function.add_instruction(0, CallFrameInstruction::CfaExpression(expression));
+            function.add_instruction(0, CallFrameInstruction::Expression(X86_64::RBP, saved));
+            table.add_fde(common, function);
+            let mut written = gimli::write::DebugFrame::from(EndianVec::new(LittleEndian));
+            table.write_debug_frame(&mut written).unwrap();
+            of(".debug_frame", 0, written.slice())
+                .at(VirtAddr(0x1000))
+                .unwrap()
+        };
+        let mut drap = gimli::write::Expression::new();
+        drap.op_breg(X86_64::RBP, -8);
+        drap.op_deref();
+        let expected = FrameRule {
+            cfa: Cfa::InMemory(6, -8),
+            return_address: Some(SavedAt::Cfa(-8)),
+            frame_pointer: Some(SavedAt::Register(6, 0)),
+            signal: false,
+        };
+        assert_eq!(rule(drap.clone()), Some(expected));
+        drap.op(gimli::DW_OP_plus);
+        assert_eq!(rule(drap), None);
     }
 
     #[test]

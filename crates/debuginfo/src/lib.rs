@@ -47,7 +47,7 @@ mod symtab;
 pub use addr::VirtAddr;
 pub use btf::Btf;
 pub use bytes::{DebugFile, FileBytes, Files, ReadFiles};
-pub use cfi::{CallFrames, FrameRule};
+pub use cfi::{CallFrames, Cfa, FrameRule, SavedAt};
 pub use dwarf::Dwarf;
 pub use elf::{ElfFile, ElfType};
 pub use error::Error;

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::list;
 use crate::object::Object;
+use crate::pid_namespace::{InnerPid, PidLayout};
 use crate::xarray;
 
 /// More tasks than a kernel can have (`PID_MAX_LIMIT`).
@@ -35,6 +36,8 @@ pub struct TaskInfo {
     pub address: VirtAddr,
     /// Thread id, in the first pid namespace.
     pub pid: i32,
+    /// Its thread id in the innermost pid namespace, of a task that is in more than the first.
+    pub inner: Option<InnerPid>,
     /// Process id: the thread id of its leader.
     pub tgid: i32,
     /// Process id of its parent; `None` where the parent can't be read.
@@ -127,6 +130,7 @@ pub(crate) struct Layout<'k> {
     cpu: Option<Object<'k>>,
     flags: Object<'k>,
     stack: Object<'k>,
+    inner: Option<PidLayout<'k>>,
     tasks: u64,
     threads: Threads,
 }
@@ -173,6 +177,7 @@ impl<'k> Layout<'k> {
             cpu: task.first_field(&["thread_info.cpu", "cpu"]).ok(),
             flags: task.field("flags")?,
             stack: task.field("stack")?,
+            inner: PidLayout::of(kernel).ok(),
             tasks: offset("tasks")?,
             threads,
         })
@@ -191,6 +196,7 @@ impl<'k> Layout<'k> {
         Ok(TaskInfo {
             address: at,
             pid: number(&self.pid)? as i32,
+            inner: self.inner.as_ref().and_then(|of| of.read(at).ok()?),
             tgid: number(&self.tgid)? as i32,
             parent: parent().ok(),
             comm: member_at(&self.comm, at).string()?,

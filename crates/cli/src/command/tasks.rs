@@ -114,13 +114,14 @@ fn text(answer: &Answer, look: Look) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(
             out,
-            "{mark} {:>7} {:>7} {:>7} {:>3}  {}  {:#018x}  {comm}{}",
+            "{mark} {:>7} {:>7} {:>7} {:>3}  {}  {:#018x}  {comm}{}{}",
             task.pid,
             task.tgid,
             number(task.parent.map(i64::from)),
             number(task.cpu.map(i64::from)),
             task.state,
             task.address.0,
+            inside(task),
             activity(entry),
         );
     }
@@ -134,6 +135,15 @@ fn text(answer: &Answer, look: Look) -> String {
     out.lines()
         .map(|line| clean(line, look.unicode) + "\n")
         .collect()
+}
+
+/// What a task in a container is called there.
+fn inside(task: &TaskFacts) -> String {
+    match (task.inner_pid, task.pid_namespace) {
+        (Some(pid), Some(namespace)) => format!("  (pid {pid} in pid:[{namespace}])"),
+        (Some(pid), None) => format!("  (pid {pid} in a namespace)"),
+        (None, _) => String::new(),
+    }
 }
 
 /// What a task that ran was doing.

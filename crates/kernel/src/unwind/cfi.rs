@@ -1,6 +1,6 @@
 //! The compiler's tables, where the kernel's own have nothing.
 
-use virtopsy_debuginfo::{CallFrames, FrameRule, VirtAddr};
+use virtopsy_debuginfo::{CallFrames, Cfa, FrameRule, SavedAt, VirtAddr};
 use virtopsy_vmcore::UserRegs;
 
 use super::walk::{State, Walk};
@@ -24,19 +24,34 @@ impl Walk<'_, '_> {
                 return Ok(None);
             }
         };
-        let Some(base) = register(state, rule.cfa_register) else {
+        let (Cfa::Register(number, offset) | Cfa::InMemory(number, offset)) = rule.cfa;
+        let Some(base) = register(state, number) else {
             return Ok(None);
         };
-        let cfa = base.wrapping_add_signed(rule.cfa_offset);
+        let at = base.wrapping_add_signed(offset);
+        let cfa = match rule.cfa {
+            Cfa::Register(..) => at,
+            Cfa::InMemory(..) => self.word(at)?,
+        };
+        let place = |saved: SavedAt| match saved {
+            SavedAt::Cfa(offset) => Some(cfa.wrapping_add_signed(offset)),
+            SavedAt::Register(number, offset) => {
+                Some(register(state, number)?.wrapping_add_signed(offset))
+            }
+        };
         let Some(return_address) = rule.return_address else {
             return Err(Ended::EndOfStack);
         };
-        let bp = match rule.frame_pointer {
-            Some(offset) => self.word(cfa.wrapping_add_signed(offset))?,
+        let Some(return_at) = place(return_address) else {
+            return Ok(None);
+        };
+        let bp = match rule.frame_pointer.map(place) {
             None => state.bp,
+            Some(Some(at)) => self.word(at)?,
+            Some(None) => return Ok(None),
         };
         Ok(Some(State {
-            ip: self.word(cfa.wrapping_add_signed(return_address))?,
+            ip: self.word(return_at)?,
             sp: cfa,
             bp,
             exact: rule.signal,

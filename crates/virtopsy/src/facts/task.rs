@@ -12,6 +12,10 @@ pub struct TaskFacts {
     pub address: Hex,
     /// Thread id.
     pub pid: i32,
+    /// Thread id in the innermost pid namespace, of a task in a container.
+    pub inner_pid: Option<i32>,
+    /// Inode number of that namespace, as `/proc/PID/ns/pid` shows it.
+    pub pid_namespace: Option<u32>,
     /// Process id.
     pub tgid: i32,
     /// Process id of its parent.
@@ -36,6 +40,8 @@ impl From<&TaskInfo> for TaskFacts {
         Self {
             address: Hex(task.address.0),
             pid: task.pid,
+            inner_pid: task.inner.map(|inner| inner.pid),
+            pid_namespace: task.inner.and_then(|inner| inner.namespace),
             tgid: task.tgid,
             parent: task.parent,
             comm: Text::new(task.comm.clone()),
