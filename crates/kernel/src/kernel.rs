@@ -1,5 +1,6 @@
 //! A crashed Linux kernel: a dump, its symbols and its types.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use virtopsy_debuginfo::{CallFrames, SourceLines, TypeSource, TypeSourceExt as _, VirtAddr};
@@ -44,6 +45,7 @@ pub struct Kernel {
     pub(crate) parts: Parts,
     modules: OnceLock<ModuleList>,
     pub(crate) text_range: OnceLock<Option<(VirtAddr, VirtAddr)>>,
+    pub(crate) current_tasks: OnceLock<HashMap<VirtAddr, CpuId>>,
     cpus: OnceLock<Result<Cpus>>,
     pub(crate) lines: OnceLock<Result<SourceLines>>,
     pub(crate) frames: OnceLock<Result<CallFrames>>,
@@ -55,6 +57,7 @@ impl Kernel {
             parts,
             modules: OnceLock::new(),
             text_range: OnceLock::new(),
+            current_tasks: OnceLock::new(),
             cpus: OnceLock::new(),
             lines: OnceLock::new(),
             frames: OnceLock::new(),

@@ -240,23 +240,25 @@ impl Kernel {
     /// # Errors
     /// Where it can't be read.
     pub fn task_info(&self, task: VirtAddr) -> Result<TaskInfo> {
-        Layout::of(self)?.read(task, &current_tasks(self))
+        Layout::of(self)?.read(task, current_tasks(self))
     }
 }
 
 /// Which task each CPU ran.
-fn current_tasks(kernel: &Kernel) -> HashMap<VirtAddr, CpuId> {
-    let Ok(cpus) = kernel.cpus() else {
-        return HashMap::new();
-    };
-    let current = |cpu| Some((kernel.current_task(cpu).ok()?.address, cpu));
-    cpus.possible.iter().filter_map(current).collect()
+fn current_tasks(kernel: &Kernel) -> &HashMap<VirtAddr, CpuId> {
+    kernel.current_tasks.get_or_init(|| {
+        let Ok(cpus) = kernel.cpus() else {
+            return HashMap::new();
+        };
+        let current = |cpu| Some((kernel.current_task(cpu).ok()?.address, cpu));
+        cpus.possible.iter().filter_map(current).collect()
+    })
 }
 
 struct Walk<'k> {
     kernel: &'k Kernel,
     layout: Layout<'k>,
-    current: HashMap<VirtAddr, CpuId>,
+    current: &'k HashMap<VirtAddr, CpuId>,
     seen: HashSet<VirtAddr>,
     limit: usize,
     /// Links between threads that may still be followed: lists that loop must not each cost all.
@@ -376,7 +378,7 @@ impl<'k> Walk<'k> {
         if !self.seen.insert(at) {
             return;
         }
-        match self.layout.read(at, &self.current) {
+        match self.layout.read(at, self.current) {
             Ok(task) if !wanted(&task) => {}
             Ok(task) => out.tasks.push(task),
             Err(e) => out.broken.push(e),

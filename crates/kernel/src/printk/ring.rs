@@ -12,7 +12,7 @@
 //! pass the ring's end starts again at its beginning. Offsets come from VMCOREINFO, so the log
 //! can be read without any type; level and facility sit in the two bytes behind `text_len`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_vmcore::VmcoreInfo;
@@ -155,8 +155,7 @@ impl<'k> Ring<'k> {
         Ok(ring)
     }
 
-    /// Reads all records from tail to head. Each array is read in one go where it can be; where a
-    /// page is missing, record by record.
+    /// Reads all records from tail to head.
     fn read(&self) -> Result<Log> {
         let count = 1u64 << self.count_bits;
         let descs = Table::new(self.kernel, self.descs, self.layout.desc_size, count);
@@ -329,63 +328,84 @@ impl<'k> Ring<'k> {
     }
 }
 
-/// An array in the dump's memory: read at once, or piece by piece where pages are missing.
+/// An array in the dump's memory, read in windows, or piece by piece where pages are missing.
 struct Table<'k> {
     kernel: &'k Kernel,
     at: VirtAddr,
     stride: u64,
-    whole: Option<Vec<u8>>,
+    /// Bytes of the array.
+    len: u64,
+    /// The window that was read last: records stand in it one after the other.
+    window: RefCell<Window>,
+}
+
+/// Bytes of a window: a ring of the usual size is one.
+const WINDOW: u64 = 4 << 20;
+
+/// A part of the array.
+#[derive(Default)]
+struct Window {
+    start: u64,
+    /// `None`: a page is missing in it.
+    bytes: Option<Vec<u8>>,
 }
 
 impl<'k> Table<'k> {
     fn new(kernel: &'k Kernel, at: VirtAddr, stride: u64, count: u64) -> Table<'k> {
-        let bytes = stride.saturating_mul(count);
-        // Larger tables are read by piece: most of a big ring is usually unused.
-        let whole = if bytes <= 4 << 20 {
-            kernel.space().bytes(at, bytes as usize).ok()
-        } else {
-            None
-        };
         Table {
             kernel,
             at,
             stride,
-            whole,
+            len: stride.saturating_mul(count),
+            window: RefCell::new(Window {
+                start: u64::MAX,
+                bytes: None,
+            }),
         }
     }
 
-    fn bytes(&self, at: u64, len: u64) -> Option<Vec<u8>> {
-        match &self.whole {
-            Some(whole) => {
-                let start = usize::try_from(at).ok()?;
-                whole
-                    .get(start..start.checked_add(usize::try_from(len).ok()?)?)
-                    .map(<[u8]>::to_vec)
-            }
-            None => self
-                .kernel
-                .space()
-                .bytes(VirtAddr(self.at.0.wrapping_add(at)), len as usize)
-                .ok(),
+    /// Fills `buf` from `at` on. `None`: it is not in the array, or can't be read.
+    fn read(&self, at: u64, buf: &mut [u8]) -> Option<()> {
+        let end = at.checked_add(buf.len() as u64)?;
+        if end > self.len {
+            return None;
         }
+        let start = at - at % WINDOW;
+        let mut window = self.window.borrow_mut();
+        if window.start != start {
+            let len = WINDOW.min(self.len - start) as usize;
+            let from = VirtAddr(self.at.0.wrapping_add(start));
+            *window = Window {
+                start,
+                bytes: self.kernel.space().bytes(from, len).ok(),
+            };
+        }
+        let inside = (at - start) as usize;
+        let whole = window.bytes.as_ref();
+        match whole.and_then(|bytes| bytes.get(inside..inside + buf.len())) {
+            Some(bytes) => buf.copy_from_slice(bytes),
+            None => {
+                let from = VirtAddr(self.at.0.wrapping_add(at));
+                self.kernel.space().read(from, buf).ok()?;
+            }
+        }
+        Some(())
+    }
+
+    fn bytes(&self, at: u64, len: u64) -> Option<Vec<u8>> {
+        if len > self.len {
+            return None;
+        }
+        let mut bytes = vec![0; usize::try_from(len).ok()?];
+        self.read(at, &mut bytes)?;
+        Some(bytes)
     }
 
     fn word<const N: usize>(&self, index: u64, offset: u64) -> Option<[u8; N]> {
         let at = index.checked_mul(self.stride)?.checked_add(offset)?;
-        match &self.whole {
-            Some(whole) => {
-                let start = usize::try_from(at).ok()?;
-                whole.get(start..start.checked_add(N)?)?.try_into().ok()
-            }
-            None => {
-                let mut word = [0; N];
-                self.kernel
-                    .space()
-                    .read(VirtAddr(self.at.0.wrapping_add(at)), &mut word)
-                    .ok()?;
-                Some(word)
-            }
-        }
+        let mut word = [0; N];
+        self.read(at, &mut word)?;
+        Some(word)
     }
 
     fn u64(&self, index: u64, offset: u64) -> Option<u64> {
