@@ -192,7 +192,12 @@ impl Page {
 
 /// `text` as it may be shown: escaped, and in ASCII where nothing else can be shown.
 pub(crate) fn clean(text: &str, unicode: bool) -> String {
-    let escaped = escape(text.as_bytes());
+    clean_bytes(text.as_bytes(), unicode)
+}
+
+/// Bytes of any kind as text that may be shown.
+pub(crate) fn clean_bytes(text: &[u8], unicode: bool) -> String {
+    let escaped = escape(text);
     if unicode || escaped.is_ascii() {
         escaped
     } else {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, VirtAddr};
+use crate::{Error, Place, VirtAddr};
 
 /// How many links a chain of typedefs and qualifiers, or a nest of arrays and
 /// anonymous structures, may have before it counts as a cycle.
@@ -275,4 +275,13 @@ pub trait TypeSource: Send + Sync + Debug {
 
     /// The value of the enumerator `name`, whichever enum it is in.
     fn enumerator(&self, name: &str) -> Result<Option<i64>, Error>;
+
+    /// What [`Self::keep_place`] was told of a path from `id`, if it was kept.
+    fn known_place(&self, _id: TypeId, _path: &str) -> Option<Place> {
+        None
+    }
+
+    /// Is told where a path from `id` leads. A source that others ask may keep it: the same members
+    /// are asked for again for each CPU, task and module.
+    fn keep_place(&self, _id: TypeId, _path: &str, _place: Place) {}
 }

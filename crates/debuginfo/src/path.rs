@@ -156,6 +156,9 @@ pub trait TypeSourceExt: TypeSource {
     /// Follows a path such as `mm.owner` or `a.b[3].c` inside one structure.
     /// Pointers are not followed: what they point to is not in this structure.
     fn member_path(&self, id: TypeId, path: &str) -> Result<Place, Error> {
+        if let Some(known) = self.known_place(id, path) {
+            return Ok(known);
+        }
         let mut place = Place {
             bit_offset: 0,
             type_id: id,
@@ -169,6 +172,7 @@ pub trait TypeSourceExt: TypeSource {
             let bit_offset = add(place.bit_offset, next.bit_offset, id)?;
             place = Place { bit_offset, ..next };
         }
+        self.keep_place(id, path, place);
         Ok(place)
     }
 

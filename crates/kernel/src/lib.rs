@@ -69,7 +69,7 @@ pub use kernel::{Kernel, TypesOrigin};
 pub use kvm::{GuestRegisters, Vcpu, VcpuMode, Vm, VmKind, VmList};
 pub use lockdep::{HeldLock, HeldLocks, Limit, LockClass, Lockdep, usage_letters};
 pub use module::{Module, ModuleArea, ModuleList, ModuleState};
-pub use module_facts::UnloadedModule;
+pub use module_facts::{ModuleUsers, UnloadedModule};
 pub use object::{Object, TypeRef};
 pub use open::{KernelOptions, Profiles, TypesChoice};
 pub use orc::{Orc, OrcEntry, OrcReg, OrcTable, OrcType, OrcVersion};

@@ -182,6 +182,31 @@ pub struct ModuleList {
     pub modules: Vec<Module>,
     /// Why the list is not whole. `None`: it is.
     pub broken: Option<Error>,
+    by_address: OnceLock<ByAddress>,
+}
+
+/// Areas of modules by their first byte, with the module's place in the list. Those of a sound
+/// kernel lie apart; where some do not, the list decides.
+#[derive(Debug)]
+struct ByAddress {
+    areas: Vec<(ModuleArea, usize)>,
+    apart: bool,
+}
+
+impl ByAddress {
+    fn of(modules: &[Module]) -> ByAddress {
+        let of_each = |(place, module): (usize, &Module)| {
+            let areas: Vec<_> = module.areas.iter().map(|area| (*area, place)).collect();
+            areas
+        };
+        let mut areas: Vec<_> = modules.iter().enumerate().flat_map(of_each).collect();
+        areas.sort_by_key(|(area, _)| area.base);
+        let apart = areas.windows(2).all(|pair| match pair {
+            [(one, _), (next, _)] => next.base.0.wrapping_sub(one.base.0) >= one.size,
+            _ => true,
+        });
+        ByAddress { areas, apart }
+    }
 }
 
 impl ModuleList {
@@ -191,8 +216,8 @@ impl ModuleList {
                 ModuleList::default()
             }
             Err(e) => ModuleList {
-                modules: Vec::new(),
                 broken: Some(e),
+                ..ModuleList::default()
             },
             Ok(layout) => layout.walk(kernel),
         }
@@ -205,7 +230,13 @@ impl ModuleList {
 
     /// The module whose memory holds `at`.
     pub fn containing(&self, at: VirtAddr) -> Option<&Module> {
-        self.modules.iter().find(|m| m.contains(at))
+        let known = self.by_address.get_or_init(|| ByAddress::of(&self.modules));
+        if !known.apart {
+            return self.modules.iter().find(|m| m.contains(at));
+        }
+        let after = known.areas.partition_point(|(area, _)| area.base <= at);
+        let (area, place) = known.areas.get(after.checked_sub(1)?)?;
+        self.modules.get(*place).filter(|_| area.contains(at))
     }
 }
 
@@ -229,8 +260,8 @@ impl ModuleLayout {
     fn walk(&self, kernel: &Kernel) -> ModuleList {
         let walk = list::walk(kernel.space(), "modules", self.head, MAX_MODULES);
         let mut out = ModuleList {
-            modules: Vec::new(),
             broken: walk.broken,
+            ..ModuleList::default()
         };
         for entry in walk.entries {
             match read_module(kernel, list::container_of(entry, self.list_offset)) {

@@ -5,7 +5,7 @@
 
 use virtopsy_debuginfo::{SymbolSource as _, VirtAddr};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::list;
 use crate::module::Module;
@@ -24,12 +24,21 @@ pub struct UnloadedModule {
     pub taints: Option<Vec<u8>>,
 }
 
+/// The modules that use a module.
+#[derive(Clone, Debug, Default)]
+pub struct ModuleUsers {
+    /// Their names.
+    pub names: Vec<String>,
+    /// Why there may be more. `None`: there are none.
+    pub broken: Option<Error>,
+}
+
 impl Kernel {
-    /// Names of the modules that use `module`.
+    /// The modules that use `module`.
     ///
     /// # Errors
     /// Where the list can't be read at all; a torn one gives what it has.
-    pub fn module_users(&self, module: &Module) -> Result<Vec<Vec<u8>>> {
+    pub fn module_users(&self, module: &Module) -> Result<ModuleUsers> {
         let head = self
             .object(module.address, "struct module")?
             .field("source_list")?;
@@ -37,18 +46,27 @@ impl Kernel {
             .object(VirtAddr(0), "struct module_use")?
             .field("source_list")?;
         let walk = list::walk(self.space(), "users of a module", head.address, MAX_USERS);
-        let mut users = Vec::new();
+        let mut users = ModuleUsers {
+            names: Vec::new(),
+            broken: walk.broken,
+        };
         for entry in walk.entries {
             let at = list::container_of(entry, link.address.0);
             let user = self
                 .object(at, "struct module_use")?
                 .field("source")?
                 .pointer()?;
-            users.push(
-                self.object(user, "struct module")?
-                    .field("name")?
-                    .string()?,
-            );
+            let known = self.modules().modules.iter().find(|m| m.address == user);
+            let Some(known) = known else {
+                // A list that leads elsewhere gives any number of such users.
+                users.broken.get_or_insert(Error::Implausible {
+                    what: "a user of a module".into(),
+                    at,
+                    found: format!("{user}, where no module is"),
+                });
+                break;
+            };
+            users.names.push(known.name.clone());
         }
         Ok(users)
     }

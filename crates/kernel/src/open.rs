@@ -172,7 +172,9 @@ impl Parts {
         let tables = Tables::new(self.space.dump().clone(), mode, info, choice, elf);
         let tables = Arc::new(tables);
         self.tables = tables.clone();
-        self.recording = profiles.and_then(|profiles| Recording::begin(profiles, info, &tables));
+        self.recording = profiles
+            .and_then(|profiles| Recording::begin(profiles, info, &tables))
+            .or_else(|| Recording::fresh(&tables));
         if let Some(recording) = &self.recording {
             self.symbols = Ok(recording.symbols(tables.bias()));
             self.types = Ok(recording.types());
@@ -263,9 +265,8 @@ impl Parts {
         (identity, from): (u64, ReadFrom),
         open: impl Fn() -> Result<Arc<dyn TypeSource>> + Send + Sync + 'static,
     ) -> Result<Arc<dyn TypeSource>> {
-        let keeps = |recording: &&Recording| recording.keeps(from);
-        match self.recording.as_ref().filter(keeps) {
-            Some(recording) => recording.module(module, identity, open),
+        match &self.recording {
+            Some(recording) => recording.module(module, (identity, from), open),
             None => open(),
         }
     }

@@ -25,21 +25,19 @@ use crate::tables::Tables;
 /// Symbols that VMCOREINFO and a profile both know: they tell whether the one fits the other.
 const WITNESSES: [&str; 4] = ["_stext", "swapper_pg_dir", "init_uts_ns", "prb"];
 
-/// What a run asks, for the profile.
+/// What a run asks, for itself (the same is asked for each CPU and task) and for the profile.
 #[derive(Debug)]
 pub(crate) struct Recording {
-    store: ProfileStore,
+    /// Where the profile is kept, and which it is. `None`: answers are remembered for this run only.
+    kept: Option<(ProfileStore, ProfileKey)>,
     /// Whether answers of a dump's own tables are kept too.
     of_dumps: bool,
-    /// Whether the answers were put in by hand: then none are added.
-    by_hand: bool,
-    key: ProfileKey,
     origins: (SymbolOrigin, TypesOrigin),
     symbols: Arc<RecordedSymbols>,
     types: Arc<RecordedTypes>,
     /// What was known of modules before.
     known: BTreeMap<String, ModuleProfile>,
-    modules: Mutex<BTreeMap<String, (u64, Arc<RecordedTypes>)>>,
+    modules: Mutex<BTreeMap<String, (u64, ReadFrom, Arc<RecordedTypes>)>>,
 }
 
 /// Where something was read from.
@@ -133,22 +131,22 @@ impl Recording {
         let fitting = |profile: &Profile| fits(profile, info);
         let by_hand = || store.load_installed(&key).filter(fitting);
         let of_runs = || store.load(&key).filter(fitting);
-        let recording = if profiles.of_dumps || tables.vmlinux().is_some() {
-            match of_runs() {
-                Some(profile) => Recording::known(store, profile, tables),
-                None => Recording::fresh(store, key, tables),
-            }
-        } else {
-            Recording::known(store.clone(), by_hand()?, tables).map(|recording| Recording {
-                by_hand: true,
-                ..recording
-            })
+        if !profiles.of_dumps && tables.vmlinux().is_none() {
+            // To what was put in by hand nothing is added.
+            return Recording::known(by_hand()?, tables);
+        }
+        let recording = match of_runs() {
+            Some(profile) => Recording::known(profile, tables)?,
+            None => Recording::fresh(tables)?,
         };
         let recording = Recording {
+            kept: Some((store.clone(), key.clone())),
             of_dumps: profiles.of_dumps,
-            ..recording?
+            ..recording
         };
-        (recording.by_hand || recording.keeps(read_from(recording.origins))).then_some(recording)
+        recording
+            .keeps(read_from(recording.origins))
+            .then_some(recording)
     }
 
     /// Whether answers that were read from there are kept.
@@ -158,7 +156,7 @@ impl Recording {
 
     /// Answers from a profile, and from the tables where it has none. `None` where the profile
     /// names an origin that there is not.
-    fn known(store: ProfileStore, profile: Profile, tables: &Arc<Tables>) -> Option<Recording> {
+    fn known(profile: Profile, tables: &Arc<Tables>) -> Option<Recording> {
         let origins = (
             symbols_origin(&profile.symbols_from)?,
             types_origin(&profile.types_from)?,
@@ -177,10 +175,8 @@ impl Recording {
             Ok(types.source.clone())
         });
         Some(Recording {
-            store,
+            kept: None,
             of_dumps: false,
-            by_hand: false,
-            key: profile.key,
             origins,
             symbols: Arc::new(symbols),
             types: Arc::new(types),
@@ -191,7 +187,7 @@ impl Recording {
 
     /// Tables that are open, of which nothing is known yet. `None` where they are not as they
     /// should be: then a profile would leave out why.
-    fn fresh(store: ProfileStore, key: ProfileKey, tables: &Tables) -> Option<Recording> {
+    pub(crate) fn fresh(tables: &Tables) -> Option<Recording> {
         let (table, types) = (tables.symbol_table().ok()?, tables.types().ok()?);
         if table.note.is_some() {
             return None;
@@ -199,10 +195,8 @@ impl Recording {
         let (_, image, bias) = symbols_place(table.origin, tables.bias());
         let symbols = RecordedSymbols::of(table.source.clone(), image, bias);
         let recording = Recording {
-            store,
+            kept: None,
             of_dumps: false,
-            by_hand: false,
-            key,
             origins: (table.origin, types.origin),
             symbols: Arc::new(symbols),
             types: Arc::new(RecordedTypes::of(types.source.clone())),
@@ -231,13 +225,13 @@ impl Recording {
     pub(crate) fn module(
         &self,
         name: &str,
-        identity: u64,
+        (identity, from): (u64, ReadFrom),
         open: impl Fn() -> Result<Arc<dyn TypeSource>> + Send + Sync + 'static,
     ) -> Result<Arc<dyn TypeSource>> {
         let known = self
             .known
             .get(name)
-            .filter(|known| known.identity == identity);
+            .filter(|known| known.identity == identity && self.keeps(from));
         let types = match known {
             Some(known) => RecordedTypes::new(known.origin, known.types.clone(), move || {
                 open().map_err(|e| lazily("type", &e))
@@ -246,14 +240,15 @@ impl Recording {
         };
         let types = Arc::new(types);
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        modules.insert(name.to_owned(), (identity, types.clone()));
+        modules.insert(name.to_owned(), (identity, from, types.clone()));
         Ok(types)
     }
 
+    /// The modules that the profile may tell of.
     fn module_sources(&self) -> Vec<(String, u64, Arc<RecordedTypes>)> {
         let modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = modules.iter();
-        each.map(|(name, (identity, types))| (name.clone(), *identity, types.clone()))
+        let each = modules.iter().filter(|(_, (_, from, _))| self.keeps(*from));
+        each.map(|(name, (identity, _, types))| (name.clone(), *identity, types.clone()))
             .collect()
     }
 
@@ -271,7 +266,7 @@ impl Recording {
         holds(&self.types) || modules.iter().any(|(_, _, types)| holds(types))
     }
 
-    fn profile(&self, release: &str) -> Profile {
+    fn profile(&self, key: &ProfileKey, release: &str) -> Profile {
         let mut modules = self.known.clone();
         for (name, identity, types) in self.module_sources() {
             let module = ModuleProfile {
@@ -282,7 +277,7 @@ impl Recording {
             modules.insert(name, module);
         }
         Profile {
-            key: self.key.clone(),
+            key: key.clone(),
             tool: Profile::current_tool(),
             release: release.to_owned(),
             symbols_from: self.origins.0.to_string(),
@@ -352,7 +347,8 @@ impl Kernel {
     #[must_use]
     pub fn profile(&self) -> Option<Profile> {
         let recording = self.parts.recording.as_ref()?;
-        Some(recording.profile(self.release()))
+        let (_, key) = recording.kept.as_ref()?;
+        Some(recording.profile(key, self.release()))
     }
 
     /// Writes what was asked to the folder of profiles, if more was asked than is known there.
@@ -360,10 +356,13 @@ impl Kernel {
         let Some(recording) = &self.parts.recording else {
             return;
         };
-        if recording.by_hand || !recording.has_grown() || recording.has_failed() {
+        let Some((store, key)) = &recording.kept else {
+            return;
+        };
+        if !recording.has_grown() || recording.has_failed() {
             return;
         }
-        match recording.store.save(&recording.profile(self.release())) {
+        match store.save(&recording.profile(key, self.release())) {
             Ok(path) => tracing::debug!(path = %path.display(), "profile written"),
             Err(error) => tracing::debug!(%error, "profile not written"),
         }

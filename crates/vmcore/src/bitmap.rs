@@ -147,14 +147,21 @@ impl Bitmap {
             return Ok(*count);
         }
         let mut counts = self.counts.write().unwrap_or_else(PoisonError::into_inner);
+        let mut buffer = Vec::new();
         while counts.len() <= index {
-            self.extend(&mut counts, base, index)?;
+            self.extend(&mut counts, base, index, &mut buffer)?;
         }
         counts.get(index).copied().ok_or(ReadError::PastEnd)
     }
 
     /// Counts on from the last kept granule, at most one stride and not past `index`.
-    fn extend(&self, counts: &mut Vec<u64>, base: u64, index: usize) -> Result<(), ReadError> {
+    fn extend(
+        &self,
+        counts: &mut Vec<u64>,
+        base: u64,
+        index: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), ReadError> {
         let last = counts.len().saturating_sub(1);
         let mut total = counts.last().copied().unwrap_or(0);
         let granule = base.saturating_add(last as u64);
@@ -166,7 +173,12 @@ impl Bitmap {
         if len == 0 {
             return Err(ReadError::PastEnd);
         }
-        let bytes = self.source.vec(self.place(start)?, len)?;
+        let len = usize::try_from(len).map_err(|_| ReadError::PastEnd)?;
+        if buffer.len() < len {
+            buffer.resize(len, 0);
+        }
+        let bytes = buffer.get_mut(..len).unwrap_or_default();
+        self.source.read_at(self.place(start)?, bytes)?;
         let chunk = usize::try_from(self.granule).map_err(|_| ReadError::PastEnd)?;
         for (i, chunk) in bytes.chunks(chunk).enumerate() {
             let mut set = ones(chunk);
@@ -198,15 +210,29 @@ fn granule(bits: u64) -> u64 {
         .unwrap_or(1 << 63)
 }
 
-/// Number of set bits.
+/// Number of set bits. Most of a large bitmap is all clear or all set, which is seen at once; the
+/// compiler may not assume that the processor can count bits.
 fn ones(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let in_words: u64 = words
-        .iter()
-        .map(|word| u64::from(u64::from_le_bytes(*word).count_ones()))
-        .sum();
+    let (blocks, rest) = bytes.as_chunks::<64>();
+    let in_blocks: u64 = blocks.iter().map(ones_of_block).sum();
     let in_rest: u64 = rest.iter().map(|byte| u64::from(byte.count_ones())).sum();
-    in_words.saturating_add(in_rest)
+    in_blocks.saturating_add(in_rest)
+}
+
+fn ones_of_block(block: &[u8; 64]) -> u64 {
+    let words = block.as_chunks::<8>().0;
+    let (any, all) = words.iter().fold((0, u64::MAX), |(any, all), word| {
+        let word = u64::from_le_bytes(*word);
+        (any | word, all & word)
+    });
+    match (any, all) {
+        (0, _) => 0,
+        (_, u64::MAX) => 512,
+        _ => words
+            .iter()
+            .map(|word| u64::from(u64::from_le_bytes(*word).count_ones()))
+            .sum(),
+    }
 }
 
 /// Number of set bits among the first `bits`.

@@ -14,7 +14,7 @@ use super::ask_kernel;
 use crate::args::{Common, ListFormat, LogArgs};
 use crate::exit::Status;
 use crate::output::Output;
-use crate::page::clean;
+use crate::page::{clean, clean_bytes};
 use crate::policy::Day;
 use crate::render::json;
 use crate::terminal::{Look, say};
@@ -344,7 +344,7 @@ impl Style {
         let text = entry.text.as_bytes();
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         let mark = entry.state.mark();
-        let line = |line: &[u8]| format!("{prefix} {mark}{}\n", clean(&escape(line), self.unicode));
+        let line = |line: &[u8]| format!("{prefix} {mark}{}\n", clean_bytes(line, self.unicode));
         let mut out: String = text.split(|b| *b == b'\n').map(line).collect();
         if self.dictionary {
             for (key, value) in &entry.dictionary {

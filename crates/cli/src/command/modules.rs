@@ -67,7 +67,14 @@ fn text(answer: &Answer, look: Look) -> String {
         let refs = module
             .refcount
             .map_or_else(|| "-".to_owned(), |n| n.to_string());
-        let users: Vec<String> = module.used_by.iter().map(ToString::to_string).collect();
+        let mut users: Vec<String> = module.used_by.iter().map(ToString::to_string).collect();
+        // That it has none and that they can't be read are two things.
+        users.extend(
+            module
+                .used_by_incomplete_because
+                .as_ref()
+                .map(|_| "?".to_owned()),
+        );
         let taints = module.taints.as_deref().filter(|t| !t.is_empty());
         let taints = taints.map(|t| format!(" ({t})")).unwrap_or_default();
         let name = format!("{}{taints}", module.name);

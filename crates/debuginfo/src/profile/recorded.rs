@@ -1,13 +1,19 @@
 //! Sources of types and symbols that answer from what is known, ask the real source otherwise, and
 //! remember its answer.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::model::{TypeOrigin, Variable};
-use crate::{Error, Symbol, SymbolOrigin, SymbolSource, Tag, Type, TypeId, TypeSource, VirtAddr};
+use crate::{
+    Error, Place, Symbol, SymbolOrigin, SymbolSource, Tag, Type, TypeId, TypeSource, VirtAddr,
+};
 
 use super::answers::{SymbolAnswers, TypeAnswers, keep};
+
+/// Paths that are kept of each type: some dozens are usual.
+const PLACES_KEPT: usize = 1024;
 
 /// What opens the real source, when it is first needed.
 type Open<S> = Box<dyn Fn() -> Result<Arc<S>, Error> + Send + Sync>;
@@ -45,6 +51,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct RecordedTypes {
     origin: TypeOrigin,
     known: Mutex<TypeAnswers>,
+    /// Where paths lead, by the type that they start from.
+    places: Mutex<HashMap<TypeId, HashMap<String, Place>>>,
     grown: AtomicBool,
     real: Lazy<dyn TypeSource>,
 }
@@ -68,6 +76,7 @@ impl RecordedTypes {
         Self {
             origin,
             known: Mutex::new(known),
+            places: Mutex::default(),
             grown: AtomicBool::new(false),
             real: Lazy::new(Box::new(open)),
         }
@@ -108,6 +117,18 @@ impl RecordedTypes {
 impl TypeSource for RecordedTypes {
     fn origin(&self) -> TypeOrigin {
         self.origin
+    }
+
+    fn known_place(&self, id: TypeId, path: &str) -> Option<Place> {
+        lock(&self.places).get(&id)?.get(path).copied()
+    }
+
+    fn keep_place(&self, id: TypeId, path: &str, place: Place) {
+        let mut places = lock(&self.places);
+        let of_type = places.entry(id).or_default();
+        if of_type.len() < PLACES_KEPT {
+            of_type.insert(path.to_owned(), place);
+        }
     }
 
     fn find(&self, tag: Tag, name: &str) -> Result<Option<TypeId>, Error> {

@@ -15,7 +15,7 @@ mod path;
 pub(crate) use path::on_the_way;
 
 use virtopsy_debuginfo::VirtAddr;
-use virtopsy_kernel::{CpuId, Kernel, Module, ModuleState};
+use virtopsy_kernel::{CpuId, Kernel, Module, ModuleState, ModuleUsers};
 
 use crate::era::{Era, Layout};
 use crate::report::{
@@ -200,11 +200,11 @@ fn in_module(
 fn module_use(kernel: &Kernel, module: &Module) -> ModuleUseReport {
     let users = kernel.module_users(module).unwrap_or_else(|e| {
         tracing::debug!("users of {}: {e}", module.name);
-        Vec::new()
+        ModuleUsers::default()
     });
     ModuleUseReport {
         refcount: module.refcount,
-        users: users.into_iter().map(Text::new).collect(),
+        users: users.names.into_iter().map(Text::from).collect(),
     }
 }
 

@@ -5,6 +5,8 @@ use virtopsy_kernel::{Kernel, Module};
 
 use crate::report::{Hex, Text};
 
+use super::error_text;
+
 /// A loaded module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ModuleFacts {
@@ -18,6 +20,8 @@ pub struct ModuleFacts {
     pub refcount: Option<i64>,
     /// The modules that use it.
     pub used_by: Vec<Text>,
+    /// Why users may be missing.
+    pub used_by_incomplete_because: Option<Text>,
     /// Letters of the taints that it brought.
     pub taints: Option<String>,
     /// Bytes of all its memory.
@@ -45,7 +49,10 @@ impl ModuleFacts {
     /// Reads what a module's own structures say beyond the list.
     #[must_use]
     pub fn read(kernel: &Kernel, module: &Module) -> Self {
-        let users = kernel.module_users(module).unwrap_or_default();
+        let (users, broken) = match kernel.module_users(module) {
+            Ok(users) => (users.names, users.broken),
+            Err(e) => (Vec::new(), Some(e)),
+        };
         let areas = module.areas.iter().map(|area| AreaFacts {
             base: Hex(area.base.0),
             size: area.size,
@@ -57,7 +64,8 @@ impl ModuleFacts {
             address: Hex(module.address.0),
             state: module.state.to_string(),
             refcount: module.refcount,
-            used_by: users.into_iter().map(Text::new).collect(),
+            used_by: users.into_iter().map(Text::from).collect(),
+            used_by_incomplete_because: broken.as_ref().map(error_text),
             taints: kernel.module_taints(module).ok(),
             size: sizes.fold(0, u64::saturating_add),
             areas: areas.collect(),

@@ -168,6 +168,11 @@ mod schema {
 ///
 /// Tabs and newlines are escaped too; split lines before, where they are meant as such.
 pub fn escape(bytes: &[u8]) -> String {
+    // Nearly all text is this; without a way out in between the loop is one of vectors.
+    let plain = |all: bool, byte: &u8| all & (0x20..0x7f).contains(byte);
+    if bytes.iter().fold(true, plain) {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
