@@ -299,28 +299,22 @@ fn task_name(task: &TaskReport) -> String {
 /// The CPUs, one a row; with `merge`, many of them in runs of like ones.
 fn cpu_table(page: &mut Page, virtualization: &VirtualizationReport, merge: bool) {
     let cpus = &virtualization.cpus;
-    let mut rows: Vec<(Vec<u32>, Vec<Cell>)> = Vec::new();
     let merge = merge && cpus.len() > MANY_CPUS;
+    // The first CPU of each row, and the numbers of all.
+    let mut rows: Vec<(&CpuReport, Vec<u32>)> = Vec::new();
     for cpu in cpus {
-        let like = rows.iter_mut().find(|(numbers, _)| {
-            let first = numbers
-                .first()
-                .and_then(|n| cpus.iter().find(|other| other.cpu == *n));
-            merge && first.is_some_and(|first| are_alike(first, cpu))
-        });
-        match like {
-            Some((numbers, _)) => numbers.push(cpu.cpu),
-            None => rows.push((vec![cpu.cpu], cpu_cells(cpu, merge))),
+        let mut rows_so_far = rows.iter_mut().filter(|_| merge);
+        match rows_so_far.find(|(first, _)| are_alike(first, cpu)) {
+            Some((_, numbers)) => numbers.push(cpu.cpu),
+            None => rows.push((cpu, vec![cpu.cpu])),
         }
     }
-    let rows: Vec<Vec<Cell>> = rows
-        .into_iter()
-        .map(|(numbers, cells)| {
-            std::iter::once(Cell::from(words::ranges(&numbers)))
-                .chain(cells)
-                .collect()
-        })
-        .collect();
+    let row = |(first, numbers): (&CpuReport, Vec<u32>)| {
+        std::iter::once(Cell::from(words::ranges(&numbers)))
+            .chain(cpu_cells(first, merge))
+            .collect()
+    };
+    let rows: Vec<Vec<Cell>> = rows.into_iter().map(row).collect();
     let feature = words::feature(virtualization.feature);
     page.table(
         2,
