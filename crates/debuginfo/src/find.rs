@@ -14,8 +14,10 @@
 //! A vmlinux whose build-id differs from the dump's is never taken, and every
 //! file that was not taken is kept with its reason, for messages.
 
+mod alternate;
 mod debuginfod;
 mod link;
+mod module;
 mod open;
 mod places;
 
@@ -27,6 +29,7 @@ use crate::Files;
 pub use debuginfod::{Debuginfod, FetchProgress};
 pub use open::open_elf;
 use open::{Fit, check_vmlinux};
+use places::DEBUG;
 
 /// The most files and folders that are listed below one folder.
 const MAX_LISTED: usize = 200_000;
@@ -52,7 +55,7 @@ pub struct Search {
     pub build_id: Option<String>,
     /// Its release (`uname -r`).
     pub release: Option<String>,
-    /// Servers that are asked for a vmlinux that is nowhere else; `None`: none.
+    /// Servers that are asked for what is nowhere else; `None`: none.
     pub debuginfod: Option<Debuginfod>,
 }
 
@@ -73,7 +76,7 @@ pub struct KernelFiles {
     /// Whether its build-id is that of the dump. `false` if one of them has none.
     pub verified: bool,
     /// Files of modules, by the module's name (`kvm_intel`). They are found by
-    /// their names only: compare build-ids when one is opened.
+    /// their names only: [`Search::module`] holds one against the dump's build-id.
     pub modules: BTreeMap<String, PathBuf>,
     /// What was not taken, and why.
     pub rejected: Vec<Rejected>,

@@ -35,7 +35,17 @@ impl Search {
         files: &dyn Files,
     ) -> Option<PathBuf> {
         let stripped = !elf.has_dwarf() && elf.symbols().is_ok_and(|symbols| symbols.is_none());
-        let (name, checksum) = stripped.then(|| named_by(elf)).flatten()?;
+        stripped.then(|| self.split_off(path, elf, files)).flatten()
+    }
+
+    /// The file with the debug info that was split off from `path`.
+    pub(super) fn split_off(
+        &self,
+        path: &Path,
+        elf: &ElfFile,
+        files: &dyn Files,
+    ) -> Option<PathBuf> {
+        let (name, checksum) = named_by(elf)?;
         self.link_places(path, &name)
             .into_iter()
             .find(|place| place != path && place.is_file() && belongs(place, elf, checksum, files))
@@ -47,13 +57,13 @@ impl Search {
         };
         let mut places = vec![folder.join(name), folder.join(".debug").join(name)];
         let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        let below = whole.strip_prefix("/").unwrap_or(&whole);
-        let system = self
-            .system_root
-            .iter()
-            .map(|root| root.join("usr/lib/debug"));
-        for root in self.debug_dirs.iter().cloned().chain(system) {
-            places.push(root.join(below).join(name));
+        let root = self.system_root.as_deref().unwrap_or(Path::new("/"));
+        let below = whole.strip_prefix(root).or(whole.strip_prefix("/"));
+        let below = below.unwrap_or(&whole);
+        // /lib is a link to /usr/lib; packages have the one or the other.
+        let other = below.strip_prefix("usr").unwrap_or(below);
+        for root in self.debug_folders() {
+            places.extend([below, other].map(|below| root.join(below).join(name)));
         }
         places
     }
