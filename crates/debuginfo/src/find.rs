@@ -44,6 +44,8 @@ pub struct Search {
     /// What the user gave as vmlinux: a file, or a folder that may hold the
     /// modules too.
     pub vmlinux: Option<PathBuf>,
+    /// Whether no other vmlinux is looked for; what belongs to that one still is.
+    pub only_given: bool,
     /// Folders laid out like `/usr/lib/debug`.
     pub debug_dirs: Vec<PathBuf>,
     /// The dump; a vmlinux may lie beside it.
@@ -91,7 +93,12 @@ impl Search {
         if let Some(given) = &self.vmlinux {
             self.given(given, files, &mut found);
         }
-        for place in self.places() {
+        let places = if self.only_given {
+            Vec::new()
+        } else {
+            self.places()
+        };
+        for place in places {
             if found.vmlinux.is_some() {
                 break;
             }
@@ -115,6 +122,9 @@ impl Search {
         let (Some(servers), Some(id)) = (&self.debuginfod, &self.build_id) else {
             return;
         };
+        if self.only_given {
+            return;
+        }
         if found
             .vmlinux
             .as_deref()
