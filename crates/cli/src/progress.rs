@@ -12,6 +12,8 @@ use crate::terminal::say;
 
 /// Who is told what is being waited for.
 static SHOWN: Mutex<Shown> = Mutex::new(Shown::Nowhere);
+/// Begins what is told of a download.
+pub(crate) const FETCHING: &str = "fetching ";
 /// Begins a line of a worker's standard error that is no message.
 const WAITING: &str = "\u{1e}waiting ";
 
@@ -20,7 +22,7 @@ const WAITING: &str = "\u{1e}waiting ";
 enum Shown {
     Nowhere,
     Bar(ProgressBar),
-    /// Standard error is no terminal: each wait is told once.
+    /// Standard error is no terminal: each download is told once.
     Lines(String),
     /// The process that started this worker.
     Starter(String),
@@ -40,11 +42,7 @@ pub(crate) fn waiting(what: &str, done: u64, of: Option<u64>) {
     match &mut *shown() {
         Shown::Nowhere => {}
         Shown::Bar(bar) => bar.set_message(text),
-        Shown::Lines(last) if last == what => {}
-        Shown::Lines(last) => {
-            say(what);
-            what.clone_into(last);
-        }
+        Shown::Lines(last) => line(last, what),
         Shown::Starter(last) if *last == text => {}
         Shown::Starter(last) => {
             let _ = writeln!(stderr(), "{WAITING}{text}");
@@ -62,22 +60,23 @@ pub(crate) fn waiting(what: &str, done: u64, of: Option<u64>) {
 }
 
 /// Takes a line that a worker wrote; whether it was about waiting.
-pub(crate) fn from_worker(line: &str) -> bool {
-    let Some(text) = line.strip_prefix(WAITING) else {
+pub(crate) fn from_worker(said: &str) -> bool {
+    let Some(text) = said.strip_prefix(WAITING) else {
         return false;
     };
     match &mut *shown() {
         Shown::Bar(bar) => bar.set_message(virtopsy::report::escape(text.as_bytes())),
-        Shown::Lines(last) => {
-            let what = text.rsplit_once(": ").map_or(text, |(what, _)| what);
-            if last != what {
-                say(what);
-                what.clone_into(last);
-            }
-        }
+        Shown::Lines(last) => line(last, text.rsplit_once(": ").map_or(text, |(what, _)| what)),
         _ => {}
     }
     true
+}
+
+fn line(last: &mut String, what: &str) {
+    if last != what && what.starts_with(FETCHING) {
+        say(what);
+        what.clone_into(last);
+    }
 }
 
 /// From here on the process that started this one is told.
