@@ -11,8 +11,8 @@
 //! Source: makedumpfile's IMPLEMENTATION file, "The flattened format"; since makedumpfile 1.1.
 //!
 //! A file without its end record is truncated: what it holds is used, and bytes that no record
-//! gives are missing. In a whole file such bytes are zero, as in the sparse file that rearranging
-//! makes; so are, in any, those behind a kdump header in its block, which makedumpfile leaves out.
+//! gives are missing; makedumpfile leaves the padding out that ends a header's block. In a whole file such bytes are zero, as in the sparse file that rearranging
+//! makes.
 
 use std::sync::Arc;
 
@@ -25,9 +25,6 @@ pub(crate) const SIGNATURE: &[u8; 16] = b"makedumpfile\0\0\0\0";
 
 /// Where the records begin.
 const HEADER_LEN: u64 = 4096;
-/// The header of a kdump file, and the block that it has for itself.
-const KDUMP_HEADER: u64 = 464;
-const KDUMP_BLOCK: u64 = 4096;
 
 /// The records of a flattened file, sorted by where their bytes belong.
 #[derive(Debug)]
@@ -36,8 +33,6 @@ pub(crate) struct Flattened {
     records: Vec<Span>,
     len: u64,
     damage: Option<Damage>,
-    /// Bytes before this one that no record gives are zero also where the file is damaged.
-    padded: u64,
 }
 
 /// Why the list of records ends before the end record.
@@ -71,10 +66,6 @@ impl Flattened {
             records = lay_out(records);
         }
         let len = records.last().map_or(0, |last| last.end);
-        let padded = match records.first() {
-            Some(first) if first.start == 0 && is_kdump(&source, first) => KDUMP_BLOCK,
-            _ => 0,
-        };
         tracing::debug!(
             file = source.name(),
             records = records.len(),
@@ -87,7 +78,6 @@ impl Flattened {
             records,
             len,
             damage,
-            padded,
         })
     }
 
@@ -118,9 +108,7 @@ impl Flattened {
             let (now, later) = rest.split_at_mut_checked(len).ok_or(ReadError::PastEnd)?;
             match span.offset_of(at) {
                 Some(place) => self.source.read_at(place, now)?,
-                None if self.damage.is_some() && at >= self.padded => {
-                    return Err(ReadError::Missing);
-                }
+                None if self.damage.is_some() => return Err(ReadError::Missing),
                 None => now.fill(0),
             }
             at = at.checked_add(len as u64).ok_or(ReadError::PastEnd)?;
@@ -128,12 +116,6 @@ impl Flattened {
         }
         Ok(())
     }
-}
-
-/// Whether a whole kdump header stands in the first record.
-fn is_kdump(source: &Source, first: &Span) -> bool {
-    let signature = first.offset_of(0).and_then(|at| source.array::<8>(at).ok());
-    first.end >= KDUMP_HEADER && signature.is_some_and(|s| matches!(&s, b"KDUMP   " | b"DISKDUMP"))
 }
 
 fn overlapping(records: &[Span]) -> bool {
