@@ -38,7 +38,8 @@ fn shown() -> MutexGuard<'static, Shown> {
 pub(crate) fn waiting(what: &str, done: u64, of: Option<u64>) {
     let mib = |bytes: u64| bytes >> 20;
     let in_all = of.map_or_else(String::new, |of| format!(" of {}", mib(of)));
-    let text = format!("{what}: {}{in_all} MiB", mib(done));
+    // The number first: what is behind may not fit.
+    let text = format!("{}{in_all} MiB: {what}", mib(done));
     match &mut *shown() {
         Shown::Nowhere => {}
         Shown::Bar(bar) => bar.set_message(text),
@@ -66,7 +67,7 @@ pub(crate) fn from_worker(said: &str) -> bool {
     };
     match &mut *shown() {
         Shown::Bar(bar) => bar.set_message(virtopsy::report::escape(text.as_bytes())),
-        Shown::Lines(last) => line(last, text.rsplit_once(": ").map_or(text, |(what, _)| what)),
+        Shown::Lines(last) => line(last, text.split_once(": ").map_or(text, |(_, what)| what)),
         _ => {}
     }
     true

@@ -11,6 +11,9 @@
 //! What a machine boots (vmlinuz) has the least in it: of the second to the
 //! fourth it comes last.
 //!
+//! A module's file is found by the build-id that the dump has of it, else by its name (`module`);
+//! what dwz moved to a file of its own, by that file's build-id (`alternate`).
+//!
 //! A vmlinux whose build-id differs from the dump's is never taken, and every
 //! file that was not taken is kept with its reason, for messages.
 

@@ -451,8 +451,8 @@ fn what_a_job_waits_for_is_shown_until_it_has_ended() {
         update(&mut driven.model, Action::Tick(text.map(str::to_owned)));
         driven.screen()
     };
-    let fetching = "opening: fetching it: 3 of 9 MiB";
-    assert!(tick(Some("fetching it: 3 of 9 MiB")).contains(fetching));
+    let fetching = "opening: 3 of 9 MiB: fetching it";
+    assert!(tick(Some("3 of 9 MiB: fetching it")).contains(fetching));
     assert!(tick(None).contains(fetching), "nothing new is no end");
     assert!(!tick(Some("")).contains("fetching"));
     tick(Some("fetching another"));
