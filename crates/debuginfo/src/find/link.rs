@@ -1,4 +1,4 @@
-//! Debug info that was split off: the file that `.gnu_debuglink` names.
+//! Debug info that was split off: the file of the same build-id, or that `.gnu_debuglink` names.
 //!
 //! ```text
 //! name, NUL, zeros up to a multiple of 4 │ u32 CRC-32 of the named file
@@ -8,7 +8,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Search;
+use super::places::by_build_id;
+use super::{Search, open_elf};
 use crate::read::u32_at;
 use crate::{DebugFile, ElfFile, Error, Files};
 
@@ -26,8 +27,8 @@ fn named_by(elf: &ElfFile) -> Option<(String, u32)> {
 }
 
 impl Search {
-    /// The file with the debug info of `path`, where that has neither symbols nor DWARF itself and
-    /// says where they are.
+    /// The file with the debug info of `path`, where that has neither symbols nor DWARF itself: by
+    /// its build-id, else where it says.
     pub(super) fn debug_file(
         &self,
         path: &Path,
@@ -35,7 +36,21 @@ impl Search {
         files: &dyn Files,
     ) -> Option<PathBuf> {
         let stripped = !elf.has_dwarf() && elf.symbols().is_ok_and(|symbols| symbols.is_none());
-        stripped.then(|| self.split_off(path, elf, files)).flatten()
+        if !stripped {
+            return None;
+        }
+        let id = elf.build_id();
+        let own = id.as_deref().and_then(by_build_id);
+        let folders = self.debug_folders();
+        let mut by_id = own
+            .iter()
+            .flat_map(|own| folders.iter().map(move |dir| dir.join(own)));
+        let is_its = |place: &PathBuf| {
+            place.is_file() && open_elf(place, files).is_ok_and(|other| other.build_id() == id)
+        };
+        by_id
+            .find(is_its)
+            .or_else(|| self.split_off(path, elf, files))
     }
 
     /// The file with the debug info that was split off from `path`.

@@ -483,3 +483,30 @@ fn what_was_split_off_from_a_module_is_found_by_its_debuglink() {
         fs::remove_file(root.path().join(place)).unwrap();
     }
 }
+
+#[test]
+fn what_was_split_off_from_a_named_vmlinux_is_found_by_build_id_in_a_debug_tree() {
+    let root = tempfile::tempdir().unwrap();
+    put(root.path(), "here/vmlinux", &vmlinux(ID));
+    let (first, rest) = ID.split_at(2);
+    let place = format!("tree/.build-id/{first}/{rest}.debug");
+    let find = || {
+        Search {
+            vmlinux: Some(root.path().join("here/vmlinux")),
+            only_given: true,
+            debug_dirs: vec![root.path().join("tree")],
+            ..search()
+        }
+        .run(&ReadFiles)
+        .vmlinux
+        .unwrap()
+    };
+    assert!(find().ends_with("here/vmlinux"));
+    let debug = MadeElf::new(2)
+        .build_id(ID)
+        .section(".debug_info", 1, b"DWARF");
+    put(root.path(), &place, &debug.build());
+    assert!(find().ends_with(&place));
+    put(root.path(), &place, &vmlinux(OTHER));
+    assert!(find().ends_with("here/vmlinux"));
+}
