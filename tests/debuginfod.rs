@@ -102,6 +102,18 @@ fn a_kernel_without_btf_is_read_by_the_vmlinux_that_a_server_has() {
         .into_iter()
         .chain(list.iter().map(String::as_str))
         .collect();
+    // Of a cache that is not there yet each worker says what it asks for, on a line of its own.
+    let empty = folder.path().join("empty");
+    let out = virtopsy(&args, &dump, Some(&url), &empty);
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(
+        said.contains(&format!("virtopsy: fetching {url}")),
+        "{said}"
+    );
+    assert!(
+        !said.contains('\u{1e}') && !said.contains("waiting"),
+        "{said}"
+    );
     let out = virtopsy(&args, &dump, Some(&url), &cache);
     let text = String::from_utf8(out.stdout).unwrap();
     let with = text.matches("\"symbols_from\":\"vmlinux\"").count();
@@ -144,4 +156,52 @@ fn no_server_is_asked_without_both_the_option_and_the_variable_nor_without_need(
     assert_eq!(count, 1);
     assert!(said.contains("no debug info of build"), "{said}");
     assert!(said.contains(&url), "{said}");
+}
+
+#[test]
+fn types_and_lines_of_modules_come_from_the_server_that_has_their_build_ids() {
+    let Some(corpus) = corpus("modules read by a server's files") else {
+        return;
+    };
+    let kernel = corpus.join("kernels/virtrel");
+    let dump = corpus.join("dumps/svm-nobtf.kdump");
+    let folder = tempfile::tempdir().unwrap();
+    let (served, alone) = (folder.path().join("served"), folder.path().join("alone"));
+    let cache = folder.path().join("cache");
+    for folder in [&served, &alone] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    std::fs::copy(kernel.join("vmlinux"), alone.join("vmlinux")).unwrap();
+    for module in ["kvm.ko", "kvm-amd.ko"] {
+        std::fs::copy(kernel.join(module), served.join(module)).unwrap();
+    }
+    let Some((_server, url)) = serve(&served) else {
+        virtopsy_testkit::skipped("modules read by a server's files: debuginfod is not installed");
+        return;
+    };
+    let vmlinux = alone.join("vmlinux").display().to_string();
+    let ask = |args: &[&str], urls: Option<&str>| {
+        let mut all = vec![args[0], "--vmlinux", &vmlinux, "--debuginfod"];
+        all.extend(&args[1..]);
+        let out = virtopsy(&all, &dump, urls, &cache);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        (String::from_utf8(out.stdout).unwrap(), said)
+    };
+    let stacks = ["bt", "--all"];
+    let began = Instant::now();
+    let with = loop {
+        // It has to start and to scan, and each miss is told.
+        let (with, said) = ask(&stacks, Some(&url));
+        if !said.contains("no debug info of build") {
+            break with;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{said}");
+        std::thread::sleep(Duration::from_millis(500));
+    };
+    let whole = kernel.display().to_string();
+    let out = virtopsy(&["bt", "--all", "--vmlinux", &whole], &dump, None, &cache);
+    let expected = String::from_utf8(out.stdout).unwrap();
+    let of_kvm = |text: &str| text.matches("at arch/x86/kvm/").count();
+    assert!(of_kvm(&expected) > 3, "{expected}");
+    assert_eq!(of_kvm(&with), of_kvm(&expected), "{with}");
 }

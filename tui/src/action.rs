@@ -20,7 +20,7 @@ pub(crate) enum Action {
     /// A worker answered.
     Answer(Answer),
     /// Time has passed while work is going on.
-    Tick,
+    Tick(Option<String>),
     /// The process should stop until continued.
     Suspend,
 }

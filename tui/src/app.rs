@@ -64,6 +64,8 @@ pub(crate) struct App<'a, S> {
     pub(crate) pool: Pool,
     /// Closed while another program has the terminal.
     pub(crate) gate: Option<Gate>,
+    /// Asks what is waited for.
+    pub(crate) waiting: Option<fn() -> Option<String>>,
     pub(crate) inputs: Receiver<Input>,
     pub(crate) answers: Receiver<Answer>,
 }
@@ -107,7 +109,7 @@ impl<S: Screen> App<'_, S> {
             select! {
                 recv(inputs) -> input => self.input(input.unwrap_or_else(|_| gone())),
                 recv(answers) -> answer => self.answer(answer.ok()),
-                default(TICK) => self.act(Action::Tick),
+                default(TICK) => self.act(Action::Tick(self.waiting.and_then(|ask| ask()))),
             }
         }
     }

@@ -102,6 +102,7 @@ fn begin(delay: Duration, cpus: u32) -> Journey {
             screen: &mut screen,
             pool,
             gate: None,
+            waiting: None,
             inputs: input,
             answers,
         }

@@ -94,6 +94,7 @@ pub fn run(dumps: Vec<DumpSpec>, options: Options, settings: Settings) -> Result
         screen: &mut screen,
         pool,
         gate: Some(gate),
+        waiting: settings.waiting,
         inputs,
         answers,
     }

@@ -47,6 +47,8 @@ pub(crate) struct Model {
     pub(crate) writing: Remote<()>,
     /// Where the search for a line of the source stands.
     pub(crate) finding: Remote<()>,
+    /// What a job waits for below it; may be empty.
+    pub(crate) waiting: String,
     /// Frames of the spinner so far.
     pub(crate) ticks: usize,
     pub(crate) mouse: bool,
@@ -291,6 +293,7 @@ impl Model {
             next_job: 1,
             writing: Remote::Idle,
             finding: Remote::Idle,
+            waiting: String::new(),
             ticks: 0,
             mouse: settings.mouse,
             quit: false,

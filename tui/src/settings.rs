@@ -37,6 +37,9 @@ pub struct Settings {
     /// The command that shows a file of the source, with its arguments (`$VISUAL`, `$EDITOR`);
     /// `vi` where absent.
     pub editor: Option<String>,
+    /// What is waited for below (a download), asked while work is going on: `None` where nothing
+    /// new is known, empty where the wait is over.
+    pub waiting: Option<fn() -> Option<String>>,
     /// Keys bound anew, as (`key`, `action`): `("Ctrl-d", "half-page-down")`. An action's name is
     /// that of [`crate::keys`]; `none` frees the key.
     pub keys: Vec<(String, String)>,

@@ -34,7 +34,7 @@ complete -c virtopsy -n "__fish_virtopsy_needs_command" -l profile-dir -d 'Where
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
-complete -c virtopsy -n "__fish_virtopsy_needs_command" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_needs_command" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -105,7 +105,7 @@ always\t''
 never\t''"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -s 0 -l null -d 'The list on standard input is separated by NUL instead of newline'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l exit-zero -d 'Exit with 0 whatever the verdicts; errors still give 2'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -130,7 +130,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l profile-di
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -153,7 +153,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l color -d 'W
 always\t''
 never\t''"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l exit-zero -d 'Exit with 0 whatever the verdicts; errors still give 2'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -177,7 +177,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l color -d 'Whe
 always\t''
 never\t''"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l exit-zero -d 'Exit with 0 whatever the verdict; errors still give 2'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -200,7 +200,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l color -d 
 always\t''
 never\t''"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l exit-zero -d 'Exit with 0 whatever the verdict; errors still give 2'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -223,7 +223,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l color -d 'Whe
 always\t''
 never\t''"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l vmcoreinfo -d 'Show VMCOREINFO line by line'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -250,7 +250,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l color -d 'W
 always\t''
 never\t''"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l exit-zero -d 'Exit with 0 whatever is found; errors still give 2'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -281,7 +281,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l follow-caller 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l wall-clock -d 'Times of day instead of seconds since boot, UTC'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l decode -d 'Facility and level before each line'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l dictionary -d 'Below each record what it is about, as drivers say it: SUBSYSTEM, DEVICE'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -306,7 +306,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l color -d 'When 
 always\t''
 never\t''"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l all -d 'Every CPU, and every task that was not running'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -329,7 +329,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l profile-dir 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -351,7 +351,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l profile-di
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -373,7 +373,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l profile-dir -d
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -396,7 +396,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l color -d 'Wh
 always\t''
 never\t''"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l classes -d 'All lock classes too, with the four letters of their usage'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -420,7 +420,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l profile-dir -
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -440,7 +440,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fis
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -465,7 +465,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_se
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -487,7 +487,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_se
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -507,7 +507,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_se
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -536,7 +536,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l color -d 'Whe
 always\t''
 never\t''"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l mouse -d 'Take the mouse from the start'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -556,7 +556,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l profile-di
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -576,7 +576,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l profile-dir
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -596,7 +596,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l profil
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
@@ -616,7 +616,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l profile-dir -d
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l debuginfod -d 'Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'

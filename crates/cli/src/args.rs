@@ -218,11 +218,13 @@ pub(crate) struct Common {
         help_heading = "Opening dumps"
     )]
     pub(crate) debug_dir: Vec<PathBuf>,
-    /// Fetch a vmlinux that is needed and nowhere else from the servers in DEBUGINFOD_URLS
+    /// Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS
     ///
-    /// Only where the dump has no symbols or types of its own, or `--types dwarf` asks for others.
-    /// A server learns the kernel's build-id and nothing else. What it sends must have that
-    /// build-id, and is kept in the cache of elfutils' own client (DEBUGINFOD_CACHE_PATH).
+    /// A vmlinux only where the dump has no symbols or types of its own, or `--types dwarf` asks for
+    /// others; a module's file where its types are as missing, or its lines are asked for beside a
+    /// vmlinux that has lines. A server learns these build-ids and nothing else. What it sends must
+    /// have that build-id, and is kept in the cache of elfutils' own client
+    /// (DEBUGINFOD_CACHE_PATH).
     #[arg(long, global = true, help_heading = "Opening dumps")]
     pub(crate) debuginfod: bool,
     /// Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]

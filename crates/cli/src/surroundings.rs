@@ -49,7 +49,7 @@ pub(crate) fn debuginfod(common: &Common) -> Option<Debuginfod> {
         servers = servers.with_stall_limit(Duration::from_secs(seconds.into()));
     }
     Some(servers.with_progress(Arc::new(|what, done, of| {
-        progress::waiting(&format!("fetching {what}"), done, of);
+        progress::waiting(&format!("{}{what}", progress::FETCHING), done, of);
         ControlFlow::Continue(())
     })))
 }

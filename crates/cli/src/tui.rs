@@ -42,6 +42,8 @@ pub(crate) fn run(
         Some(Theme::Mono) => settings.theme = virtopsy_tui::ThemeChoice::Mono,
         None => {}
     }
+    crate::progress::keep();
+    settings.waiting = Some(crate::progress::kept);
     virtopsy_tui::run(specs, options, settings)?;
     Ok(())
 }

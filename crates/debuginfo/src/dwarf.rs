@@ -19,6 +19,11 @@
 //!    stored in a way that step 2 cannot search for.
 //!
 //! In steps 2 and 3 the first definition of the file wins.
+//!
+//! dwz moves entries that several units have to units of their own, which the others import, or to
+//! units of an alternate file ([`Error::NoAlternate`]). The units of that file stand behind this
+//! file's, with [`ALTERNATE`] set in their offsets, so that the rest of this module knows of one
+//! `.debug_info` only.
 
 mod array;
 mod attribute;
@@ -50,16 +55,15 @@ const DIMENSION_SHIFT: u32 = 56;
 const OFFSET_MASK: u64 = (1 << DIMENSION_SHIFT) - 1;
 /// Searches whose outcome is kept.
 const SEARCHES_KEPT: usize = 1024;
+/// Set in the offset of what is in the alternate file.
+const ALTERNATE: u64 = 1 << (DIMENSION_SHIFT - 1);
 
 /// The DWARF of one file.
 #[derive(Debug)]
 pub struct Dwarf {
-    info: DebugFile,
-    abbrev: FileBytes,
-    strings: Strings,
-    line_strings: FileBytes,
-    string_offsets: FileBytes,
-    addresses: FileBytes,
+    own: Sections,
+    /// Of the alternate file, or why there is none.
+    alternate: Result<Option<Sections>, Error>,
     ranges: FileBytes,
     units: Units,
     /// The units that names are looked up in first, and what they define.
@@ -67,6 +71,17 @@ pub struct Dwarf {
     all: Indices,
     /// What searches found: the same types are asked for again for each CPU and task.
     searched: Mutex<HashMap<(Class, String), Option<u64>>>,
+}
+
+/// The sections of one file that entries are read from.
+#[derive(Debug)]
+struct Sections {
+    info: DebugFile,
+    abbrev: FileBytes,
+    strings: Strings,
+    line_strings: FileBytes,
+    string_offsets: FileBytes,
+    addresses: FileBytes,
 }
 
 /// Names of one unit or of all, each index built when it is first needed.
@@ -106,12 +121,12 @@ struct View<'a> {
     line_strings: gimli::DebugLineStr<Slice<'a>>,
     string_offsets: gimli::DebugStrOffsets<Slice<'a>>,
     addresses: gimli::DebugAddr<Slice<'a>>,
+    /// `.debug_str` of the alternate file; empty where none is needed.
+    alternate: Result<gimli::DebugStr<Slice<'a>>, &'a Error>,
 }
 
-impl Dwarf {
-    /// Takes the debug sections of a file, decompressed and, for a module's
-    /// file, relocated. [`Error::NoSection`] if there are none.
-    pub fn load(elf: &ElfFile) -> Result<Self, Error> {
+impl Sections {
+    fn load(elf: &ElfFile) -> Result<Self, Error> {
         let section = |name: &str| Ok::<_, Error>(elf.relocated_section(name)?.unwrap_or_default());
         let info = elf.relocated_file(".debug_info")?;
         let Some(info) = info.filter(|info| !info.is_empty()) else {
@@ -121,22 +136,57 @@ impl Dwarf {
                 hint,
             });
         };
-        let dwarf = Self {
-            units: unit::spans(&info)?,
+        Ok(Self {
             info,
             abbrev: section(".debug_abbrev")?,
             strings: Strings::load(elf)?,
             line_strings: section(".debug_line_str")?,
             string_offsets: section(".debug_str_offsets")?,
             addresses: section(".debug_addr")?,
-            ranges: section(".debug_aranges")?,
+        })
+    }
+
+    fn view<'a>(&'a self, alternate: &'a Result<Option<Sections>, Error>) -> View<'a> {
+        let strings =
+            |sections: &'a Sections| gimli::DebugStr::new(sections.strings.bytes(), LittleEndian);
+        let alternate = alternate.as_ref().map(|found| found.as_ref());
+        View {
+            abbrev: gimli::DebugAbbrev::new(&self.abbrev, LittleEndian),
+            strings: strings(self),
+            line_strings: EndianSlice::new(&self.line_strings, LittleEndian).into(),
+            string_offsets: EndianSlice::new(&self.string_offsets, LittleEndian).into(),
+            addresses: EndianSlice::new(&self.addresses, LittleEndian).into(),
+            alternate: alternate.map(|found| found.map(strings).unwrap_or_default()),
+        }
+    }
+}
+
+impl Dwarf {
+    /// Takes the debug sections of a file, decompressed and, for a module's
+    /// file, relocated. [`Error::NoSection`] if there are none.
+    pub fn load(elf: &ElfFile) -> Result<Self, Error> {
+        let own = Sections::load(elf)?;
+        let mut units = Units::default();
+        units.read(&own.info, 0)?;
+        let alternate = elf.alternate().and_then(|elf| {
+            let alternate = elf.map(Sections::load).transpose()?;
+            if let Some(alternate) = &alternate {
+                units.read(&alternate.info, ALTERNATE)?;
+            }
+            Ok(alternate)
+        });
+        let dwarf = Self {
+            units,
+            own,
+            alternate,
+            ranges: elf.relocated_section(".debug_aranges")?.unwrap_or_default(),
             core: OnceLock::new(),
             all: Indices::default(),
             searched: Mutex::default(),
         };
         tracing::debug!(
             units = dwarf.units.spans.len(),
-            bytes = dwarf.info.len(),
+            bytes = dwarf.own.info.len(),
             "read DWARF units"
         );
         Ok(dwarf)
@@ -177,26 +227,31 @@ impl Dwarf {
             .sum()
     }
 
-    fn view(&self) -> View<'_> {
-        View {
-            abbrev: gimli::DebugAbbrev::new(&self.abbrev, LittleEndian),
-            strings: gimli::DebugStr::new(self.strings.bytes(), LittleEndian),
-            line_strings: gimli::Section::load(|_| {
-                Ok::<_, gimli::Error>(EndianSlice::new(&self.line_strings, LittleEndian))
-            })
-            .unwrap_or_default(),
-            string_offsets: EndianSlice::new(&self.string_offsets, LittleEndian).into(),
-            addresses: EndianSlice::new(&self.addresses, LittleEndian).into(),
+    /// The sections that hold what is at an offset.
+    fn sections(&self, offset: u64) -> Result<&Sections, Error> {
+        match &self.alternate {
+            _ if offset & ALTERNATE == 0 => Ok(&self.own),
+            Ok(alternate) => alternate.as_ref().ok_or_else(|| {
+                let at = (offset & !ALTERNATE) as usize;
+                let wanted = "a place in an alternate file, as dwz makes them";
+                Error::malformed(".debug_info", at, wanted, "no section that names one")
+            }),
+            Err(error) => Err(error.clone()),
         }
+    }
+
+    /// What no entry at hand is named: absent, unless it may be in the alternate file.
+    fn absent<T>(&self) -> Result<Option<T>, Error> {
+        self.alternate
+            .as_ref()
+            .map_or_else(|error| Err(error.clone()), |_| Ok(None))
     }
 
     /// A definition that the core code knows.
     fn in_core(&self, class: Class, name: &str) -> Result<Option<u64>, Error> {
         for (number, indices) in self.core.get().into_iter().flatten() {
             let wanted = Wanted::of(class);
-            let index = indices.get(wanted, || {
-                self.with_unit(*number, |unit| index::of_unit(unit, wanted))
-            })?;
+            let index = indices.get(wanted, || index::of_core(self, *number, wanted))?;
             if let Some(offset) = index.offset(class, name.as_bytes())
                 && self.is_named(class, offset, name)?
             {
@@ -208,7 +263,7 @@ impl Dwarf {
 
     /// The first definition of the file.
     fn in_all(&self, class: Class, name: &str) -> Result<Option<u64>, Error> {
-        if !self.strings.may_have(name) {
+        if !self.own.strings.may_have(name) {
             return Ok(None);
         }
         let wanted = Wanted::of(class);
@@ -257,7 +312,8 @@ impl TypeSource for Dwarf {
         if let Some(offset) = self.in_core(class, name)? {
             return Ok(Some(TypeId(offset)));
         }
-        Ok(self.in_file(class, name)?.map(TypeId))
+        let found = self.in_file(class, name)?;
+        found.map_or_else(|| self.absent(), |offset| Ok(Some(TypeId(offset))))
     }
 
     fn describe(&self, id: TypeId) -> Result<Type, Error> {
@@ -276,7 +332,7 @@ impl TypeSource for Dwarf {
         }
         match found {
             Some(offset) => self.variable_at(offset, name),
-            None => Ok(None),
+            None => self.absent(),
         }
     }
 
@@ -286,7 +342,7 @@ impl TypeSource for Dwarf {
             found => found,
         };
         let Some(offset) = offset else {
-            return Ok(None);
+            return self.absent();
         };
         let Type::Enum { enumerators, .. } = self.describe(TypeId(offset))? else {
             return Ok(None);
@@ -301,8 +357,11 @@ impl TypeSource for Dwarf {
 /// gimli's error with its place.
 fn gimli_error(offset: u64) -> impl Fn(gimli::Error) -> Error {
     move |error| Error::Dwarf {
-        offset,
-        reason: error.to_string(),
+        offset: offset & !ALTERNATE,
+        reason: match offset & ALTERNATE {
+            0 => error.to_string(),
+            _ => format!("in the alternate file: {error}"),
+        },
     }
 }
 

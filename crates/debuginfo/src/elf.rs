@@ -8,7 +8,10 @@
 //! Only section headers are read when a file is opened (`elf(5)`, gABI
 //! chapter 4). A section is read, and decompressed, when it is asked for.
 
+mod alternate;
 mod header;
+
+use std::sync::Arc;
 
 use crate::inflate::{Packing, unpack};
 use crate::read::{c_str_at, u16_at, u32_at, u64_at};
@@ -63,6 +66,8 @@ pub struct ElfFile {
     file: DebugFile,
     header: Header,
     sections: Vec<Section>,
+    /// What dwz moved to another file, where that was found.
+    alternate: Option<Arc<ElfFile>>,
 }
 
 impl ElfFile {
@@ -75,6 +80,7 @@ impl ElfFile {
             file,
             header,
             sections,
+            alternate: None,
         })
     }
 

@@ -127,6 +127,19 @@ pub enum Error {
         /// The handle or offset where following it stopped.
         at: u64,
     },
+    /// What is asked for may be in a file that shares debug info with others, and that is not there.
+    #[error(
+        "this needs debug info that dwz moved to {} (build-id {id}), which is not at hand: install \
+         the package that has it, or put it into a folder given with --debug-dir as \
+         .build-id/{}/{}.debug",
+        path.display(), id.get(..2).unwrap_or_default(), id.get(2..).unwrap_or_default()
+    )]
+    NoAlternate {
+        /// Where the debug file says it is.
+        path: PathBuf,
+        /// Its build-id, in lower-case hex.
+        id: String,
+    },
     /// DWARF that gimli could not read.
     #[error(".debug_info, offset {offset:#x}: {reason}")]
     Dwarf {

@@ -11,11 +11,16 @@
 //! What a machine boots (vmlinuz) has the least in it: of the second to the
 //! fourth it comes last.
 //!
+//! A module's file is found by the build-id that the dump has of it, else by its name (`module`);
+//! what dwz moved to a file of its own, by that file's build-id (`alternate`).
+//!
 //! A vmlinux whose build-id differs from the dump's is never taken, and every
 //! file that was not taken is kept with its reason, for messages.
 
+mod alternate;
 mod debuginfod;
 mod link;
+mod module;
 mod open;
 mod places;
 
@@ -27,6 +32,7 @@ use crate::Files;
 pub use debuginfod::{Debuginfod, FetchProgress};
 pub use open::open_elf;
 use open::{Fit, check_vmlinux};
+use places::DEBUG;
 
 /// The most files and folders that are listed below one folder.
 const MAX_LISTED: usize = 200_000;
@@ -41,6 +47,8 @@ pub struct Search {
     /// What the user gave as vmlinux: a file, or a folder that may hold the
     /// modules too.
     pub vmlinux: Option<PathBuf>,
+    /// Whether no other vmlinux is looked for; what belongs to that one still is.
+    pub only_given: bool,
     /// Folders laid out like `/usr/lib/debug`.
     pub debug_dirs: Vec<PathBuf>,
     /// The dump; a vmlinux may lie beside it.
@@ -52,7 +60,7 @@ pub struct Search {
     pub build_id: Option<String>,
     /// Its release (`uname -r`).
     pub release: Option<String>,
-    /// Servers that are asked for a vmlinux that is nowhere else; `None`: none.
+    /// Servers that are asked for what is nowhere else; `None`: none.
     pub debuginfod: Option<Debuginfod>,
 }
 
@@ -73,7 +81,7 @@ pub struct KernelFiles {
     /// Whether its build-id is that of the dump. `false` if one of them has none.
     pub verified: bool,
     /// Files of modules, by the module's name (`kvm_intel`). They are found by
-    /// their names only: compare build-ids when one is opened.
+    /// their names only: [`Search::module`] holds one against the dump's build-id.
     pub modules: BTreeMap<String, PathBuf>,
     /// What was not taken, and why.
     pub rejected: Vec<Rejected>,
@@ -88,7 +96,12 @@ impl Search {
         if let Some(given) = &self.vmlinux {
             self.given(given, files, &mut found);
         }
-        for place in self.places() {
+        let places = if self.only_given {
+            Vec::new()
+        } else {
+            self.places()
+        };
+        for place in places {
             if found.vmlinux.is_some() {
                 break;
             }
@@ -112,6 +125,9 @@ impl Search {
         let (Some(servers), Some(id)) = (&self.debuginfod, &self.build_id) else {
             return;
         };
+        if self.only_given {
+            return;
+        }
         if found
             .vmlinux
             .as_deref()

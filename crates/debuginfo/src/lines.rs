@@ -25,10 +25,13 @@ use crate::{DebugFile, ElfFile, Error, FileBytes, VirtAddr};
 use functions::Functions;
 use program::Detached;
 use rows::Rows;
-use units::{AddressRange, UnitStarts};
+use units::AddressRange;
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 type Sections<'a> = gimli::Dwarf<Slice<'a>>;
+
+/// Set in the offset of what is in the alternate file that dwz made.
+const ALTERNATE: u64 = 1 << 55;
 
 /// How many units' rows and functions are kept.
 const MAX_UNITS: usize = 64;
@@ -65,21 +68,30 @@ impl std::fmt::Display for SourceFrame {
 /// The line tables of one file.
 #[derive(Debug)]
 pub struct SourceLines {
-    /// `.debug_info`, which stays on disk.
-    info: DebugFile,
-    /// `.debug_line`, likewise.
-    programs: DebugFile,
-    /// The other sections.
-    sections: gimli::DwarfSections<FileBytes>,
+    own: Tables,
+    /// The names of functions may be in an alternate file, which dwz made.
+    alternate: Option<Tables>,
     /// The folder of the sources, without a slash at its end: paths below are relative to it.
     root: Option<String>,
     /// By `.debug_aranges`.
     listed: OnceLock<Vec<AddressRange>>,
     /// By the root entries of the units that `.debug_aranges` leaves out.
     unlisted: OnceLock<Result<Vec<AddressRange>, Error>>,
-    starts: OnceLock<Result<UnitStarts, Error>>,
     units: Mutex<HashMap<u64, Arc<UnitLines>>>,
     answers: Mutex<HashMap<u64, Arc<[SourceFrame]>>>,
+}
+
+/// The sections of one file.
+#[derive(Debug)]
+struct Tables {
+    /// `.debug_info`, which stays on disk.
+    info: DebugFile,
+    /// `.debug_line`, likewise.
+    programs: DebugFile,
+    /// The other sections.
+    sections: gimli::DwarfSections<FileBytes>,
+    /// Where units begin in `.debug_info`, ascending.
+    starts: OnceLock<Result<Vec<u64>, Error>>,
 }
 
 /// What is kept of a unit.
@@ -98,34 +110,19 @@ impl SourceLines {
     /// # Errors
     /// [`Error::NoSection`] where the file has no DWARF or no line tables.
     pub fn load(elf: &ElfFile) -> Result<Self, Error> {
-        let missing = |name: &str| Error::NoSection {
-            name: name.to_owned(),
-            hint: "the file was stripped of its debug info, or built without",
-        };
-        let info = elf.relocated_file(".debug_info")?;
-        let info = info.ok_or_else(|| missing(".debug_info"))?;
-        let programs = elf.relocated_file(".debug_line")?;
-        let sections = gimli::DwarfSections::load(|id| match id {
-            SectionId::DebugAbbrev
-            | SectionId::DebugAddr
-            | SectionId::DebugAranges
-            | SectionId::DebugLineStr
-            | SectionId::DebugRanges
-            | SectionId::DebugRngLists
-            | SectionId::DebugStr
-            | SectionId::DebugStrOffsets => {
-                Ok::<_, Error>(elf.relocated_section(id.name())?.unwrap_or_default())
-            }
-            _ => Ok(FileBytes::default()),
-        })?;
+        let own = Tables::load(elf, true)?;
+        let load = |elf| Tables::load(elf, false);
+        let alternate = elf.alternate().and_then(|elf| elf.map(load).transpose());
+        let alternate = alternate.unwrap_or_else(|error| {
+            tracing::warn!("names of functions are missing: {error}");
+            None
+        });
         Ok(Self {
-            info,
-            programs: programs.ok_or_else(|| missing(".debug_line"))?,
-            sections,
+            own,
+            alternate,
             root: None,
             listed: OnceLock::new(),
             unlisted: OnceLock::new(),
-            starts: OnceLock::new(),
             units: Mutex::default(),
             answers: Mutex::default(),
         })
@@ -175,7 +172,7 @@ impl SourceLines {
         };
         let error = lines_error(start);
         let kept = self.kept(start)?;
-        let dwarf = self.dwarf(&kept.detached.info, &kept.detached.program);
+        let dwarf = self.dwarf(start, &kept.detached.info, &kept.detached.program);
         let unit = kept.unit(&dwarf).map_err(&error)?;
         let row = kept.rows.at(address);
         let chain = match kept.functions.at(address) {
@@ -239,12 +236,18 @@ impl SourceLines {
         Ok(path.map(below))
     }
 
-    /// The sections, with one unit in the place of `.debug_info` and one program in that of
-    /// `.debug_line`.
-    fn dwarf<'a>(&'a self, unit: &'a [u8], program: &'a [u8]) -> Sections<'a> {
-        let mut dwarf = self
-            .sections
-            .borrow(|bytes| EndianSlice::new(bytes, LittleEndian));
+    /// The sections that the unit at `start` needs, with that unit in the place of `.debug_info` and
+    /// one program in that of `.debug_line`.
+    fn dwarf<'a>(&'a self, start: u64, unit: &'a [u8], program: &'a [u8]) -> Sections<'a> {
+        let borrow = |bytes: &'a FileBytes| EndianSlice::new(bytes, LittleEndian);
+        let mut dwarf = match &self.alternate {
+            Some(alternate) if start & ALTERNATE != 0 => alternate.sections.borrow(borrow),
+            Some(alternate) => {
+                let sections = &self.own.sections;
+                sections.borrow_with_sup(Some(&alternate.sections), borrow)
+            }
+            None => self.own.sections.borrow(borrow),
+        };
         dwarf.debug_info = DebugInfo::new(unit, LittleEndian);
         dwarf.debug_line = DebugLine::new(program, LittleEndian);
         dwarf
@@ -257,7 +260,9 @@ impl SourceLines {
             return Ok(Arc::clone(known));
         }
         let detached = self.unit_with_rows(start)?;
-        let kept = self.read_unit(detached).map_err(lines_error(start))?;
+        let kept = self
+            .read_unit(start, detached)
+            .map_err(lines_error(start))?;
         let kept = Arc::new(kept);
         let mut units = lock();
         if units.len() >= MAX_UNITS {
@@ -267,8 +272,8 @@ impl SourceLines {
         Ok(kept)
     }
 
-    fn read_unit(&self, detached: Detached) -> Result<UnitLines, gimli::Error> {
-        let dwarf = self.dwarf(&detached.info, &detached.program);
+    fn read_unit(&self, start: u64, detached: Detached) -> Result<UnitLines, gimli::Error> {
+        let dwarf = self.dwarf(start, &detached.info, &detached.program);
         let unit = dwarf.unit(dwarf.unit_header(DebugInfoOffset(0))?)?;
         let abbreviations = Arc::clone(&unit.abbreviations);
         let rows = Rows::read(&unit)?;
@@ -280,6 +285,43 @@ impl SourceLines {
             rows,
             functions,
         })
+    }
+}
+
+impl Tables {
+    /// `lines`: whether it must have lines.
+    fn load(elf: &ElfFile, lines: bool) -> Result<Self, Error> {
+        let info = elf.relocated_file(".debug_info")?;
+        let sections = gimli::DwarfSections::load(|id| match id {
+            SectionId::DebugAbbrev
+            | SectionId::DebugAddr
+            | SectionId::DebugAranges
+            | SectionId::DebugLineStr
+            | SectionId::DebugRanges
+            | SectionId::DebugRngLists
+            | SectionId::DebugStr
+            | SectionId::DebugStrOffsets => {
+                Ok::<_, Error>(elf.relocated_section(id.name())?.unwrap_or_default())
+            }
+            _ => Ok(FileBytes::default()),
+        })?;
+        let programs = match elf.relocated_file(".debug_line")? {
+            None if lines => return Err(missing(".debug_line")),
+            other => other.unwrap_or_else(|| FileBytes::default().into()),
+        };
+        Ok(Self {
+            programs,
+            info: info.ok_or_else(|| missing(".debug_info"))?,
+            sections,
+            starts: OnceLock::new(),
+        })
+    }
+}
+
+fn missing(name: &str) -> Error {
+    Error::NoSection {
+        name: name.to_owned(),
+        hint: "the file was stripped of its debug info, or built without",
     }
 }
 

@@ -218,8 +218,11 @@ fn a_server_that_fails_is_told_and_the_next_one_is_asked() {
 fn a_transfer_can_be_cancelled_and_what_is_no_build_id_is_not_asked_for() {
     let cache = tempfile::tempdir().unwrap();
     let (url, asked) = serve(|_, s| reply(s, "200 OK", elf(ID).len(), &elf(ID)));
-    let client =
-        client(&url, cache.path()).with_progress(Arc::new(|_, _, _| ControlFlow::Break(())));
+    // It is told of before anything has come.
+    let client = client(&url, cache.path()).with_progress(Arc::new(|_, came, _| match came {
+        0 => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    }));
     assert!(client.debug_info(ID).unwrap_err().contains("cancelled"));
     for id in ["", "ab", "../../../etc/passwd", "aabb/../cc", "xyzxyz"] {
         assert!(

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use virtopsy_debuginfo::{
     DebugFile, Debuginfod, ElfFile, Files, KernelFiles, ReadFiles, Search, TypeSource,
-    find::open_elf,
 };
 use virtopsy_vmcore::VmcoreInfo;
 
 use crate::build_id;
 use crate::error::{Error, Result};
-use crate::open::{KernelOptions, Parts, file_types};
+use crate::kernel::Kernel;
+use crate::module::Module;
+use crate::open::{KernelOptions, file_types};
 use crate::profile::ReadFrom;
 
 /// A vmlinux that belongs to the dump.
@@ -47,41 +48,69 @@ impl Files for LastFile {
     }
 }
 
-fn load(path: &Path, files: &dyn Files) -> Result<ElfFile> {
+fn load(path: &Path, search: &Search, files: &dyn Files) -> Result<ElfFile> {
     let wrong = |e: virtopsy_debuginfo::Error| Error::File {
         path: path.display().to_string(),
         why: e.to_string(),
     };
-    open_elf(path, files).map_err(wrong)
+    search.open(path, files).map_err(wrong)
 }
 
-/// A module's file.
-pub(crate) fn module_file(path: &Path) -> Result<ElfFile> {
-    load(path, &ReadFiles)
+/// A module's file, and its path. `fetch`: whether servers are asked for it, where some are given.
+///
+/// # Errors
+/// [`Error::NoSource`] where none is at hand, [`Error::File`] where it is of another build.
+pub(crate) fn module_file(
+    kernel: &Kernel,
+    module: &Module,
+    fetch: bool,
+) -> Result<(PathBuf, ElfFile)> {
+    let parts = &kernel.parts;
+    let known = parts.files.as_ref();
+    let named = known.and_then(|files| files.modules.get(&module.name));
+    let id = module.build_id(kernel);
+    let found = parts.search.module(
+        id.as_deref(),
+        named.map(PathBuf::as_path),
+        fetch,
+        &ReadFiles,
+    );
+    found.map_err(|rejected| match rejected.into_iter().last() {
+        Some(last) => Error::File {
+            path: last.path.display().to_string(),
+            why: last.reason,
+        },
+        None => Error::NoSource {
+            why: format!("no file of module {} is at hand", module.name),
+        },
+    })
 }
 
 /// Types in a module's file.
 pub(crate) fn module_types(
-    path: &Path,
-    module: &str,
-    parts: &Parts,
+    kernel: &Kernel,
+    module: &Module,
+    fetch: bool,
 ) -> Result<Arc<dyn TypeSource>> {
-    let elf = module_file(path)?;
+    let (_, elf) = module_file(kernel, module, fetch)?;
+    let parts = &kernel.parts;
     let tables = parts.tables.clone();
-    parts.remembered(module, (elf.identity(), ReadFrom::File), move || {
+    parts.remembered(&module.name, (elf.identity(), ReadFrom::File), move || {
         file_types(&elf, &tables)
     })
 }
 
-fn search(info: &VmcoreInfo, options: &KernelOptions) -> Search {
+/// Where debug files of the dump's kernel may be.
+pub(crate) fn search(info: &VmcoreInfo, options: &KernelOptions) -> Search {
     Search {
         vmlinux: options.vmlinux.clone(),
+        only_given: false,
         debug_dirs: options.debug_dirs.clone(),
         dump: options.dump.clone(),
         system_root: options.system_root.clone(),
         build_id: build_id::expected(info),
         release: info.os_release().map(str::to_owned),
-        debuginfod: None,
+        debuginfod: options.debuginfod.clone(),
     }
 }
 
@@ -99,9 +128,7 @@ pub(crate) fn given(
     };
     // What was named is meant: nothing else is looked for in its place.
     let mut search = Search {
-        debug_dirs: Vec::new(),
-        dump: None,
-        system_root: None,
+        only_given: true,
         ..search(info, options)
     };
     let files = LastFile::default();
@@ -111,7 +138,7 @@ pub(crate) fn given(
         found = search.run(&files);
     }
     let Some(vmlinux) = found.vmlinux.clone() else {
-        return Err(refusal(path, search.build_id, &found));
+        return Err(refusal(path, &search, &found));
     };
     if !found.verified {
         notes.push(format!(
@@ -120,23 +147,23 @@ pub(crate) fn given(
         ));
     }
     Ok(Some(Vmlinux {
-        elf: load(&vmlinux, &files)?,
+        elf: load(&vmlinux, &search, &files)?,
         files: found,
     }))
 }
 
 /// Why a vmlinux that was named is not used: another build, or no vmlinux at all.
-fn refusal(path: &Path, expected: Option<String>, found: &KernelFiles) -> Error {
+fn refusal(path: &Path, search: &Search, found: &KernelFiles) -> Error {
     for candidate in found
         .rejected
         .iter()
         .map(|r| r.path.as_path())
         .chain([path])
     {
-        let id = load(candidate, &ReadFiles)
+        let id = load(candidate, search, &ReadFiles)
             .ok()
             .and_then(|elf| elf.build_id());
-        if let (Some(id), Some(expected)) = (id, &expected)
+        if let (Some(id), Some(expected)) = (id, &search.build_id)
             && id != *expected
         {
             return Error::WrongVmlinux {
@@ -170,12 +197,10 @@ pub(crate) fn unchecked(options: &KernelOptions, release: Option<&str>) -> Optio
         debug_dirs: options.debug_dirs.clone(),
         dump: options.dump.clone(),
         system_root: options.system_root.clone(),
-        build_id: None,
         release: release.map(str::to_owned),
-        debuginfod: None,
+        ..Search::default()
     };
-    let files = LastFile::default();
-    loaded(search.run(&files), &files)
+    loaded(&search)
 }
 
 /// A vmlinux by build-id, in the debug folders, beside the dump, where distributions put it, and
@@ -185,17 +210,17 @@ pub(crate) fn find(
     options: &KernelOptions,
     servers: Option<&Debuginfod>,
 ) -> Option<Vmlinux> {
-    let files = LastFile::default();
-    let search = Search {
+    loaded(&Search {
         debuginfod: servers.cloned(),
         ..search(info, options)
-    };
-    loaded(search.run(&files), &files)
+    })
 }
 
-fn loaded(found: KernelFiles, files: &dyn Files) -> Option<Vmlinux> {
+fn loaded(search: &Search) -> Option<Vmlinux> {
+    let files = LastFile::default();
+    let found = search.run(&files);
     let path = found.vmlinux.clone()?;
-    match load(&path, files) {
+    match load(&path, search, &files) {
         Ok(elf) => Some(Vmlinux { elf, files: found }),
         Err(e) => {
             tracing::debug!("{}: {e}", path.display());

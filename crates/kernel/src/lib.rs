@@ -31,6 +31,7 @@ mod made;
 mod memory;
 mod module;
 mod module_btf;
+mod module_build_id;
 mod module_facts;
 mod module_file;
 mod object;

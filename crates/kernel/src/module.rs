@@ -115,9 +115,19 @@ impl Module {
     /// Where it has none.
     pub fn types(&self, kernel: &Kernel) -> Result<&Arc<dyn TypeSource>> {
         self.types
-            .get_or_init(|| crate::open::module_types(kernel, self))
+            .get_or_init(|| crate::open::module_types(kernel, self, true))
             .as_ref()
             .map_err(Clone::clone)
+    }
+
+    /// The same, where no server has to be asked for them: for who asks all modules.
+    pub(crate) fn types_at_hand(&self, kernel: &Kernel) -> Option<&Arc<dyn TypeSource>> {
+        if self.types.get().is_none() {
+            let types = crate::open::module_types(kernel, self, false).ok()?;
+            // Another thread may have been first, with the same.
+            let _ = self.types.set(Ok(types));
+        }
+        self.types.get()?.as_ref().ok()
     }
 
     /// Address of one of its symbols; for per-CPU data, the `__percpu` base.

@@ -1,7 +1,7 @@
 //! The file of a loaded module, and where its sections of code are in memory.
 //!
-//! A module's file is found by its name only. That it is of the same build shows in its symbols:
-//! all of a section are equally far from where the dump has them.
+//! Where the dump has no build-id of the module, its file is found by its name only. That it is of the
+//! same build shows in its symbols: all of a section are equally far from where the dump has them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -40,16 +40,12 @@ impl ModuleFile {
     /// The file of a module, held against the module's symbols in the dump.
     ///
     /// # Errors
-    /// [`Error::NoSource`] where none is at hand, [`Error::File`] where it is of another build.
+    /// As [`files::module_file`].
     pub(crate) fn find(kernel: &Kernel, module: &Module) -> Result<ModuleFile> {
-        let known = kernel.parts.files.as_ref();
-        let Some(path) = known.and_then(|files| files.modules.get(&module.name)) else {
-            return Err(Error::NoSource {
-                why: format!("no file of module {} is at hand", module.name),
-            });
-        };
-        let elf = files::module_file(path)?;
-        let sections = place(path, &elf, module.symbols(kernel)?)?;
+        // A server is asked where the kernel's own lines are at hand: one module more, not all.
+        let fetch = kernel.lines().is_ok();
+        let (path, elf) = files::module_file(kernel, module, fetch)?;
+        let sections = place(&path, &elf, module.symbols(kernel)?)?;
         Ok(ModuleFile {
             elf,
             name: path.display().to_string(),

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use virtopsy_debuginfo::profile::{ProfileStore, RecordedSymbols};
-use virtopsy_debuginfo::{Btf, Debuginfod, Dwarf, ElfFile, KernelFiles, TypeSource, VirtAddr};
+use virtopsy_debuginfo::{
+    Btf, Debuginfod, Dwarf, ElfFile, KernelFiles, Search, TypeSource, VirtAddr,
+};
 use virtopsy_vmcore::{Dump, PhysAddr, VmcoreInfo};
 
 use crate::discover;
@@ -87,6 +89,8 @@ pub(crate) struct Parts {
     /// Symbols of a profile that was put in by hand.
     pub(crate) installed: Option<Arc<RecordedSymbols>>,
     pub(crate) files: Option<KernelFiles>,
+    /// Where the files of modules are looked for.
+    pub(crate) search: Search,
     pub(crate) notes: Vec<String>,
 }
 
@@ -108,6 +112,7 @@ impl Kernel {
         let mut parts = Parts {
             space: AddressSpace::new(dump, mode),
             build_id: info.build_id().map(str::to_lowercase),
+            search: files::search(&info, options),
             vmcoreinfo: info,
             symbols: Err(Error::NoSymbols { why: String::new() }),
             types: Err(Error::NoTypes { why: String::new() }),
@@ -237,19 +242,21 @@ pub(crate) fn read_long(space: &AddressSpace, at: VirtAddr, len: u64) -> Result<
 
 /// Types of a module. Where the kernel's are BTF, so are they: the dump's copy comes first, for a
 /// module's file is often packed. Where they are DWARF, only the file can have them.
-pub(crate) fn module_types(kernel: &Kernel, module: &Module) -> Result<Arc<dyn TypeSource>> {
+pub(crate) fn module_types(
+    kernel: &Kernel,
+    module: &Module,
+    fetch: bool,
+) -> Result<Arc<dyn TypeSource>> {
     let mut tried = Vec::new();
     match module_btf::load(kernel, module) {
         Ok(types) => return Ok(types),
         Err(e) => tried.push(format!("its BTF in the dump: {e}")),
     }
-    let parts = &kernel.parts;
-    let files = parts.files.as_ref();
-    if let Some(path) = files.and_then(|files| files.modules.get(&module.name)) {
-        match files::module_types(path, &module.name, parts) {
-            Ok(types) => return Ok(types),
-            Err(e) => tried.push(e.to_string()),
-        }
+    // Nothing is fetched for a kernel that has its own types: most of a report does without.
+    let needed = matches!(kernel.types_origin(), Some(TypesOrigin::Dwarf));
+    match files::module_types(kernel, module, fetch && needed) {
+        Ok(types) => return Ok(types),
+        Err(e) => tried.push(e.to_string()),
     }
     Err(Error::NoTypes {
         why: format!("module {}: {}", module.name, tried.join("; ")),

@@ -37,7 +37,7 @@ pub(crate) struct Recording {
     types: Arc<RecordedTypes>,
     /// What was known of modules before.
     known: BTreeMap<String, ModuleProfile>,
-    modules: Mutex<BTreeMap<String, (u64, ReadFrom, Arc<RecordedTypes>)>>,
+    modules: Mutex<BTreeMap<String, OfModule>>,
 }
 
 /// Where something was read from.
@@ -109,6 +109,15 @@ fn lazily(what: &str, e: &crate::Error) -> DebugError {
         what: what.to_owned(),
         why: e.to_string(),
     }
+}
+
+/// What is asked of a module's types.
+#[derive(Clone, Debug)]
+struct OfModule {
+    /// What tells its types from those of another build.
+    identity: u64,
+    from: ReadFrom,
+    types: Arc<RecordedTypes>,
 }
 
 /// Where the weaker of symbols and types were read from.
@@ -240,16 +249,20 @@ impl Recording {
         };
         let types = Arc::new(types);
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        modules.insert(name.to_owned(), (identity, from, types.clone()));
+        let of_module = OfModule {
+            identity,
+            from,
+            types: types.clone(),
+        };
+        modules.insert(name.to_owned(), of_module);
         Ok(types)
     }
 
     /// The modules that the profile may tell of.
-    fn module_sources(&self) -> Vec<(String, u64, Arc<RecordedTypes>)> {
+    fn module_sources(&self) -> Vec<(String, OfModule)> {
         let modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = modules.iter().filter(|(_, (_, from, _))| self.keeps(*from));
-        each.map(|(name, (identity, _, types))| (name.clone(), *identity, types.clone()))
-            .collect()
+        let each = modules.iter().filter(|(_, of)| self.keeps(of.from));
+        each.map(|(name, of)| (name.clone(), of.clone())).collect()
     }
 
     fn has_grown(&self) -> bool {
@@ -263,16 +276,16 @@ impl Recording {
     /// Whether something holds of the kernel's types or of some module's.
     fn any_types(&self, holds: impl Fn(&RecordedTypes) -> bool) -> bool {
         let modules = self.module_sources();
-        holds(&self.types) || modules.iter().any(|(_, _, types)| holds(types))
+        holds(&self.types) || modules.iter().any(|(_, of)| holds(&of.types))
     }
 
     fn profile(&self, key: &ProfileKey, release: &str) -> Profile {
         let mut modules = self.known.clone();
-        for (name, identity, types) in self.module_sources() {
+        for (name, of) in self.module_sources() {
             let module = ModuleProfile {
-                identity,
-                origin: types.origin(),
-                types: types.answers(),
+                identity: of.identity,
+                origin: of.types.origin(),
+                types: of.types.answers(),
             };
             modules.insert(name, module);
         }

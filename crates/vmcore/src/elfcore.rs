@@ -375,6 +375,17 @@ fn refuse_others(source: &Source, segments: &[Segment], notes: &[Note]) -> Resul
         );
     }
     let loads = || segments.iter().filter(|s| s.kind == PT_LOAD);
+    if loads().next().is_none()
+        && source
+            .flattened()
+            .is_some_and(|flat| flat.damage().is_some())
+    {
+        // makedumpfile writes where memory is behind the memory.
+        return refuse(
+            "a flattened ELF dump that is cut before it says where memory lies",
+            "copy the dump again in full",
+        );
+    }
     if loads().next().is_none() {
         return refuse(
             "an ELF core without memory segments, a Xen domain's core perhaps",

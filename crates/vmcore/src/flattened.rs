@@ -11,7 +11,7 @@
 //! Source: makedumpfile's IMPLEMENTATION file, "The flattened format"; since makedumpfile 1.1.
 //!
 //! A file without its end record is truncated: what it holds is used, and bytes that no record
-//! gives are missing. In a whole file such bytes are zero, as in the sparse file that rearranging
+//! gives are missing; makedumpfile leaves the padding out that ends a header's block. In a whole file such bytes are zero, as in the sparse file that rearranging
 //! makes.
 
 use std::sync::Arc;

@@ -146,13 +146,25 @@ const FOREIGN: &[Foreign] = &[
     },
 ];
 
+/// Bytes of a kdump file's header.
+const KDUMP_HEADER: u64 = 464;
+/// Bytes of a 64-bit ELF file's header.
+const ELF_HEADER: u64 = 64;
 /// The longest mark of a vmlinuz, `HdrS` of the boot protocol.
 const VMLINUZ: (usize, &[u8]) = (0x202, b"HdrS");
 
 /// Tells what the file is, or refuses it by name.
 pub(crate) fn recognise(source: &Source) -> Result<Signature, Error> {
     let len = source.len().min(LOOKED_AT);
-    let head = source.header("first bytes", 0, len)?;
+    // Of a flattened file that is cut no more may be there than the header itself.
+    let shorter = [KDUMP_HEADER, ELF_HEADER].map(|header| header.min(len));
+    let mut heads = shorter
+        .iter()
+        .filter_map(|len| source.header("first bytes", 0, *len).ok());
+    let head = match source.header("first bytes", 0, len) {
+        Ok(head) => head,
+        Err(error) => heads.next().ok_or(error)?,
+    };
     let starts = |magic: &[u8]| head.starts_with(magic);
     if starts(b"\x7fELF") {
         return Ok(Signature::Elf);

@@ -277,6 +277,31 @@ fn as_elf(dump: &Dump) -> Vec<u8> {
     elf.direct_map(0xffff_8880_0000_0000).build()
 }
 
+/// A flattened file as makedumpfile writes it, cut in its middle, gives what comes before. Of ELF
+/// files the places of memory come last.
+fn cut_opens(path: &Path, elf: bool) {
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    if elf {
+        let cut = Dump::open(&[path.to_owned()], &OpenOptions::default());
+        let error = cut.unwrap_err().to_string();
+        return assert!(
+            error.contains("cut before it says where memory lies"),
+            "{error}"
+        );
+    }
+    let cut = open(path);
+    assert!(!cut.completeness().complete);
+    assert!(cut.vmcoreinfo().is_some());
+    let states = (0..cut.max_pfn().0).map(|pfn| cut.page_state(Pfn(pfn)));
+    let (mut data, mut lost) = (0, 0);
+    for state in states {
+        data += u64::from(state == PageState::Data);
+        lost += u64::from(state == PageState::Incomplete);
+    }
+    assert!(data > 100 && lost > 100, "{data} pages, {lost} lost");
+}
+
 #[test]
 fn makedumpfiles_conversions_of_an_elf_dump_hold_the_same_memory() {
     let smallest = dumps()
@@ -310,6 +335,9 @@ fn makedumpfiles_conversions_of_an_elf_dump_hold_the_same_memory() {
         let converted = open(&out);
         assert_eq!(converted.format().to_string(), *format);
         same_memory(&dump, &converted, true);
+        if arguments.contains(&"-F") {
+            cut_opens(&out, format.starts_with("elf"));
+        }
         eprintln!("compared: ELF {arguments:?}");
         std::fs::remove_file(&out).unwrap();
     }

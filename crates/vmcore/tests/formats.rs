@@ -431,6 +431,31 @@ fn a_flattened_file_without_its_end_gives_what_it_has() {
 }
 
 #[test]
+fn a_cut_flattened_file_opens_although_the_rest_of_the_header_s_block_is_in_no_record() {
+    let memory = memory();
+    let kdump = Kdump::new(memory).codec(Codec::Zlib).build();
+    // As makedumpfile writes them: headers without the padding of their blocks.
+    let mut flat = Flattened::new().record(0, 464, &kdump.bytes[..464]);
+    let mut at = 4096;
+    while at < kdump.bytes.len() {
+        let len = (kdump.bytes.len() - at).min(4096);
+        flat = flat.record(at as i64, len as i64, &kdump.bytes[at..at + len]);
+        at += len;
+    }
+    let whole = flat.clone().end();
+    let dump = Dump::from_bytes(whole.clone()).unwrap();
+    assert!(dump.completeness().complete);
+    let cut = flat.cut();
+    for lost in [0, 1000] {
+        let dump = Dump::from_bytes(cut[..cut.len() - lost].to_vec()).unwrap();
+        assert_eq!(dump.format(), Format::KdumpFlattened);
+        assert!(!dump.completeness().complete);
+    }
+    // Of a header that is cut itself nothing is made up.
+    assert!(Dump::from_bytes(cut[..4096 + 16 + 463].to_vec()).is_err());
+}
+
+#[test]
 fn a_record_with_senseless_numbers_ends_the_list_and_is_told() {
     let elf = Elf::new(vec![Load::new(0, [7; 4096])]).build();
     for (offset, size) in [(-5, 10), (10, -5), (1 << 20, i64::MAX), (i64::MAX, 10)] {

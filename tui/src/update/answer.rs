@@ -15,6 +15,9 @@ pub(super) fn take(model: &mut Model, answer: &Answer) -> Vec<Effect> {
     let Some(what) = model.jobs.remove(&answer.job) else {
         return Vec::new();
     };
+    if model.jobs.is_empty() {
+        model.waiting.clear();
+    }
     if let Mode::Palette(palette) = &mut model.mode
         && settle(&mut palette.symbols, answer, |r| match r {
             Reply::Symbols(hits) => Some(hits.clone()),

@@ -44,7 +44,8 @@ pub(crate) fn update(model: &mut Model, action: Action) -> Vec<Effect> {
             Vec::new()
         }
         Action::Answer(answer) => answer::take(model, &answer),
-        Action::Tick => {
+        Action::Tick(waiting) => {
+            model.waiting = waiting.unwrap_or_else(|| std::mem::take(&mut model.waiting));
             model.ticks = model.ticks.wrapping_add(1);
             Vec::new()
         }

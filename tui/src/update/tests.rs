@@ -442,3 +442,20 @@ fn what_is_named_in_full_is_gone_to_at_once_and_else_the_box_waits_for_symbols()
     press(&mut model, "Esc");
     assert_eq!(model.mode, Mode::Normal);
 }
+
+#[test]
+fn what_a_job_waits_for_is_shown_until_it_has_ended() {
+    let mut driven = Driven::new((80, 24), 1, 4, &mono());
+    driven.model.jobs.insert(JobId(900), "opening".into());
+    let mut tick = |text: Option<&str>| {
+        update(&mut driven.model, Action::Tick(text.map(str::to_owned)));
+        driven.screen()
+    };
+    let fetching = "opening: 3 of 9 MiB: fetching it";
+    assert!(tick(Some("3 of 9 MiB: fetching it")).contains(fetching));
+    assert!(tick(None).contains(fetching), "nothing new is no end");
+    assert!(!tick(Some("")).contains("fetching"));
+    tick(Some("fetching another"));
+    answer(&mut driven.model, 900, opened());
+    assert_eq!(driven.model.waiting, "");
+}

@@ -237,7 +237,11 @@ fn work(model: &Model) -> Option<String> {
         0 => String::new(),
         n => format!(", and {n} more"),
     };
-    Some(format!(" {glyph} {first}{more} (Esc cancels)"))
+    let waiting = match model.waiting.as_str() {
+        "" => String::new(),
+        waiting => format!(": {}", crate::doc::safe(waiting)),
+    };
+    Some(format!(" {glyph} {first}{more}{waiting} (Esc cancels)"))
 }
 
 /// The keys that matter here, from the table.

@@ -36,6 +36,7 @@ pub(crate) fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Status> {
 /// # Errors
 /// When its limits cannot be set, or the batch cannot be understood.
 pub(crate) fn work(args: &CheckArgs, common: &Common) -> anyhow::Result<Status> {
+    crate::progress::tell_starter();
     worker::serve(common.report_options(), limits(args), jobs(args))
 }
 

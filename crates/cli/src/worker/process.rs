@@ -222,6 +222,9 @@ fn pass_on(mut stderr: impl std::io::BufRead, kept: &Mutex<VecDeque<String>>) {
         let mut text = String::from_utf8_lossy(&line).trim_end().to_owned();
         line.clear();
         // The runtime's own words about its end are told in the dump's error.
+        if crate::progress::from_worker(&text) {
+            continue;
+        }
         if !is_last_word(&text) {
             crate::terminal::pass_on(&text);
         }

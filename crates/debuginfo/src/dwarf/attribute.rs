@@ -8,12 +8,12 @@ use crate::model::MAX_NAME;
 use crate::{Error, TypeId, VirtAddr};
 
 use super::unit::Unit;
-use super::{Die, Dwarf, Slice, View, gimli_error};
+use super::{ALTERNATE, Die, Dwarf, Slice, View, gimli_error};
 
 /// The most entries followed through `DW_AT_specification`.
 const MAX_SPECIFICATIONS: u32 = 8;
 
-/// The bytes of a string attribute. `None`: not a string.
+/// The bytes of a string attribute. `None`: not a string, or in an alternate file that is not there.
 pub(super) fn string<'a>(
     view: &View<'a>,
     format: gimli::Format,
@@ -23,6 +23,10 @@ pub(super) fn string<'a>(
     let slice = match value {
         AttributeValue::String(slice) => slice,
         AttributeValue::DebugStrRef(offset) => view.strings.get_str(offset)?,
+        AttributeValue::DebugStrRefSup(offset) => match view.alternate {
+            Ok(strings) => strings.get_str(offset)?,
+            Err(_) => return Ok(None),
+        },
         AttributeValue::DebugLineStrRef(offset) => view.line_strings.get_str(offset)?,
         AttributeValue::DebugStrOffsetsIndex(index) => view
             .strings
@@ -56,8 +60,8 @@ impl<'a> Unit<'a> {
             return Ok(None);
         };
         let at = self.offset_of(die);
-        if matches!(value, AttributeValue::DebugStrRefSup(_)) {
-            return Err(dwz());
+        if let (AttributeValue::DebugStrRefSup(_), Err(error)) = (value, self.view.alternate) {
+            return Err(error.clone());
         }
         let base = self.context.string_offsets_base;
         let bytes =
@@ -86,10 +90,10 @@ impl<'a> Unit<'a> {
         let Some(value) = die.attr_value(name) else {
             return Ok(None);
         };
+        if let Some(offset) = self.place(value) {
+            return Ok(Some(offset));
+        }
         match value {
-            AttributeValue::UnitRef(offset) => Ok(Some(self.start.saturating_add(offset.0 as u64))),
-            AttributeValue::DebugInfoRef(offset) => Ok(Some(offset.0 as u64)),
-            AttributeValue::DebugInfoRefSup(_) => Err(dwz()),
             AttributeValue::DebugTypesRef(signature) => {
                 match dwarf.units.signatures.get(&signature.0) {
                     Some(offset) => Ok(Some(*offset)),
@@ -108,6 +112,16 @@ impl<'a> Unit<'a> {
                     found,
                 ))
             }
+        }
+    }
+
+    /// Where the entry is that a value refers to by its offset.
+    pub(super) fn place(&self, value: AttributeValue<Slice<'a>>) -> Option<u64> {
+        match value {
+            AttributeValue::UnitRef(offset) => Some(self.start.saturating_add(offset.0 as u64)),
+            AttributeValue::DebugInfoRef(offset) => Some(offset.0 as u64 | self.start & ALTERNATE),
+            AttributeValue::DebugInfoRefSup(offset) => Some(offset.0 as u64 | ALTERNATE),
+            _ => None,
         }
     }
 
@@ -202,11 +216,4 @@ impl Dwarf {
             at: offset,
         })
     }
-}
-
-fn dwz() -> Error {
-    Error::unsupported(
-        "DWARF shared with another file (dwz, .gnu_debugaltlink)",
-        "a file that was not treated with dwz",
-    )
 }

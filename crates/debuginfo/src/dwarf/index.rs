@@ -5,7 +5,7 @@
 //! thread notes the names of its share of units; a name that it has met as an
 //! offset of `.debug_str` is not even hashed again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use gimli::{AttributeValue, EntriesRaw, UnitOffset};
@@ -16,7 +16,7 @@ use crate::{Error, Tag};
 
 use super::attribute::string;
 use super::unit::Unit;
-use super::{Dwarf, Slice, gimli_error};
+use super::{ALTERNATE, Dwarf, Slice, gimli_error};
 
 /// What a name is the name of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,33 +108,61 @@ impl Wanted {
 }
 
 /// An index of one unit.
-pub(super) fn of_unit(unit: &Unit<'_>, wanted: Wanted) -> Result<Index, Error> {
+pub(super) fn of_unit(dwarf: &Dwarf, unit: &Unit<'_>, wanted: Wanted) -> Result<Index, Error> {
     let mut found = Found::default();
-    walk_unit(unit, &mut found, wanted)?;
+    walk_unit(dwarf, unit, &mut found, wanted)?;
     Ok(sorted(found.first))
 }
 
-/// An index of all units.
+/// An index of one unit and what it imports.
+pub(super) fn of_core(dwarf: &Dwarf, number: usize, wanted: Wanted) -> Result<Index, Error> {
+    let mut found = Found::default();
+    dwarf.with_unit(number, |unit| walk_unit(dwarf, unit, &mut found, wanted))?;
+    follow_imports(dwarf, &mut found, wanted)?;
+    Ok(sorted(found.first))
+}
+
+/// An index of all units; of the alternate file's, which belong to other files too, those that are
+/// imported.
 pub(super) fn of_all(dwarf: &Dwarf, wanted: Wanted) -> Result<Index, Error> {
-    let units: Vec<usize> = (0..dwarf.unit_count()).collect();
+    let spans = dwarf.units.spans.iter();
+    let own = spans.filter(|span| span.start & ALTERNATE == 0).count();
+    let units: Vec<usize> = (0..own).collect();
     // A few shares a thread: even out the work, and keep few maps to merge.
     let share = units
         .len()
         .div_ceil(rayon::current_num_threads().saturating_mul(4))
         .max(1);
-    let merged = units
+    let mut merged = units
         .par_chunks(share)
         .map(|chunk| {
             let mut found = Found::default();
             for unit in chunk {
-                dwarf.with_unit(*unit, |unit| walk_unit(unit, &mut found, wanted))?;
+                dwarf.with_unit(*unit, |unit| walk_unit(dwarf, unit, &mut found, wanted))?;
             }
-            Ok(found.first)
+            found.imports.retain(|at| at & ALTERNATE != 0);
+            Ok(found)
         })
-        .try_reduce(FastMap::default, |one, other| Ok(merge(one, other)))?;
-    let index = sorted(merged);
+        .try_reduce(Found::default, |one, other| Ok(one.merge(other)))?;
+    merged.imports.sort_unstable();
+    follow_imports(dwarf, &mut merged, wanted)?;
+    let index = sorted(merged.first);
     tracing::debug!(names = index.entries.len(), "indexed DWARF");
     Ok(index)
+}
+
+/// Walks the units that were imported, and those that they import; each once.
+fn follow_imports(dwarf: &Dwarf, found: &mut Found, wanted: Wanted) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    while let Some(at) = found.imports.pop() {
+        // What is not there (the alternate file) is told when a name is not found.
+        if let Some(number) = dwarf.unit_number(at)
+            && seen.insert(number)
+        {
+            dwarf.with_unit(number, |unit| walk_unit(dwarf, unit, found, wanted))?;
+        }
+    }
+    Ok(())
 }
 
 fn sorted(first: FastMap<u64>) -> Index {
@@ -145,22 +173,6 @@ fn sorted(first: FastMap<u64>) -> Index {
     }
 }
 
-/// Of two definitions the one with the lower offset wins, whoever found it.
-fn merge(one: FastMap<u64>, other: FastMap<u64>) -> FastMap<u64> {
-    let (mut large, small) = if one.len() >= other.len() {
-        (one, other)
-    } else {
-        (other, one)
-    };
-    for (hash, offset) in small {
-        large
-            .entry(hash)
-            .and_modify(|first| *first = offset.min(*first))
-            .or_insert(offset);
-    }
-    large
-}
-
 /// What one thread has found so far.
 #[derive(Default)]
 struct Found {
@@ -168,13 +180,33 @@ struct Found {
     first: FastMap<u64>,
     /// Class and `.debug_str` offset of what `first` holds.
     seen: FastMap<()>,
+    /// Offsets of units that were imported.
+    imports: Vec<u64>,
+}
+
+impl Found {
+    /// Of two definitions the one with the lower offset wins, whoever found it.
+    fn merge(self, other: Found) -> Found {
+        let (mut large, small) = if self.first.len() >= other.first.len() {
+            (self, other)
+        } else {
+            (other, self)
+        };
+        for (hash, offset) in small.first {
+            let first = large.first.entry(hash).or_insert(offset);
+            *first = offset.min(*first);
+        }
+        large.imports.extend(small.imports);
+        large
+    }
 }
 
 /// The attributes of a top-level entry that matter here.
 struct Entry<'a> {
     class: Option<Class>,
     name: Option<AttributeValue<Slice<'a>>>,
-    specification: Option<UnitOffset<usize>>,
+    /// Where what it completes is.
+    specification: Option<u64>,
     sibling: Option<UnitOffset<usize>>,
     declaration: bool,
     location: bool,
@@ -186,13 +218,19 @@ struct Entry<'a> {
 
 /// One unit being walked.
 struct Walk<'w, 'a> {
+    dwarf: &'w Dwarf,
     unit: &'w Unit<'a>,
     found: &'w mut Found,
 }
 
-fn walk_unit(unit: &Unit<'_>, found: &mut Found, wanted: Wanted) -> Result<(), Error> {
+fn walk_unit(
+    dwarf: &Dwarf,
+    unit: &Unit<'_>,
+    found: &mut Found,
+    wanted: Wanted,
+) -> Result<(), Error> {
     let (header, abbreviations, start) = (&unit.header, &unit.context.abbreviations, unit.start);
-    let mut walk = Walk { unit, found };
+    let mut walk = Walk { dwarf, unit, found };
     let mut raw = header
         .entries_raw(abbreviations, None)
         .map_err(gimli_error(start))?;
@@ -241,7 +279,7 @@ fn skip_children(raw: &mut EntriesRaw<'_, Slice<'_>>, level: isize) -> Result<()
 impl<'a> Walk<'_, 'a> {
     /// Reads one entry; `None` is the end of a list.
     fn entry(
-        &self,
+        &mut self,
         raw: &mut EntriesRaw<'_, Slice<'a>>,
     ) -> Result<Option<Entry<'a>>, gimli::Error> {
         let unit_offset = raw.next_offset();
@@ -261,7 +299,8 @@ impl<'a> Walk<'_, 'a> {
             is_rust: false,
             unit_offset,
         };
-        if class.is_none() && !has_children {
+        let imports = abbreviation.tag() == gimli::DW_TAG_imported_unit;
+        if class.is_none() && !has_children && !imports {
             raw.skip_attributes(abbreviation.attributes())?;
             return Ok(Some(entry));
         }
@@ -269,8 +308,11 @@ impl<'a> Walk<'_, 'a> {
             let attribute = raw.read_attribute_inline(*spec)?;
             match (spec.name(), attribute.raw_value()) {
                 (gimli::DW_AT_name, value) => entry.name = Some(value),
-                (gimli::DW_AT_specification, AttributeValue::UnitRef(offset)) => {
-                    entry.specification = Some(offset);
+                (gimli::DW_AT_specification, value) => {
+                    entry.specification = self.unit.place(value);
+                }
+                (gimli::DW_AT_import, value) if imports => {
+                    self.found.imports.extend(self.unit.place(value));
                 }
                 (gimli::DW_AT_sibling, AttributeValue::UnitRef(offset)) => {
                     entry.sibling = Some(offset);
@@ -305,16 +347,19 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    fn note_declared(
-        &mut self,
-        class: Class,
-        declared: UnitOffset<usize>,
-        at: u64,
-    ) -> Result<(), Error> {
-        let mut raw = self
-            .unit
-            .header
-            .entries_raw(&self.unit.context.abbreviations, Some(declared))
+    fn note_declared(&mut self, class: Class, declared: u64, at: u64) -> Result<(), Error> {
+        let unit = self.unit;
+        let (header, abbreviations) = (&unit.header, &unit.context.abbreviations);
+        let within = declared.checked_sub(unit.start);
+        let Some(within) = within.filter(|at| *at < header.length_including_self() as u64) else {
+            // In a unit that is imported; that of another file may not be there.
+            if let Ok(Some(name)) = self.dwarf.name_at(declared) {
+                self.note_bytes(class, name.as_bytes(), at);
+            }
+            return Ok(());
+        };
+        let mut raw = header
+            .entries_raw(abbreviations, Some(UnitOffset(within as usize)))
             .map_err(gimli_error(at))?;
         match self
             .entry(&mut raw)
@@ -360,19 +405,28 @@ impl<'a> Walk<'_, 'a> {
         name: AttributeValue<Slice<'_>>,
         at: u64,
     ) -> Result<(), Error> {
-        if let AttributeValue::DebugStrRef(offset) = name {
-            let key = (offset.0 as u64) << 4 | class as u64;
+        let unit = self.unit;
+        let place = match name {
+            AttributeValue::DebugStrRef(offset) => Some(offset.0 as u64 | unit.start & ALTERNATE),
+            AttributeValue::DebugStrRefSup(offset) => Some(offset.0 as u64 | ALTERNATE),
+            _ => None,
+        };
+        if let Some(place) = place {
+            let key = place << 4 | class as u64;
             if self.found.seen.insert(key, ()).is_some() {
                 return Ok(());
             }
         }
-        let unit = self.unit;
         let (format, base) = (unit.header.format(), unit.context.string_offsets_base);
-        // A name in another file (dwz) is not found by name; describe() says why.
+        // A name in an alternate file that is not there is no name to find.
         if let Some(name) = string(&unit.view, format, base, name).map_err(gimli_error(at))? {
-            self.found.first.entry(class.hash(name)).or_insert(at);
+            self.note_bytes(class, name, at);
         }
         Ok(())
+    }
+
+    fn note_bytes(&mut self, class: Class, name: &[u8], at: u64) {
+        self.found.first.entry(class.hash(name)).or_insert(at);
     }
 }
 

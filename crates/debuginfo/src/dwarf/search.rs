@@ -64,7 +64,9 @@ impl Strings {
             section.flags & both == both
         });
         let has = |text: &[u8]| memmem::find(&bytes, text).is_some();
-        let complete = merged && has(b"GNU C") && !has(b"clang version");
+        // With an alternate file names stand there too.
+        let alone = matches!(elf.alternate_link(), Ok(None));
+        let complete = merged && alone && has(b"GNU C") && !has(b"clang version");
         Ok(Self { bytes, complete })
     }
 
@@ -119,7 +121,8 @@ impl Dwarf {
             Class::Typedef => gimli::DW_TAG_typedef,
             _ => return Ok(Found::NotSearchable),
         };
-        let Some((needles, form)) = self.strings.needles(name).filter(|_| !self.units.wide) else {
+        let Some((needles, form)) = self.own.strings.needles(name).filter(|_| !self.units.wide)
+        else {
             return Ok(Found::NotSearchable);
         };
         if needles.is_empty() {
@@ -137,7 +140,7 @@ impl Dwarf {
                 if !defines(first) && !hits.any(defines) {
                     return Ok(None);
                 }
-                Ok(index::of_unit(unit, Wanted::Named)?.offset(class, name.as_bytes()))
+                Ok(index::of_unit(self, unit, Wanted::Named)?.offset(class, name.as_bytes()))
             })?;
             if let Some(offset) = found
                 && self.is_named(class, offset, name)?

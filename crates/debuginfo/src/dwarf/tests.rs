@@ -259,7 +259,7 @@ fn a_type_in_another_file_is_an_error_of_that_type_only() {
     let shared = dwarf.find(Tag::Typedef, "shared").unwrap().unwrap();
     assert!(
         dwarf
-            .describe(shared)
+            .size_of(shared)
             .unwrap_err()
             .to_string()
             .contains("dwz")

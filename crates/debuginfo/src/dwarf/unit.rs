@@ -10,7 +10,7 @@ use gimli::{
 use crate::read::{u8_at, u16_at, u32_at, u64_at};
 use crate::{DebugFile, Error, FileBytes};
 
-use super::{Die, Dwarf, Slice, View, gimli_error};
+use super::{ALTERNATE, Die, Dwarf, Slice, View, gimli_error};
 
 const PLACE: &str = ".debug_info";
 /// The longest header of a unit: that of a DWARF 5 type unit of 64-bit DWARF.
@@ -18,7 +18,7 @@ const LONGEST_HEADER: u64 = 12 + 2 + 1 + 1 + 8 + 8 + 8;
 /// The most units of one file. A kernel has some thousand.
 const MAX_UNITS: usize = 1 << 20;
 
-/// Where a unit lies in `.debug_info`, header included, and what was read of it.
+/// Where a unit lies in `.debug_info` (see [`ALTERNATE`]), header included, and what was read of it.
 #[derive(Debug)]
 pub(super) struct UnitSpan {
     pub(super) start: u64,
@@ -59,50 +59,54 @@ pub(super) struct Units {
     pub(super) wide: bool,
 }
 
-/// Reads the headers of all units and nothing between them.
-pub(super) fn spans(info: &DebugFile) -> Result<Units, Error> {
-    let mut units = Units::default();
-    let mut start = 0;
-    while start < info.len() {
-        let have = info.len() - start;
-        let header = info.bytes(PLACE, start, LONGEST_HEADER.min(have))?;
-        let short = || Error::Truncated {
-            place: PLACE,
-            offset: start,
-            need: LONGEST_HEADER,
-            have,
-        };
-        // unit_length; behind ffffffff it has eight bytes.
-        let (len, wide) = match u32_at(&header, 0).ok_or_else(short)? {
-            u32::MAX => (u64_at(&header, 4).ok_or_else(short)?, true),
-            len => (len.into(), false),
-        };
-        let after_length = if wide { 12 } else { 4 };
-        let whole = len.checked_add(after_length).filter(|len| *len <= have);
-        let whole = whole.ok_or(Error::Truncated {
-            place: PLACE,
-            offset: start,
-            need: len,
-            have,
-        })?;
-        if let Some((signature, offset)) = type_unit(&header, after_length as usize, wide) {
-            units
-                .signatures
-                .insert(signature, start.saturating_add(offset));
+impl Units {
+    /// Reads the headers of a file's units and nothing between them. `base` is added to offsets.
+    pub(super) fn read(&mut self, info: &DebugFile, base: u64) -> Result<(), Error> {
+        if info.len() >= ALTERNATE {
+            let found = format!("{} bytes", info.len());
+            return Err(Error::malformed(PLACE, 0, "less than 2^55 bytes", found));
         }
-        units.wide |= wide;
-        if units.spans.len() >= MAX_UNITS {
-            let found = format!("more, at offset {start:#x}");
-            return Err(Error::malformed(PLACE, 0, "at most 2^20 units", found));
+        let mut start = 0;
+        while start < info.len() {
+            let have = info.len() - start;
+            let header = info.bytes(PLACE, start, LONGEST_HEADER.min(have))?;
+            let short = || Error::Truncated {
+                place: PLACE,
+                offset: start,
+                need: LONGEST_HEADER,
+                have,
+            };
+            // unit_length; behind ffffffff it has eight bytes.
+            let (len, wide) = match u32_at(&header, 0).ok_or_else(short)? {
+                u32::MAX => (u64_at(&header, 4).ok_or_else(short)?, true),
+                len => (len.into(), false),
+            };
+            let after_length = if wide { 12 } else { 4 };
+            let whole = len.checked_add(after_length).filter(|len| *len <= have);
+            let whole = whole.ok_or(Error::Truncated {
+                place: PLACE,
+                offset: start,
+                need: len,
+                have,
+            })?;
+            if let Some((signature, offset)) = type_unit(&header, after_length as usize, wide) {
+                let offset = base.saturating_add(start).saturating_add(offset);
+                self.signatures.insert(signature, offset);
+            }
+            self.wide |= wide;
+            if self.spans.len() >= MAX_UNITS {
+                let found = format!("more, at offset {start:#x}");
+                return Err(Error::malformed(PLACE, 0, "at most 2^20 units", found));
+            }
+            self.spans.push(UnitSpan {
+                start: base | start,
+                len: whole,
+                loaded: OnceLock::new(),
+            });
+            start = start.saturating_add(whole);
         }
-        units.spans.push(UnitSpan {
-            start,
-            len: whole,
-            loaded: OnceLock::new(),
-        });
-        start = start.saturating_add(whole);
+        Ok(())
     }
-    Ok(units)
 }
 
 /// Signature, and offset of the type, of a DWARF 5 type unit (`DW_UT_type`, 2).
@@ -133,9 +137,10 @@ impl Dwarf {
 
     /// The unit that holds an offset of `.debug_info`.
     pub(super) fn unit_of(&self, offset: u64) -> Result<Unit<'_>, Error> {
+        let len = self.sections(offset)?.info.len();
         let number = self.unit_number(offset).ok_or(Error::BadTypeId {
             id: offset,
-            limit: self.info.len(),
+            limit: len,
         })?;
         self.unit(number)
     }
@@ -148,7 +153,7 @@ impl Dwarf {
         })?;
         let data = span.loaded.get_or_init(|| self.read_unit(span)).as_ref();
         let data = data.map_err(Clone::clone)?;
-        data.unit(self.view(), span.start)
+        self.open(data, span)
     }
 
     /// Calls `visit` with a unit that is kept only if it was before.
@@ -160,7 +165,7 @@ impl Dwarf {
         match self.units.spans.get(number) {
             Some(span) if span.loaded.get().is_none() => {
                 let data = self.read_unit(span)?;
-                visit(&data.unit(self.view(), span.start)?)
+                visit(&self.open(&data, span)?)
             }
             _ => visit(&self.unit(number)?),
         }
@@ -174,24 +179,32 @@ impl Dwarf {
         })?;
         match span.loaded.get() {
             Some(Ok(data)) => Ok(data.bytes.clone()),
-            _ => self.info.bytes(PLACE, span.start, span.len),
+            _ => self.bytes_of(span),
         }
     }
 
+    fn bytes_of(&self, span: &UnitSpan) -> Result<FileBytes, Error> {
+        let info = &self.sections(span.start)?.info;
+        info.bytes(PLACE, span.start & !ALTERNATE, span.len)
+    }
+
+    fn view(&self, span: &UnitSpan) -> Result<View<'_>, Error> {
+        Ok(self.sections(span.start)?.view(&self.alternate))
+    }
+
     fn read_unit(&self, span: &UnitSpan) -> Result<UnitData, Error> {
-        let bytes = self.info.bytes(PLACE, span.start, span.len)?;
-        let context = UnitContext::read(&self.view(), &header_of(&bytes, span.start)?, span.start)?;
+        let bytes = self.bytes_of(span)?;
+        let header = header_of(&bytes, span.start)?;
+        let context = UnitContext::read(&self.view(span)?, &header, span.start)?;
         Ok(UnitData { bytes, context })
     }
-}
 
-impl UnitData {
-    fn unit<'a>(&'a self, view: View<'a>, start: u64) -> Result<Unit<'a>, Error> {
+    fn open<'a>(&'a self, data: &'a UnitData, span: &UnitSpan) -> Result<Unit<'a>, Error> {
         Ok(Unit {
-            view,
-            header: header_of(&self.bytes, start)?,
-            context: &self.context,
-            start,
+            view: self.view(span)?,
+            header: header_of(&data.bytes, span.start)?,
+            context: &data.context,
+            start: span.start,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Debug info that was split off: the file that `.gnu_debuglink` names.
+//! Debug info that was split off: the file of the same build-id, or that `.gnu_debuglink` names.
 //!
 //! ```text
 //! name, NUL, zeros up to a multiple of 4 │ u32 CRC-32 of the named file
@@ -8,7 +8,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Search;
+use super::places::by_build_id;
+use super::{Search, open_elf};
 use crate::read::u32_at;
 use crate::{DebugFile, ElfFile, Error, Files};
 
@@ -26,8 +27,8 @@ fn named_by(elf: &ElfFile) -> Option<(String, u32)> {
 }
 
 impl Search {
-    /// The file with the debug info of `path`, where that has neither symbols nor DWARF itself and
-    /// says where they are.
+    /// The file with the debug info of `path`, where that has neither symbols nor DWARF itself: by
+    /// its build-id, else where it says.
     pub(super) fn debug_file(
         &self,
         path: &Path,
@@ -35,7 +36,31 @@ impl Search {
         files: &dyn Files,
     ) -> Option<PathBuf> {
         let stripped = !elf.has_dwarf() && elf.symbols().is_ok_and(|symbols| symbols.is_none());
-        let (name, checksum) = stripped.then(|| named_by(elf)).flatten()?;
+        if !stripped {
+            return None;
+        }
+        let id = elf.build_id();
+        let own = id.as_deref().and_then(by_build_id);
+        let folders = self.debug_folders();
+        let mut by_id = own
+            .iter()
+            .flat_map(|own| folders.iter().map(move |dir| dir.join(own)));
+        let is_its = |place: &PathBuf| {
+            place.is_file() && open_elf(place, files).is_ok_and(|other| other.build_id() == id)
+        };
+        by_id
+            .find(is_its)
+            .or_else(|| self.split_off(path, elf, files))
+    }
+
+    /// The file with the debug info that was split off from `path`.
+    pub(super) fn split_off(
+        &self,
+        path: &Path,
+        elf: &ElfFile,
+        files: &dyn Files,
+    ) -> Option<PathBuf> {
+        let (name, checksum) = named_by(elf)?;
         self.link_places(path, &name)
             .into_iter()
             .find(|place| place != path && place.is_file() && belongs(place, elf, checksum, files))
@@ -47,13 +72,13 @@ impl Search {
         };
         let mut places = vec![folder.join(name), folder.join(".debug").join(name)];
         let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        let below = whole.strip_prefix("/").unwrap_or(&whole);
-        let system = self
-            .system_root
-            .iter()
-            .map(|root| root.join("usr/lib/debug"));
-        for root in self.debug_dirs.iter().cloned().chain(system) {
-            places.push(root.join(below).join(name));
+        let root = self.system_root.as_deref().unwrap_or(Path::new("/"));
+        let below = whole.strip_prefix(root).or(whole.strip_prefix("/"));
+        let below = below.unwrap_or(&whole);
+        // /lib is a link to /usr/lib; packages have the one or the other.
+        let other = below.strip_prefix("usr").unwrap_or(below);
+        for root in self.debug_folders() {
+            places.extend([below, other].map(|below| root.join(below).join(name)));
         }
         places
     }

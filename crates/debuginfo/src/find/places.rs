@@ -37,7 +37,7 @@ const VMLINUX: [&str; 24] = [
 ];
 
 /// Where those packages have their debug files.
-const DEBUG: &str = "usr/lib/debug";
+pub(super) const DEBUG: &str = "usr/lib/debug";
 
 /// The same below a folder laid out like `/usr/lib/debug`.
 const VMLINUX_DEBUG: [&str; 8] = [
@@ -100,12 +100,9 @@ impl Search {
         debug.into_iter().chain(places)
     }
 
-    /// `.build-id/xx/yyyy.debug`.
+    /// The vmlinux by its build-id.
     fn by_build_id(&self) -> Option<String> {
-        let id = self.build_id.as_deref()?;
-        let hex = id.len() > 2 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let (first, rest) = id.split_at_checked(2).filter(|_| hex)?;
-        Some(format!(".build-id/{first}/{rest}.debug"))
+        by_build_id(self.build_id.as_deref()?)
     }
 
     fn by_release<'a>(&'a self, patterns: &'a [&str]) -> impl Iterator<Item = String> + 'a {
@@ -126,4 +123,11 @@ impl Search {
             !release.is_empty() && !release.starts_with('.') && !release.contains(['/', '\0']);
         safe.then_some(release)
     }
+}
+
+/// `.build-id/xx/yyyy.debug`.
+pub(super) fn by_build_id(id: &str) -> Option<String> {
+    let hex = id.len() > 2 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let (first, rest) = id.split_at_checked(2).filter(|_| hex)?;
+    Some(format!(".build-id/{first}/{rest}.debug"))
 }

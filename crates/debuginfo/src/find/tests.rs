@@ -417,3 +417,96 @@ fn elf_of(debug_data: &[u8]) -> Vec<u8> {
         .section(".gnu_debugdata", 1, debug_data)
         .build()
 }
+
+/// A module's file; `debug`: with something that is called DWARF.
+fn module(id: &str, debug: bool) -> MadeElf {
+    let made = MadeElf::new(1).build_id(id);
+    match debug {
+        true => made.section(".debug_info", 1, b"DWARF"),
+        false => made,
+    }
+}
+
+#[test]
+fn a_module_is_found_by_its_build_id_in_every_debug_tree_before_its_name() {
+    let root = tempfile::tempdir().unwrap();
+    let (first, rest) = ID.split_at(2);
+    let named = root.path().join("kvm.ko");
+    fs::write(&named, module(ID, true).build()).unwrap();
+    let search = Search {
+        debug_dirs: vec![root.path().join("tree")],
+        system_root: Some(root.path().join("system")),
+        ..search()
+    };
+    let find = |id| search.module(id, Some(&named), true, &ReadFiles);
+    for tree in ["tree", "tree/usr/lib/debug", "system/usr/lib/debug"] {
+        let place = format!("{tree}/.build-id/{first}/{rest}.debug");
+        put(root.path(), &place, &module(ID, true).build());
+        assert_eq!(find(Some(ID)).unwrap().0, root.path().join(&place));
+        // One of another build is passed over, and without a build-id the name is all there is.
+        put(root.path(), &place, &module(OTHER, true).build());
+        assert_eq!(find(Some(ID)).unwrap().0, named);
+        put(root.path(), &place, &module(ID, true).build());
+        assert_eq!(find(None).unwrap().0, named);
+        fs::remove_file(root.path().join(&place)).unwrap();
+    }
+    let rejected = find(Some(OTHER)).unwrap_err();
+    assert!(rejected[0].reason.contains(ID) && rejected[0].reason.contains(OTHER));
+    let none = search.module(Some(ID), None, true, &ReadFiles);
+    assert_eq!(none.unwrap_err(), []);
+}
+
+#[test]
+fn what_was_split_off_from_a_module_is_found_by_its_debuglink() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("usr/lib/modules/REL/kernel");
+    let link = b"kvm.ko.debug\0\0\0\0\0\0\0\0";
+    let stripped = module(ID, false).section(".gnu_debuglink", 1, link).build();
+    put(&folder, "kvm.ko", &stripped);
+    let search = Search {
+        system_root: Some(root.path().to_owned()),
+        ..search()
+    };
+    let named = folder.join("kvm.ko");
+    let find = || search.module(Some(ID), Some(&named), false, &ReadFiles);
+    assert_eq!(find().unwrap().0, named);
+    for place in [
+        "usr/lib/modules/REL/kernel/kvm.ko.debug",
+        "usr/lib/modules/REL/kernel/.debug/kvm.ko.debug",
+        "usr/lib/debug/usr/lib/modules/REL/kernel/kvm.ko.debug",
+        "usr/lib/debug/lib/modules/REL/kernel/kvm.ko.debug",
+    ] {
+        put(root.path(), place, &module(ID, true).build());
+        assert_eq!(find().unwrap().0, root.path().join(place));
+        put(root.path(), place, &module(OTHER, true).build());
+        assert_eq!(find().unwrap().0, named, "of another build");
+        fs::remove_file(root.path().join(place)).unwrap();
+    }
+}
+
+#[test]
+fn what_was_split_off_from_a_named_vmlinux_is_found_by_build_id_in_a_debug_tree() {
+    let root = tempfile::tempdir().unwrap();
+    put(root.path(), "here/vmlinux", &vmlinux(ID));
+    let (first, rest) = ID.split_at(2);
+    let place = format!("tree/.build-id/{first}/{rest}.debug");
+    let find = || {
+        Search {
+            vmlinux: Some(root.path().join("here/vmlinux")),
+            only_given: true,
+            debug_dirs: vec![root.path().join("tree")],
+            ..search()
+        }
+        .run(&ReadFiles)
+        .vmlinux
+        .unwrap()
+    };
+    assert!(find().ends_with("here/vmlinux"));
+    let debug = MadeElf::new(2)
+        .build_id(ID)
+        .section(".debug_info", 1, b"DWARF");
+    put(root.path(), &place, &debug.build());
+    assert!(find().ends_with(&place));
+    put(root.path(), &place, &vmlinux(OTHER));
+    assert!(find().ends_with("here/vmlinux"));
+}

@@ -4,7 +4,7 @@ use gimli::{
     Attribute, AttributeValue, DebugInfoOffset, DebuggingInformationEntry, EntriesRaw, UnitOffset,
 };
 
-use super::{Sections, Slice, SourceLines};
+use super::{ALTERNATE, Sections, Slice, SourceLines};
 use crate::limit;
 
 /// The most ranges of functions of one unit.
@@ -163,8 +163,8 @@ impl<'a> Within<'_, 'a> {
         Ok((name, origin(die, self.start)))
     }
 
-    /// The entry at an offset of `.debug_info`: in this unit, or, after link-time optimisation, in
-    /// another.
+    /// The entry at an offset of `.debug_info`: in this unit, or, after link-time optimisation or
+    /// dwz, in another.
     fn named_at(&self, at: u64) -> Result<Named, gimli::Error> {
         let len = self.unit.header.length_including_self() as u64;
         let inside = at.wrapping_sub(self.start);
@@ -177,7 +177,7 @@ impl<'a> Within<'_, 'a> {
         else {
             return Ok((None, None));
         };
-        let dwarf = self.lines.dwarf(&other.info, &other.program);
+        let dwarf = self.lines.dwarf(start, &other.info, &other.program);
         let unit = dwarf.unit(dwarf.unit_header(DebugInfoOffset(0))?)?;
         let die = unit.entry(UnitOffset(at.saturating_sub(start) as usize))?;
         Ok((own_name(&dwarf, &unit, &die)?, origin(&die, start)))
@@ -231,8 +231,8 @@ fn origin(die: &DebuggingInformationEntry<Slice<'_>>, start: u64) -> Option<u64>
         .or_else(|| die.attr_value(gimli::DW_AT_specification))?;
     match value {
         AttributeValue::UnitRef(offset) => Some(start.saturating_add(offset.0 as u64)),
-        AttributeValue::DebugInfoRef(offset) => Some(offset.0 as u64),
-        // In another file (dwz).
+        AttributeValue::DebugInfoRef(offset) => Some(offset.0 as u64 | start & ALTERNATE),
+        AttributeValue::DebugInfoRefSup(offset) => Some(offset.0 as u64 | ALTERNATE),
         _ => None,
     }
 }
@@ -245,7 +245,7 @@ fn own_name<'a>(
     let Some(value) = die.attr_value(gimli::DW_AT_name) else {
         return Ok(None);
     };
-    if matches!(value, AttributeValue::DebugStrRefSup(_)) {
+    if matches!(value, AttributeValue::DebugStrRefSup(_)) && dwarf.sup.is_none() {
         return Ok(None);
     }
     let bytes = dwarf.attr_string(unit, value)?.slice();

@@ -51,20 +51,20 @@ impl SourceLines {
         with_rows: bool,
     ) -> Result<Detached, Error> {
         let mut program = FileBytes::from(NO_ROWS.as_slice());
-        if let Some(reference) = self.reference(&info).map_err(lines_error(start))? {
+        if let Some(reference) = self.reference(start, &info).map_err(lines_error(start))? {
             let end = reference.at.saturating_add(reference.width);
             for byte in info.get_mut(reference.at..end).into_iter().flatten() {
                 *byte = 0;
             }
             if with_rows {
-                program = self.program(reference.program)?;
+                program = self.program(start, reference.program)?;
             }
         }
         Ok(Detached { info, program })
     }
 
-    fn reference(&self, info: &[u8]) -> Result<Option<Reference>, gimli::Error> {
-        let dwarf = self.dwarf(info, &[]);
+    fn reference(&self, start: u64, info: &[u8]) -> Result<Option<Reference>, gimli::Error> {
+        let dwarf = self.dwarf(start, info, &[]);
         let header = dwarf.unit_header(DebugInfoOffset(0))?;
         let abbreviations = dwarf.abbreviations(&header)?;
         let mut root = header.entries_raw(&abbreviations, None)?;
@@ -87,15 +87,16 @@ impl SourceLines {
         Ok(None)
     }
 
-    /// The line program at an offset of `.debug_line`.
-    fn program(&self, at: u64) -> Result<FileBytes, Error> {
-        let room = self.programs.len().saturating_sub(at).min(12);
-        let head = self.programs.bytes(PLACE, at, room)?;
+    /// The line program at an offset of `.debug_line`, in the file of the unit at `start`.
+    fn program(&self, start: u64, at: u64) -> Result<FileBytes, Error> {
+        let programs = &self.tables(start).unwrap_or(&self.own).programs;
+        let room = programs.len().saturating_sub(at).min(12);
+        let head = programs.bytes(PLACE, at, room)?;
         let short = || Error::truncated(PLACE, &head, 0, 12);
         let (len, width) = match u32_at(&head, 0).ok_or_else(short)? {
             u32::MAX => (u64_at(&head, 4).ok_or_else(short)?, 12),
             len => (len.into(), 4),
         };
-        self.programs.bytes(PLACE, at, len.saturating_add(width))
+        programs.bytes(PLACE, at, len.saturating_add(width))
     }
 }

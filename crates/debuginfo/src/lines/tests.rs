@@ -268,7 +268,7 @@ fn address_ranges_that_are_damaged_do_not_hide_the_lines() {
     let made = MadeElf::new(2).section(".debug_aranges", SHT_PROGBITS, &[0xff; 40]);
     let broken = ElfFile::parse(made.build()).unwrap();
     let mut lines = SourceLines::load(&elf).unwrap();
-    lines.sections.debug_aranges = FileBytes::from(
+    lines.own.sections.debug_aranges = FileBytes::from(
         broken
             .section_bytes(".debug_aranges")
             .unwrap()

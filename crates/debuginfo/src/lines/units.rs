@@ -8,7 +8,7 @@ use crate::limit;
 use crate::read::{u32_at, u64_at};
 use crate::{Error, FileBytes};
 
-use super::{SourceLines, lines_error};
+use super::{ALTERNATE, SourceLines, Tables, lines_error};
 
 /// The most units that are listed (Debian 7.2: 5,000).
 const MAX_UNITS: usize = 1 << 20;
@@ -25,9 +25,6 @@ pub(super) struct AddressRange {
     end: u64,
     unit: u64,
 }
-
-/// Where units begin in `.debug_info`, ascending.
-pub(super) type UnitStarts = Vec<u64>;
 
 impl SourceLines {
     /// The offset in `.debug_info` of the unit that has code at an address.
@@ -48,7 +45,7 @@ impl SourceLines {
     fn by_roots(&self, listed: &[AddressRange]) -> Result<Vec<AddressRange>, Error> {
         let known: HashSet<u64> = listed.iter().map(|range| range.unit).collect();
         let mut ranges = Vec::new();
-        for start in self.starts()? {
+        for start in self.own.starts()? {
             if known.contains(start) {
                 continue;
             }
@@ -61,8 +58,8 @@ impl SourceLines {
     }
 
     fn root_ranges(&self, start: u64, ranges: &mut Vec<AddressRange>) -> Result<(), Error> {
-        let (len, width) = self.length(start)?;
-        let head = self.info.bytes(".debug_info", start, len.min(ROOT))?;
+        let (len, width) = self.own.length(start)?;
+        let head = self.own.info.bytes(".debug_info", start, len.min(ROOT))?;
         // gimli wants all of a unit: this one ends behind its root entry.
         let mut head = head.to_vec();
         let shorter = (head.len() as u64).saturating_sub(width);
@@ -75,7 +72,7 @@ impl SourceLines {
         }
         let error = lines_error(start);
         let head = self.detached(head, start, false)?;
-        let dwarf = self.dwarf(&head.info, &head.program);
+        let dwarf = self.dwarf(start, &head.info, &head.program);
         let unit = dwarf.unit_header(DebugInfoOffset(0)).map_err(&error)?;
         let unit = dwarf.unit(unit).map_err(&error)?;
         let mut found = dwarf.unit_ranges(&unit).map_err(&error)?;
@@ -85,45 +82,26 @@ impl SourceLines {
         Ok(())
     }
 
-    /// How many bytes the unit at an offset has, its length's own among them, and how many those are.
-    fn length(&self, start: u64) -> Result<(u64, u64), Error> {
-        let room = self.info.len().saturating_sub(start).min(12);
-        let head = self.info.bytes(".debug_info", start, room)?;
-        let short = || Error::truncated(".debug_info", &head, 0, 12);
-        let (len, width) = match u32_at(&head, 0).ok_or_else(short)? {
-            u32::MAX => (u64_at(&head, 4).ok_or_else(short)?, 12),
-            len => (len.into(), 4),
-        };
-        Ok((len.saturating_add(width), width))
-    }
-
     /// The bytes of the unit at an offset.
     pub(super) fn unit_bytes(&self, start: u64) -> Result<FileBytes, Error> {
-        let (len, _) = self.length(start)?;
-        self.info.bytes(".debug_info", start, len)
-    }
-
-    fn starts(&self) -> Result<&UnitStarts, Error> {
-        let read = || {
-            let (mut starts, mut at) = (Vec::new(), 0);
-            while at < self.info.len() {
-                if starts.len() == MAX_UNITS {
-                    limit::hit(".debug_info", "units", MAX_UNITS);
-                    break;
-                }
-                starts.push(at);
-                at = at.saturating_add(self.length(at)?.0);
-            }
-            Ok(starts)
-        };
-        self.starts.get_or_init(read).as_ref().map_err(Clone::clone)
+        let start_there = start & !ALTERNATE;
+        let tables = self.tables(start).unwrap_or(&self.own);
+        let (len, _) = tables.length(start_there)?;
+        tables.info.bytes(".debug_info", start_there, len)
     }
 
     /// The start of the unit that holds an offset of `.debug_info`.
     pub(super) fn unit_holding(&self, offset: u64) -> Option<u64> {
-        let starts = self.starts().ok()?;
-        let after = starts.partition_point(|start| *start <= offset);
-        starts.get(after.checked_sub(1)?).copied()
+        let starts = self.tables(offset)?.starts().ok()?;
+        let after = starts.partition_point(|start| *start <= offset & !ALTERNATE);
+        Some(starts.get(after.checked_sub(1)?)? | offset & ALTERNATE)
+    }
+
+    pub(super) fn tables(&self, offset: u64) -> Option<&Tables> {
+        match offset & ALTERNATE {
+            0 => Some(&self.own),
+            _ => self.alternate.as_ref(),
+        }
     }
 
     /// What can't be read of the section is left to the units' root entries.
@@ -136,7 +114,7 @@ impl SourceLines {
     }
 
     fn read_aranges(&self, ranges: &mut Vec<AddressRange>) -> Result<(), gimli::Error> {
-        let dwarf = self.dwarf(&[], &[]);
+        let dwarf = self.dwarf(0, &[], &[]);
         let mut headers = dwarf.debug_aranges.headers();
         while let Some(header) = headers.next()? {
             let unit = header.debug_info_offset().0 as u64;
@@ -146,6 +124,37 @@ impl SourceLines {
             }
         }
         Ok(())
+    }
+}
+
+impl Tables {
+    /// How many bytes the unit at an offset has, its length's own among them, and how many those are.
+    fn length(&self, start: u64) -> Result<(u64, u64), Error> {
+        let room = self.info.len().saturating_sub(start).min(12);
+        let head = self.info.bytes(".debug_info", start, room)?;
+        let short = || Error::truncated(".debug_info", &head, 0, 12);
+        let (len, width) = match u32_at(&head, 0).ok_or_else(short)? {
+            u32::MAX => (u64_at(&head, 4).ok_or_else(short)?, 12),
+            len => (len.into(), 4),
+        };
+        Ok((len.saturating_add(width), width))
+    }
+
+    fn starts(&self) -> Result<&[u64], Error> {
+        let read = || {
+            let (mut starts, mut at) = (Vec::new(), 0);
+            while at < self.info.len() {
+                if starts.len() == MAX_UNITS {
+                    limit::hit(".debug_info", "units", MAX_UNITS);
+                    break;
+                }
+                starts.push(at);
+                at = at.saturating_add(self.length(at)?.0);
+            }
+            Ok(starts)
+        };
+        let starts = self.starts.get_or_init(read);
+        starts.as_deref().map_err(Clone::clone)
     }
 }
 

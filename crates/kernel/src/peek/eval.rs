@@ -223,7 +223,7 @@ impl<'k> Evaluator<'k> {
             .modules()
             .modules
             .iter()
-            .filter_map(|m| m.types(kernel).ok());
+            .filter_map(|m| m.types_at_hand(kernel));
         for source in kernel.types().into_iter().chain(modules) {
             if let Some(id) = lookup(&**source, &written.name)? {
                 return Ok(Pointed {

@@ -112,6 +112,8 @@ fn from_server(
         .permissions(fs::Permissions::from_mode(0o600))
         .tempfile_in(folder)
         .map_err(|e| format!("{}: {e}", folder.display()))?;
+    // It may have to unpack an archive before anything comes.
+    servers.tell(&url, 0, None)?;
     let events = start(url.clone())?;
     receive(servers, &url, &events, file.as_file_mut())?;
     verify(file.path(), id).map_err(|why| format!("of what it sent: {why}"))?;
