@@ -285,26 +285,32 @@ impl Tables {
     /// `lines`: whether it must have lines.
     fn load(elf: &ElfFile, lines: bool) -> Result<Self, Error> {
         let info = elf.relocated_file(".debug_info")?;
-        let sections = gimli::DwarfSections::load(|id| match id {
-            SectionId::DebugAbbrev
-            | SectionId::DebugAddr
-            | SectionId::DebugAranges
-            | SectionId::DebugLine
-            | SectionId::DebugLineStr
-            | SectionId::DebugRanges
-            | SectionId::DebugRngLists
-            | SectionId::DebugStr
-            | SectionId::DebugStrOffsets => match elf.relocated_section(id.name())? {
-                None if lines && id == SectionId::DebugLine => Err(missing(id.name())),
-                other => Ok(other.unwrap_or_default()),
-            },
-            _ => Ok(FileBytes::default()),
-        })?;
+        let sections = gimli::DwarfSections::load(|id| section(elf, id, lines))?;
         Ok(Self {
             info: info.ok_or_else(|| missing(".debug_info"))?,
             sections,
             starts: OnceLock::new(),
         })
+    }
+}
+
+/// A section that lines or functions are read from; the others are empty.
+#[inline(never)]
+fn section(elf: &ElfFile, id: SectionId, lines: bool) -> Result<FileBytes, Error> {
+    match id {
+        SectionId::DebugAbbrev
+        | SectionId::DebugAddr
+        | SectionId::DebugAranges
+        | SectionId::DebugLine
+        | SectionId::DebugLineStr
+        | SectionId::DebugRanges
+        | SectionId::DebugRngLists
+        | SectionId::DebugStr
+        | SectionId::DebugStrOffsets => match elf.relocated_section(id.name())? {
+            None if lines && id == SectionId::DebugLine => Err(missing(id.name())),
+            other => Ok(other.unwrap_or_default()),
+        },
+        _ => Ok(FileBytes::default()),
     }
 }
 
