@@ -292,19 +292,7 @@ impl Tables {
     /// `lines`: whether it must have lines.
     fn load(elf: &ElfFile, lines: bool) -> Result<Self, Error> {
         let info = elf.relocated_file(".debug_info")?;
-        let sections = gimli::DwarfSections::load(|id| match id {
-            SectionId::DebugAbbrev
-            | SectionId::DebugAddr
-            | SectionId::DebugAranges
-            | SectionId::DebugLineStr
-            | SectionId::DebugRanges
-            | SectionId::DebugRngLists
-            | SectionId::DebugStr
-            | SectionId::DebugStrOffsets => {
-                Ok::<_, Error>(elf.relocated_section(id.name())?.unwrap_or_default())
-            }
-            _ => Ok(FileBytes::default()),
-        })?;
+        let sections = gimli::DwarfSections::load(|id| section(elf, id))?;
         let programs = match elf.relocated_file(".debug_line")? {
             None if lines => return Err(missing(".debug_line")),
             other => other.unwrap_or_else(|| FileBytes::default().into()),
@@ -315,6 +303,22 @@ impl Tables {
             sections,
             starts: OnceLock::new(),
         })
+    }
+}
+
+/// A section that lines or functions are read from; the others are empty.
+#[inline(never)]
+fn section(elf: &ElfFile, id: SectionId) -> Result<FileBytes, Error> {
+    match id {
+        SectionId::DebugAbbrev
+        | SectionId::DebugAddr
+        | SectionId::DebugAranges
+        | SectionId::DebugLineStr
+        | SectionId::DebugRanges
+        | SectionId::DebugRngLists
+        | SectionId::DebugStr
+        | SectionId::DebugStrOffsets => Ok(elf.relocated_section(id.name())?.unwrap_or_default()),
+        _ => Ok(FileBytes::default()),
     }
 }
 

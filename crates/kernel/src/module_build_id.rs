@@ -11,7 +11,7 @@
 //! Source: kernel/module/sysfs.c (kernel/module.c before 5.19).
 
 use virtopsy_debuginfo::VirtAddr;
-use virtopsy_debuginfo::elf::build_id_in_notes;
+use virtopsy_debuginfo::elf::{build_id_in_notes, hex};
 
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
@@ -44,8 +44,7 @@ fn of(kernel: &Kernel, at: VirtAddr) -> Result<Option<String>> {
 /// `mod->build_id`, zeros where the file has none.
 fn printed(module: &Object<'_>) -> Option<String> {
     let bytes = module.field("build_id").ok()?.bytes(64).ok()?;
-    let hex = bytes.iter().map(|byte| format!("{byte:02x}"));
-    bytes.iter().any(|byte| *byte != 0).then(|| hex.collect())
+    bytes.iter().any(|byte| *byte != 0).then(|| hex(&bytes))
 }
 
 fn in_notes(module: &Object<'_>) -> Result<Option<String>> {

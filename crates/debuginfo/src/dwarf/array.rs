@@ -19,7 +19,7 @@ impl Dwarf {
         (offset, dimension): (u64, u64),
     ) -> Result<Type, Error> {
         let mut counts = Vec::new();
-        unit.for_each_child(die, raw, |child| {
+        unit.for_each_child(die, raw, &mut |child| {
             if child.tag() == gimli::DW_TAG_subrange_type && counts.len() < MAX_DIMENSIONS {
                 counts.push(count(child));
             }

@@ -105,7 +105,7 @@ impl Dwarf {
             });
         }
         let mut members = Vec::new();
-        unit.for_each_child(die, raw, |child| {
+        unit.for_each_child(die, raw, &mut |child| {
             if child.tag() == gimli::DW_TAG_member && !flag(child, gimli::DW_AT_declaration) {
                 check_count(unit, die, members.len())?;
                 members.push(self.member_of(unit, child)?);
@@ -185,7 +185,7 @@ impl Dwarf {
         let known = self.enum_signed(unit, die)?;
         let mut negative = false;
         let mut enumerators = Vec::new();
-        unit.for_each_child(die, raw, |child| {
+        unit.for_each_child(die, raw, &mut |child| {
             if child.tag() == gimli::DW_TAG_enumerator {
                 check_count(unit, die, enumerators.len())?;
                 let value = enumerator_value(child, size, known);
@@ -235,7 +235,7 @@ impl Dwarf {
         let name = unit.name(die)?.map(std::borrow::Cow::into_owned);
         let mut params = Vec::new();
         let mut variadic = false;
-        unit.for_each_child(die, raw, |child| {
+        unit.for_each_child(die, raw, &mut |child| {
             match child.tag() {
                 gimli::DW_TAG_formal_parameter => {
                     check_count(unit, die, params.len())?;

@@ -116,8 +116,11 @@ pub(super) fn of_unit(dwarf: &Dwarf, unit: &Unit<'_>, wanted: Wanted) -> Result<
 
 /// An index of one unit and what it imports.
 pub(super) fn of_core(dwarf: &Dwarf, number: usize, wanted: Wanted) -> Result<Index, Error> {
-    let mut found = Found::default();
-    dwarf.with_unit(number, |unit| walk_unit(dwarf, unit, &mut found, wanted))?;
+    let start = dwarf.units.spans.get(number).map(|span| span.start);
+    let mut found = Found {
+        imports: start.into_iter().collect(),
+        ..Found::default()
+    };
     follow_imports(dwarf, &mut found, wanted)?;
     Ok(sorted(found.first))
 }
@@ -388,7 +391,7 @@ impl<'a> Walk<'_, 'a> {
                 continue;
             };
             for spec in abbreviation.attributes() {
-                let attribute = raw.read_attribute_inline(*spec).map_err(&error)?;
+                let attribute = raw.read_attribute(*spec).map_err(&error)?;
                 if spec.name() == gimli::DW_AT_name
                     && abbreviation.tag() == gimli::DW_TAG_enumerator
                 {

@@ -286,7 +286,7 @@ impl<'a> Unit<'a> {
         &'u self,
         parent: &Die<'a>,
         mut raw: gimli::EntriesRaw<'u, Slice<'a>>,
-        mut visit: impl FnMut(&Die<'a>) -> Result<(), Error>,
+        visit: &mut dyn FnMut(&Die<'a>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut die = Die::null();
         while parent.has_children() && raw.next_depth() > 0 && !raw.is_empty() {
