@@ -96,7 +96,7 @@ impl SourceLines {
         Some(starts.get(after.checked_sub(1)?)? | offset & ALTERNATE)
     }
 
-    fn tables(&self, offset: u64) -> Option<&Tables> {
+    pub(super) fn tables(&self, offset: u64) -> Option<&Tables> {
         match offset & ALTERNATE {
             0 => Some(&self.own),
             _ => self.alternate.as_ref(),
