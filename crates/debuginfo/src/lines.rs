@@ -238,16 +238,13 @@ impl SourceLines {
 
     /// The sections that the unit at `start` needs, with that unit in the place of `.debug_info` and
     /// one program in that of `.debug_line`.
+    #[inline(never)]
     fn dwarf<'a>(&'a self, start: u64, unit: &'a [u8], program: &'a [u8]) -> Sections<'a> {
-        let borrow = |bytes: &'a FileBytes| EndianSlice::new(bytes, LittleEndian);
-        let mut dwarf = match &self.alternate {
-            Some(alternate) if start & ALTERNATE != 0 => alternate.sections.borrow(borrow),
-            Some(alternate) => {
-                let sections = &self.own.sections;
-                sections.borrow_with_sup(Some(&alternate.sections), borrow)
-            }
-            None => self.own.sections.borrow(borrow),
-        };
+        let tables = self.tables(start).unwrap_or(&self.own);
+        let mut dwarf = tables.borrow();
+        if let Some(alternate) = self.alternate.as_ref().filter(|_| start & ALTERNATE == 0) {
+            dwarf.set_sup(alternate.borrow());
+        }
         dwarf.debug_info = DebugInfo::new(unit, LittleEndian);
         dwarf.debug_line = DebugLine::new(program, LittleEndian);
         dwarf
@@ -289,6 +286,12 @@ impl SourceLines {
 }
 
 impl Tables {
+    #[inline(never)]
+    fn borrow(&self) -> Sections<'_> {
+        let sections = &self.sections;
+        sections.borrow(|bytes| EndianSlice::new(bytes, LittleEndian))
+    }
+
     /// `lines`: whether it must have lines.
     fn load(elf: &ElfFile, lines: bool) -> Result<Self, Error> {
         let info = elf.relocated_file(".debug_info")?;

@@ -183,15 +183,18 @@ impl Dwarf {
         }
     }
 
+    #[inline(never)]
     fn bytes_of(&self, span: &UnitSpan) -> Result<FileBytes, Error> {
         let info = &self.sections(span.start)?.info;
         info.bytes(PLACE, span.start & !ALTERNATE, span.len)
     }
 
+    #[inline(never)]
     fn view(&self, span: &UnitSpan) -> Result<View<'_>, Error> {
         Ok(self.sections(span.start)?.view(&self.alternate))
     }
 
+    #[inline(never)]
     fn read_unit(&self, span: &UnitSpan) -> Result<UnitData, Error> {
         let bytes = self.bytes_of(span)?;
         let header = header_of(&bytes, span.start)?;
@@ -199,6 +202,7 @@ impl Dwarf {
         Ok(UnitData { bytes, context })
     }
 
+    #[inline(never)]
     fn open<'a>(&'a self, data: &'a UnitData, span: &UnitSpan) -> Result<Unit<'a>, Error> {
         Ok(Unit {
             view: self.view(span)?,

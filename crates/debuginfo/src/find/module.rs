@@ -22,14 +22,7 @@ impl Search {
         files: &dyn Files,
     ) -> Result<(PathBuf, ElfFile), Vec<Rejected>> {
         let mut rejected = Vec::new();
-        let mut taken = |path: PathBuf| match self.module_file(&path, build_id, files) {
-            Ok(elf) => Some((path, elf)),
-            Err(reason) => {
-                tracing::debug!(path = %path.display(), reason, "module's file not taken");
-                rejected.push(Rejected { path, reason });
-                None
-            }
-        };
+        let mut taken = |path| self.module_file(path, build_id, files, &mut rejected);
         let own = build_id.and_then(places::by_build_id);
         for folder in self.debug_folders() {
             let place = own.as_ref().map(|own| folder.join(own));
@@ -58,18 +51,26 @@ impl Search {
         plain.ok_or(rejected)
     }
 
+    /// A file that may be the module's, opened; why it is not goes to `rejected`.
+    #[inline(never)]
     fn module_file(
         &self,
-        path: &Path,
+        path: PathBuf,
         build_id: Option<&str>,
         files: &dyn Files,
-    ) -> Result<ElfFile, String> {
-        let elf = self.open(path, files).map_err(|error| error.to_string())?;
-        match (build_id, elf.build_id()) {
-            (Some(wanted), Some(found)) if wanted != found => Err(format!(
-                "it is of another build: its build-id is {found}, that of the module in the dump {wanted}"
-            )),
-            _ => Ok(elf),
-        }
+        rejected: &mut Vec<Rejected>,
+    ) -> Option<(PathBuf, ElfFile)> {
+        let reason = match self.open(&path, files) {
+            Err(error) => error.to_string(),
+            Ok(elf) => match (build_id, elf.build_id()) {
+                (Some(wanted), Some(found)) if wanted != found => format!(
+                    "it is of another build: its build-id is {found}, that of the module in the dump {wanted}"
+                ),
+                _ => return Some((path, elf)),
+            },
+        };
+        tracing::debug!(path = %path.display(), reason, "module's file not taken");
+        rejected.push(Rejected { path, reason });
+        None
     }
 }
