@@ -203,10 +203,10 @@ impl Tables {
 
     /// Functions, at their link-time addresses, whose files know between them nearly every type
     /// that is asked for: scheduler, modules, the way to the crash kernel, the log, lockdep; then
-    /// exception stacks, NMI handlers, what switches virtualization off, and what else a stack
-    /// needs.
+    /// exception stacks, NMI handlers, what switches virtualization off, what else a stack needs,
+    /// and modules' notes.
     fn core_code(&self) -> Vec<VirtAddr> {
-        const FUNCTIONS: [&str; 10] = [
+        const FUNCTIONS: [&str; 11] = [
             "schedule",
             "load_module",
             "native_machine_crash_shutdown",
@@ -217,6 +217,7 @@ impl Tables {
             "x86_virt_register_emergency_callback",
             "copy_thread",
             "cpu_init",
+            "mod_sysfs_setup",
         ];
         let symbols = self.symbols().ok();
         FUNCTIONS
