@@ -65,6 +65,22 @@ mod cr4_shadow {
         assert!(report.virtualization.cpus[0].conflict);
     }
 
+    /// What a page of another CPU's copied over this one's would leave.
+    #[test]
+    fn a_clear_bit_is_no_proof_on_a_cpu_that_never_saved_its_registers() {
+        let mut dump = Edited::new(VMX_STUCK);
+        set(&mut dump, 2, |cr4| cr4 & !(1 << 13));
+        let report = dump.int("waiting_for_crash_ipi", 0).report();
+        assert_eq!(
+            says(&report, 2, "cr4-shadow"),
+            Some((Says::Off, Strength::Strong))
+        );
+        assert_eq!(state(&report, 2).0, CpuState::Unknown);
+        assert!(report.virtualization.cpus[2].conflict);
+        assert_ne!(report.virtualization.verdict, Verdict::AllOff);
+        assert_eq!(says(&report, 0, "cr4-shadow"), OFF_PROOF);
+    }
+
     #[test]
     fn a_value_that_no_64_bit_cpu_runs_with_says_nothing() {
         let mut dump = Edited::new(VMX);

@@ -2,15 +2,17 @@
 //!
 //! Reads `cpu_tlbstate.cr4`, bit 13, in every era. Enabling sets the shadow before VMXON; the
 //! emergency path clears it after VMXOFF, on the CPU itself. CR4.VMXE can't be cleared in VMX
-//! operation, so "clear" is proof of off, "set" of on. Lies when an out-of-tree hypervisor writes
-//! CR4 itself, and within the few instructions around VMXON and VMXOFF. Says nothing on AMD.
+//! operation, so "clear" is proof of off, "set" of on. A CPU saves its registers before it switches
+//! off: where it never did, a clear shadow is no proof, for one of the two words is not what it
+//! seems. Lies when an out-of-tree hypervisor writes CR4 itself, and within the few instructions
+//! around VMXON and VMXOFF. Says nothing on AMD.
 
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Error, Kernel, Result};
 
-use super::Evidence;
+use super::{Evidence, crash_notes};
 use crate::machine::Machine;
-use crate::report::{Feature, Strength};
+use crate::report::{Feature, Says, Strength};
 
 const WHAT: &str = "cr4-shadow";
 /// More bytes than `struct tlb_state` has before its member `cr4`.
@@ -36,6 +38,14 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
             WHAT,
             "no value that a 64-bit CPU can run with: this CPU was never started, or the page is lost",
         )
+    } else if cr4 & CR4_VMXE == 0 && never_answered(out) {
+        Evidence::off(
+            WHAT,
+            Strength::Strong,
+            "VMXE is clear in the CPU's CR4; but this CPU never saved its registers, which comes \
+             before: one of the two words was lost, or is another CPU's",
+        )
+        .lies_when("the word is another CPU's, or an out-of-tree hypervisor writes CR4 itself")
     } else if cr4 & CR4_VMXE == 0 {
         Evidence::off(
             WHAT,
@@ -54,6 +64,13 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
         )
     };
     out.push(e.read(address, format!("{cr4:#x}")));
+}
+
+/// Whether the crash NMI was sent, and the CPU's slot for its registers is empty.
+fn never_answered(so_far: &[Evidence]) -> bool {
+    so_far
+        .iter()
+        .any(|e| e.what == crash_notes::WHAT && e.says == Says::On && e.strength > Strength::Weak)
 }
 
 /// Where the shadow stands, and its value.

@@ -12,7 +12,7 @@ use super::{Evidence, Shootdown, Usage};
 use crate::machine::{Machine, number, positive};
 use crate::report::{Origin, Strength};
 
-const WHAT: &str = "crash_notes";
+pub(super) const WHAT: &str = "crash_notes";
 
 /// Whether the CPU saved its registers for the dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
