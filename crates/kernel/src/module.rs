@@ -222,9 +222,7 @@ impl ByAddress {
 impl ModuleList {
     pub(crate) fn load(kernel: &Kernel) -> ModuleList {
         match ModuleLayout::of(kernel) {
-            Err(e) if matches!(&e, Error::NoSymbol { tried } if tried == "modules") => {
-                ModuleList::default()
-            }
+            Err(e) if is_without_modules(kernel, &e) => ModuleList::default(),
             Err(e) => ModuleList {
                 broken: Some(e),
                 ..ModuleList::default()
@@ -248,6 +246,21 @@ impl ModuleList {
         let (area, place) = known.areas.get(after.checked_sub(1)?)?;
         self.modules.get(*place).filter(|_| area.contains(at))
     }
+}
+
+/// Whether the kernel was built without modules (CONFIG_MODULES). In a damaged table of symbols the
+/// list's name can be lost, or be looked for in the wrong place; then others of kernel/module are
+/// still there, and the list is one that can't be read.
+fn is_without_modules(kernel: &Kernel, error: &Error) -> bool {
+    const OTHERS: [&str; 5] = [
+        "load_module",
+        "__module_address",
+        "module_mutex",
+        "modprobe_path",
+        "find_module",
+    ];
+    let absent = matches!(error, Error::NoSymbol { tried } if tried == "modules");
+    absent && OTHERS.iter().all(|name| kernel.symbol(name).is_err())
 }
 
 /// What is needed to walk `modules`.
