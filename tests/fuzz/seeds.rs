@@ -164,8 +164,11 @@ impl Seeds {
         fs::write(folder.join("a.c"), c).unwrap();
         for flags in ["-gdwarf-4", "-gdwarf-5", "-gdwarf-3", "-gdwarf-5 -gz -O2"] {
             let made = folder.join("a.o");
+            // No folder of this machine in what is committed.
+            let here = std::env::current_dir().unwrap();
             let ran = Command::new("cc")
                 .args(flags.split(' '))
+                .arg(format!("-fdebug-prefix-map={}=/usr/src", here.display()))
                 .arg("-c")
                 .arg(folder.join("a.c"))
                 .arg("-o")
