@@ -33,6 +33,16 @@ impl FileBytes {
         }
     }
 
+    /// The bytes by themselves; not copied where nobody else has them.
+    pub(crate) fn into_vec(self) -> Vec<u8> {
+        let part = |all: &[u8]| all.get(self.range.clone()).unwrap_or_default().to_vec();
+        match Arc::try_unwrap(self.owner) {
+            Ok(all) if self.range == (0..all.len()) => all,
+            Ok(all) => part(&all),
+            Err(shared) => part(&shared),
+        }
+    }
+
     /// The part from `start`, `len` bytes long; `None` if it is not inside.
     #[must_use]
     pub fn slice(&self, start: usize, len: usize) -> Option<Self> {

@@ -302,8 +302,8 @@ mod tests {
     const ALLOC: u64 = 2;
     const EH_AT: u64 = 0x8000;
 
-    /// `push rbp; mov rbp, rsp; …` at 0x1000, as compilers describe it.
-    fn table(version: u16) -> FrameTable {
+    /// A table of one function at 0x1000, which is entered by a call.
+    fn table_of(version: u16, rules: &[(u32, CallFrameInstruction)]) -> FrameTable {
         let encoding = Encoding {
             format: Format::Dwarf32,
             version,
@@ -314,18 +314,30 @@ mod tests {
         common.add_instruction(CallFrameInstruction::Cfa(X86_64::RSP, 8));
         common.add_instruction(CallFrameInstruction::Offset(X86_64::RA, -8));
         let common = table.add_cie(common);
-        let at = |address| Address::Constant(address);
-        let mut function = gimli::write::FrameDescriptionEntry::new(at(0x1000), 0x40);
-        function.add_instruction(1, CallFrameInstruction::CfaOffset(16));
-        function.add_instruction(1, CallFrameInstruction::Offset(X86_64::RBP, -16));
-        function.add_instruction(4, CallFrameInstruction::CfaRegister(X86_64::RBP));
+        let begin = Address::Constant(0x1000);
+        let mut function = gimli::write::FrameDescriptionEntry::new(begin, 0x40);
+        for (at, rule) in rules {
+            function.add_instruction(*at, rule.clone());
+        }
         table.add_fde(common, function);
         table
     }
 
-    fn in_debug_frame() -> Vec<u8> {
+    /// `push rbp; mov rbp, rsp; …`, as compilers describe it.
+    fn table(version: u16) -> FrameTable {
+        table_of(
+            version,
+            &[
+                (1, CallFrameInstruction::CfaOffset(16)),
+                (1, CallFrameInstruction::Offset(X86_64::RBP, -16)),
+                (4, CallFrameInstruction::CfaRegister(X86_64::RBP)),
+            ],
+        )
+    }
+
+    fn in_debug_frame(table: &FrameTable) -> Vec<u8> {
         let mut written = gimli::write::DebugFrame::from(EndianVec::new(LittleEndian));
-        table(4).write_debug_frame(&mut written).unwrap();
+        table.write_debug_frame(&mut written).unwrap();
         written.slice().to_vec()
     }
 
@@ -343,7 +355,7 @@ mod tests {
     #[test]
     fn a_rule_follows_the_instructions_of_the_function() {
         let both = [
-            of(".debug_frame", 0, &in_debug_frame()),
+            of(".debug_frame", 0, &in_debug_frame(&table(4))),
             of(".eh_frame", ALLOC, &in_eh_frame()),
         ];
         for frames in both {
@@ -376,26 +388,16 @@ mod tests {
     #[test]
     fn a_realigned_stack_is_followed_through_memory_and_more_is_not() {
         let rule = |expression: gimli::write::Expression| {
-            let encoding = Encoding {
-                format: Format::Dwarf32,
-                version: 4,
-                address_size: 8,
-            };
-            let mut table = FrameTable::default();
-            let mut common = CommonInformationEntry::new(encoding, 1, -8, X86_64::RA);
-            common.add_instruction(CallFrameInstruction::Cfa(X86_64::RSP, 8));
-            common.add_instruction(CallFrameInstruction::Offset(X86_64::RA, -8));
-            let common = table.add_cie(common);
-            let begin = Address::Constant(0x1000);
-            let mut function = gimli::write::FrameDescriptionEntry::new(begin, 0x40);
             let mut saved = gimli::write::Expression::new();
             saved.op_breg(X86_64::RBP, 0);
-            function.add_instruction(0, CallFrameInstruction::CfaExpression(expression));
-            function.add_instruction(0, CallFrameInstruction::Expression(X86_64::RBP, saved));
-            table.add_fde(common, function);
-            let mut written = gimli::write::DebugFrame::from(EndianVec::new(LittleEndian));
-            table.write_debug_frame(&mut written).unwrap();
-            of(".debug_frame", 0, written.slice())
+            let table = table_of(
+                4,
+                &[
+                    (0, CallFrameInstruction::CfaExpression(expression)),
+                    (0, CallFrameInstruction::Expression(X86_64::RBP, saved)),
+                ],
+            );
+            of(".debug_frame", 0, &in_debug_frame(&table))
                 .at(VirtAddr(0x1000))
                 .unwrap()
         };
@@ -415,7 +417,7 @@ mod tests {
 
     #[test]
     fn every_byte_of_the_table_may_be_wrong() {
-        let bytes = in_debug_frame();
+        let bytes = in_debug_frame(&table(4));
         for index in 0..bytes.len() {
             for flip in [1, 0x80, 0xff] {
                 let mut bytes = bytes.clone();

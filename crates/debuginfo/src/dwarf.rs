@@ -32,8 +32,7 @@ mod index;
 mod search;
 mod unit;
 
-use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use gimli::{EndianSlice, LittleEndian};
 
@@ -53,8 +52,6 @@ type Die<'a> = gimli::DebuggingInformationEntry<Slice<'a>>;
 const DIMENSION_SHIFT: u32 = 56;
 /// The offset part of a [`TypeId`].
 const OFFSET_MASK: u64 = (1 << DIMENSION_SHIFT) - 1;
-/// Searches whose outcome is kept.
-const SEARCHES_KEPT: usize = 1024;
 /// Set in the offset of what is in the alternate file.
 const ALTERNATE: u64 = 1 << (DIMENSION_SHIFT - 1);
 
@@ -69,8 +66,6 @@ pub struct Dwarf {
     /// The units that names are looked up in first, and what they define.
     core: OnceLock<Vec<(usize, Indices)>>,
     all: Indices,
-    /// What searches found: the same types are asked for again for each CPU and task.
-    searched: Mutex<HashMap<(Class, String), Option<u64>>>,
 }
 
 /// The sections of one file that entries are read from.
@@ -182,7 +177,6 @@ impl Dwarf {
             ranges: elf.relocated_section(".debug_aranges")?.unwrap_or_default(),
             core: OnceLock::new(),
             all: Indices::default(),
-            searched: Mutex::default(),
         };
         tracing::debug!(
             units = dwarf.units.spans.len(),
@@ -277,25 +271,6 @@ impl Dwarf {
         }
     }
 
-    /// What the core code does not know: searched for once.
-    fn in_file(&self, class: Class, name: &str) -> Result<Option<u64>, Error> {
-        let searched = || self.searched.lock().unwrap_or_else(PoisonError::into_inner);
-        let question = (class, name.to_owned());
-        if let Some(known) = searched().get(&question) {
-            return Ok(*known);
-        }
-        let found = match self.search(class, name)? {
-            Found::At(offset) => Some(offset),
-            Found::Nowhere => None,
-            Found::NotSearchable => self.in_all(class, name)?,
-        };
-        let mut searched = searched();
-        if searched.len() < SEARCHES_KEPT {
-            searched.insert(question, found);
-        }
-        Ok(found)
-    }
-
     /// An index knows hashes only, and leads from an enumerator to its enum.
     fn is_named(&self, class: Class, offset: u64, name: &str) -> Result<bool, Error> {
         Ok(class == Class::Enumerator || self.name_at(offset)?.as_deref() == Some(name))
@@ -312,7 +287,11 @@ impl TypeSource for Dwarf {
         if let Some(offset) = self.in_core(class, name)? {
             return Ok(Some(TypeId(offset)));
         }
-        let found = self.in_file(class, name)?;
+        let found = match self.search(class, name)? {
+            Found::At(offset) => Some(offset),
+            Found::Nowhere => None,
+            Found::NotSearchable => self.in_all(class, name)?,
+        };
         found.map_or_else(|| self.absent(), |offset| Ok(Some(TypeId(offset))))
     }
 

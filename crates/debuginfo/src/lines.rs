@@ -256,7 +256,7 @@ impl SourceLines {
         if let Some(known) = lock().get(&start) {
             return Ok(Arc::clone(known));
         }
-        let detached = self.unit_with_rows(start)?;
+        let detached = self.unit(start, true)?;
         let kept = self
             .read_unit(start, detached)
             .map_err(lines_error(start))?;

@@ -1,8 +1,7 @@
 //! An index from names to numbers that stores no names.
 //!
-//! Entries are `hash << 32 | number`, sorted: eight bytes a name. They are dealt
-//! out by the hash's upper bits, and what lies together then is sorted: no input
-//! can make it slow. Who looks up compares the name itself.
+//! Entries are `hash << 32 | number`, sorted: eight bytes a name, built by one
+//! sort, and no input can make it slow. Who looks up compares the name itself.
 
 /// Sorted pairs of a 32-bit hash and a 32-bit number.
 #[derive(Debug, Default)]
@@ -28,54 +27,13 @@ impl NameIndexBuilder {
             .push(u64::from(hash32(name)) << 32 | u64::from(number));
     }
 
-    pub(crate) fn build(self) -> NameIndex {
-        let mut entries = dealt_out(self.entries);
-        for hand in entries.chunk_by_mut(|one, other| hand_of(*one) == hand_of(*other)) {
-            hand.sort_unstable();
-        }
-        entries.dedup();
+    pub(crate) fn build(mut self) -> NameIndex {
+        self.entries.sort_unstable();
+        self.entries.dedup();
         NameIndex {
-            entries: entries.into_boxed_slice(),
+            entries: self.entries.into_boxed_slice(),
         }
     }
-}
-
-/// Entries are dealt out to as many hands as these bits of the hash tell apart.
-const HAND_BITS: u32 = 14;
-/// Fewer entries are sorted at once.
-const FEW: usize = 1 << HAND_BITS;
-
-fn hand_of(entry: u64) -> usize {
-    (entry >> (u64::BITS - HAND_BITS)) as usize
-}
-
-/// Entries in the order of their hands: one step of a radix sort.
-fn dealt_out(mut entries: Vec<u64>) -> Vec<u64> {
-    if entries.len() < FEW {
-        entries.sort_unstable();
-        return entries;
-    }
-    let mut next = vec![0usize; 1 << HAND_BITS];
-    for entry in &entries {
-        if let Some(count) = next.get_mut(hand_of(*entry)) {
-            *count += 1;
-        }
-    }
-    let mut start = 0;
-    for hand in &mut next {
-        start += std::mem::replace(hand, start);
-    }
-    let mut dealt = vec![0; entries.len()];
-    for entry in entries {
-        let place = next.get_mut(hand_of(entry)).and_then(|place| {
-            *place += 1;
-            dealt.get_mut(*place - 1)
-        });
-        if let Some(place) = place {
-            *place = entry;
-        }
-    }
-    dealt
 }
 
 impl NameIndex {

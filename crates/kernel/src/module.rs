@@ -205,11 +205,10 @@ struct ByAddress {
 
 impl ByAddress {
     fn of(modules: &[Module]) -> ByAddress {
-        let of_each = |(place, module): (usize, &Module)| {
-            let areas: Vec<_> = module.areas.iter().map(|area| (*area, place)).collect();
-            areas
-        };
-        let mut areas: Vec<_> = modules.iter().enumerate().flat_map(of_each).collect();
+        let each = modules.iter().enumerate();
+        let mut areas: Vec<_> = each
+            .flat_map(|(place, module)| module.areas.iter().map(move |area| (*area, place)))
+            .collect();
         areas.sort_by_key(|(area, _)| area.base);
         let apart = areas.windows(2).all(|pair| match pair {
             [(one, _), (next, _)] => next.base.0.wrapping_sub(one.base.0) >= one.size,

@@ -137,22 +137,22 @@ impl Recording {
         tables: &Arc<Tables>,
     ) -> Option<Recording> {
         let (store, key) = (ProfileStore::new(&profiles.folder), key(info, tables)?);
-        let fitting = |profile: &Profile| fits(profile, info);
-        let by_hand = || store.load_installed(&key).filter(fitting);
-        let of_runs = || store.load(&key).filter(fitting);
-        if !profiles.of_dumps && tables.vmlinux().is_none() {
+        let only_by_hand = !profiles.of_dumps && tables.vmlinux().is_none();
+        let profile = match only_by_hand {
+            true => store.load_installed(&key),
+            false => store.load(&key),
+        };
+        let profile = profile.filter(|profile| fits(profile, info));
+        if only_by_hand {
             // To what was put in by hand nothing is added.
-            return Recording::known(by_hand()?, tables);
+            return Recording::known(profile?, tables);
         }
-        let recording = match of_runs() {
+        let mut recording = match profile {
             Some(profile) => Recording::known(profile, tables)?,
             None => Recording::fresh(tables)?,
         };
-        let recording = Recording {
-            kept: Some((store.clone(), key.clone())),
-            of_dumps: profiles.of_dumps,
-            ..recording
-        };
+        recording.of_dumps = profiles.of_dumps;
+        recording.kept = Some((store, key));
         recording
             .keeps(read_from(recording.origins))
             .then_some(recording)

@@ -69,12 +69,9 @@ fn text(answer: &Answer, look: Look) -> String {
             .map_or_else(|| "-".to_owned(), |n| n.to_string());
         let mut users: Vec<String> = module.used_by.iter().map(ToString::to_string).collect();
         // That it has none and that they can't be read are two things.
-        users.extend(
-            module
-                .used_by_incomplete_because
-                .as_ref()
-                .map(|_| "?".to_owned()),
-        );
+        if module.used_by_incomplete_because.is_some() {
+            users.push("?".to_owned());
+        }
         let taints = module.taints.as_deref().filter(|t| !t.is_empty());
         let taints = taints.map(|t| format!(" ({t})")).unwrap_or_default();
         let name = format!("{}{taints}", module.name);

@@ -19,7 +19,7 @@ use super::unit::Unit;
 use super::{ALTERNATE, Dwarf, Slice, gimli_error};
 
 /// What a name is the name of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     Struct = 1,
     Union,

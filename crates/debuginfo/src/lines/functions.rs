@@ -173,7 +173,7 @@ impl<'a> Within<'_, 'a> {
         }
         let other = self.lines.unit_holding(at);
         let Some((start, other)) =
-            other.and_then(|start| Some((start, self.lines.unit_without_rows(start).ok()?)))
+            other.and_then(|start| Some((start, self.lines.unit(start, false).ok()?)))
         else {
             return Ok((None, None));
         };

@@ -6,8 +6,8 @@
 
 use gimli::{AttributeValue, DebugInfoOffset};
 
+use super::units::length;
 use super::{SourceLines, lines_error};
-use crate::read::{u32_at, u64_at};
 use crate::{Error, FileBytes};
 
 /// What [`Error`] calls the section.
@@ -33,14 +33,10 @@ struct Reference {
 }
 
 impl SourceLines {
-    /// The unit at an offset of `.debug_info`, with its line program.
-    pub(super) fn unit_with_rows(&self, start: u64) -> Result<Detached, Error> {
-        self.detached(self.unit_bytes(start)?.to_vec(), start, true)
-    }
-
-    /// The unit at an offset of `.debug_info`, without one.
-    pub(super) fn unit_without_rows(&self, start: u64) -> Result<Detached, Error> {
-        self.detached(self.unit_bytes(start)?.to_vec(), start, false)
+    /// The unit at an offset of `.debug_info`, with its line program or without.
+    pub(super) fn unit(&self, start: u64, with_rows: bool) -> Result<Detached, Error> {
+        let info = self.unit_bytes(start)?.into_vec();
+        self.detached(info, start, with_rows)
     }
 
     /// Detaches the bytes of the unit at `start`, or of the first part of one.
@@ -90,13 +86,7 @@ impl SourceLines {
     /// The line program at an offset of `.debug_line`, in the file of the unit at `start`.
     fn program(&self, start: u64, at: u64) -> Result<FileBytes, Error> {
         let programs = &self.tables(start).unwrap_or(&self.own).programs;
-        let room = programs.len().saturating_sub(at).min(12);
-        let head = programs.bytes(PLACE, at, room)?;
-        let short = || Error::truncated(PLACE, &head, 0, 12);
-        let (len, width) = match u32_at(&head, 0).ok_or_else(short)? {
-            u32::MAX => (u64_at(&head, 4).ok_or_else(short)?, 12),
-            len => (len.into(), 4),
-        };
-        programs.bytes(PLACE, at, len.saturating_add(width))
+        let (len, _) = length(programs, PLACE, at)?;
+        programs.bytes(PLACE, at, len)
     }
 }

@@ -6,7 +6,7 @@ use gimli::DebugInfoOffset;
 
 use crate::limit;
 use crate::read::{u32_at, u64_at};
-use crate::{Error, FileBytes};
+use crate::{DebugFile, Error, FileBytes};
 
 use super::{ALTERNATE, SourceLines, Tables, lines_error};
 
@@ -128,16 +128,9 @@ impl SourceLines {
 }
 
 impl Tables {
-    /// How many bytes the unit at an offset has, its length's own among them, and how many those are.
+    /// How many bytes the unit at an offset has, and how many of them are its length's own.
     fn length(&self, start: u64) -> Result<(u64, u64), Error> {
-        let room = self.info.len().saturating_sub(start).min(12);
-        let head = self.info.bytes(".debug_info", start, room)?;
-        let short = || Error::truncated(".debug_info", &head, 0, 12);
-        let (len, width) = match u32_at(&head, 0).ok_or_else(short)? {
-            u32::MAX => (u64_at(&head, 4).ok_or_else(short)?, 12),
-            len => (len.into(), 4),
-        };
-        Ok((len.saturating_add(width), width))
+        length(&self.info, ".debug_info", start)
     }
 
     fn starts(&self) -> Result<&[u64], Error> {
@@ -156,6 +149,23 @@ impl Tables {
         let starts = self.starts.get_or_init(read);
         starts.as_deref().map_err(Clone::clone)
     }
+}
+
+/// How many bytes what stands at an offset has, a unit or a line program, its length's own among
+/// them, and how many those are.
+pub(super) fn length(
+    file: &DebugFile,
+    place: &'static str,
+    start: u64,
+) -> Result<(u64, u64), Error> {
+    let room = file.len().saturating_sub(start).min(12);
+    let head = file.bytes(place, start, room)?;
+    let short = || Error::truncated(place, &head, 0, 12);
+    let (len, width) = match u32_at(&head, 0).ok_or_else(short)? {
+        u32::MAX => (u64_at(&head, 4).ok_or_else(short)?, 12),
+        len => (len.into(), 4),
+    };
+    Ok((len.saturating_add(width), width))
 }
 
 /// Code that the linker threw away stays in the tables, at address 0.

@@ -343,7 +343,6 @@ struct Table<'k> {
 const WINDOW: u64 = 4 << 20;
 
 /// A part of the array.
-#[derive(Default)]
 struct Window {
     start: u64,
     /// `None`: a page is missing in it.
