@@ -8,8 +8,8 @@
 //! | WARN | see [`super::warn`] |
 
 use super::Kind;
-use super::model::TaskRef;
-use super::text::{is_pointer, keep, number};
+use super::model::{Lock, TaskRef};
+use super::text::{address, is_pointer, keep, number};
 use super::warn::{WarnLine, warn_line};
 
 /// What a header line says.
@@ -20,6 +20,7 @@ pub(super) struct Head {
     pub(super) cpu: Option<u32>,
     pub(super) location: Option<String>,
     pub(super) message: Option<String>,
+    pub(super) lock: Option<Lock>,
 }
 
 /// A header, or a WARN line whose kind its message decides.
@@ -105,7 +106,16 @@ pub(super) fn header(text: &str) -> Option<Header<'_>> {
     if let Some(rest) = t.strip_prefix("BUG: ") {
         return framed(rest).or_else(|| bug(rest)).and_then(plain);
     }
-    dead_cpu(t).or_else(|| lock_depth(t)).and_then(plain)
+    dead_cpu(t)
+        .or_else(|| lock_depth(t))
+        .or_else(|| old_collision(t))
+        .and_then(plain)
+}
+
+/// `[chain_key collision ]`, with neither a word nor a blank in front (4.6 to 4.11).
+fn old_collision(t: &str) -> Option<Head> {
+    let text = t.strip_prefix('[')?.strip_suffix(" ]")?;
+    (text == "chain_key collision").then(|| bare(Kind::ChainKeyCollision, text))
 }
 
 /// A header without task, CPU or place.
@@ -116,6 +126,7 @@ fn bare(kind: Kind, message: &str) -> Head {
         cpu: None,
         location: None,
         message: Some(keep(message)),
+        lock: None,
     }
 }
 
@@ -256,10 +267,10 @@ fn spinning(rest: &str) -> Option<Head> {
     let (cpu, tail) = number(tail)?;
     let who = tail.strip_prefix(", ")?;
     // rwlock_bug, and spinlock lockups up to 3.x, put the lock's address behind the task.
-    let who = who
+    let (who, lock) = who
         .rsplit_once(", ")
         .filter(|(_, lock)| is_pointer(lock.trim()))
-        .map_or(who, |(w, _)| w);
+        .map_or((who, None), |(who, lock)| (who, Some(lock.trim())));
     let message = if kind == Kind::SpinlockDebug {
         format!("spinlock {what}")
     } else {
@@ -268,6 +279,7 @@ fn spinning(rest: &str) -> Option<Head> {
     let mut head = bare(kind, &message);
     head.cpu = u32::try_from(cpu).ok();
     head.task = task(who);
+    head.lock = lock.map(|at| Lock::at_address(&address(at)));
     Some(head)
 }
 
@@ -380,6 +392,7 @@ mod tests {
                 Kind::SuspiciousRcu,
             ),
             ("WARNING: chain_key collision", Kind::ChainKeyCollision),
+            ("[chain_key collision ]", Kind::ChainKeyCollision),
             (
                 "INFO: trying to register non-static key.",
                 Kind::NonStaticKey,

@@ -134,12 +134,13 @@ impl Kind {
         NAMES.iter().map(|(k, _)| *k)
     }
 
-    /// The kinds that come as a WARN: registers and an `---[ end trace` follow.
+    /// The kinds that come as a WARN, or have one in them: registers and an `---[ end trace` follow.
     #[must_use]
     pub(super) fn is_warn(self) -> bool {
         matches!(
             self,
-            Kind::DebugLocksWarn
+            Kind::UnregisteredKey
+                | Kind::DebugLocksWarn
                 | Kind::LockdepWarn
                 | Kind::LockdepAssert
                 | Kind::RwsemWarn

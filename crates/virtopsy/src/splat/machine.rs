@@ -208,6 +208,7 @@ impl Machine {
         splat.task = head.task;
         splat.cpu = head.cpu;
         splat.location = head.location;
+        splat.lock = head.lock;
         // What lockdep_rcu_suspicious() was told stands on a line of its own.
         splat.message = head.message.filter(|_| head.kind != Kind::SuspiciousRcu);
         self.start(splat, line, false);
@@ -223,7 +224,7 @@ impl Machine {
             .and_then(|c| c.message.clone())
             .filter(|(k, _)| !(*k == Kind::LockdepWarn && elsewhere));
         let kind = message.as_ref().map(|(k, _)| *k).or(by_place);
-        if self.absorbed(kind, line) {
+        if self.absorbed(kind, warn, line) {
             return true;
         }
         // No message yet: it may come behind the line (up to 4.5 everywhere, later where a WARN is no
@@ -251,13 +252,19 @@ impl Machine {
     }
 
     /// lockdep_init_map_type() prints `BUG: key …` and then WARNs: one report.
-    fn absorbed(&mut self, kind: Option<Kind>, line: &LogLine<'_>) -> bool {
+    fn absorbed(&mut self, kind: Option<Kind>, warn: &WarnLine<'_>, line: &LogLine<'_>) -> bool {
         matches!(kind, Some(Kind::DebugLocksWarn | Kind::LockdepWarn))
             && self.open.iter_mut().rev().any(|o| {
                 let own =
                     o.splat.kind == Kind::UnregisteredKey && o.may_own(line) && !o.has_trace();
                 own && {
                     o.absorb(line);
+                    o.splat.location = warn.location.map(keep);
+                    o.splat.at.clone_from(&warn.symbol);
+                    o.splat.cpu = o.splat.cpu.or(warn.cpu);
+                    if o.splat.task.is_none() {
+                        o.splat.task.clone_from(&warn.task);
+                    }
                     true
                 }
             })

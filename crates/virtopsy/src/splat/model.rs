@@ -81,6 +81,14 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// A lock of which nothing is known but where it is: the address names it.
+    pub(crate) fn at_address(address: &str) -> Self {
+        Self {
+            address: Some(keep(address)),
+            ..Self::named(address)
+        }
+    }
+
     /// A lock of which only the name is given, split into class, `#V` and `/S`.
     pub(crate) fn named(name: &str) -> Self {
         let mut class = name;

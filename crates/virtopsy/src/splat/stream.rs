@@ -23,6 +23,7 @@ static ANCHORS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         "INFO:",
         "BUG:",
         " left hardirqs enabled!",
+        "\\[chain_key collision",
         "Maximum lock depth ",
         "Showing all locks held",
         "lockdep is turned off",
@@ -45,7 +46,7 @@ static WANTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let bug = "possible |inconsistent |suspicious |[A-Za-z_-]+-safe -> |Invalid wait|Nested lock|bad |held lock|lock held|\
                .{1,64} still has locks|chain_key|key |looking up|MAX_|sleeping |scheduling |assuming |workqueue leaked|spinlock |(?:read-|write-)?rwlock |using ";
     let colour = "(?:\\x1b\\[[0-9;]{0,16}m)* ";
-    let alone = " left hardirqs|Maximum lock|Showing all|turned off|Disabling lock|exited with|,ncfrag=|(?:Panic|Oops|Emergency|Shutdown)#[0-9]{1,10} Part[0-9]";
+    let alone = " left hardirqs|\\[chain_key coll|Maximum lock|Showing all|turned off|Disabling lock|exited with|,ncfrag=|(?:Panic|Oops|Emergency|Shutdown)#[0-9]{1,10} Part[0-9]";
     Regex::new(&format!(
         "(?-u:WARNING:{colour}|INFO:{colour}(?:{info})|BUG:{colour}(?:{bug})|{alone})"
     ))

@@ -1,8 +1,9 @@
 //! What a report means: the guilty function, a title, a signature.
 //!
 //! Titles and signatures are the same for the same problem on any build and in any run: they have
-//! no address, offset, counter, line number or CPU. A signature is `kind|locks|functions`, with the
-//! classes of the locks involved and up to three functions outside the locking code.
+//! no address, offset, counter, line number or CPU. A signature is `kind|file|locks|functions`, with
+//! the classes of the locks involved and up to three functions outside the locking code. That of a
+//! cycle has one function for each lock, and does not tell which task closed it.
 
 use super::Kind;
 use super::known::base;
@@ -311,6 +312,11 @@ fn words(splat: &Splat) -> String {
         Kind::RcuVoluntarySwitch => {
             "voluntary context switch within RCU read-side critical section"
         }
+        // The state of the lock follows, which no two machines have in common.
+        Kind::RwsemWarn => splat
+            .message
+            .as_deref()
+            .map_or("rwsem", |m| m.split_once("): ").map_or(m, |(what, _)| what)),
         Kind::IrqflagsWarn => "raw_local_irq_restore() called with IRQs enabled",
         _ => splat.message.as_deref().unwrap_or(splat.kind.name()),
     };
@@ -362,7 +368,7 @@ pub(super) fn signature(splat: &Splat) -> String {
         _ => splat
             .location
             .as_deref()
-            .map(|l| file(l).to_owned())
+            .map(|l| in_tree(file(l)).to_owned())
             .unwrap_or_default(),
     };
     let state = splat
@@ -370,6 +376,21 @@ pub(super) fn signature(splat: &Splat) -> String {
         .as_ref()
         .map(|u| format!("{}->{}", u.from, u.to))
         .unwrap_or_default();
+    let (locks, functions) = cycle(splat).unwrap_or_else(|| (locks(splat), functions(splat)));
+    let locks: Vec<String> = locks.into_iter().map(without_instance).collect();
+    let parts = [
+        splat.kind.name().to_owned(),
+        what,
+        state,
+        locks.join(","),
+        functions.join(","),
+    ];
+    let parts: Vec<String> = parts.into_iter().filter(|p| !p.is_empty()).collect();
+    parts.join("|")
+}
+
+/// Up to three functions outside the locking code, nearest first.
+fn functions(splat: &Splat) -> Vec<&str> {
     let mut functions: Vec<&str> = splat.guilty.as_deref().into_iter().collect();
     for f in outside(&splat.trace).chain(outside(&splat.loose_trace)) {
         if functions.len() >= 3 {
@@ -379,19 +400,63 @@ pub(super) fn signature(splat: &Splat) -> String {
             functions.push(f);
         }
     }
-    let parts = [
-        splat.kind.name().to_owned(),
-        what,
-        state,
-        locks(splat).join(","),
-        functions.join(","),
+    functions
+}
+
+/// A cycle's locks and who takes each, from the lock whose name sorts first: which of the tasks came
+/// last, and so made the report, is chance. Nothing where a link or its trace is lost.
+fn cycle(splat: &Splat) -> Option<(Vec<&str>, Vec<&str>)> {
+    if splat.kind != Kind::Circular {
+        return None;
+    }
+    let mut links = Vec::with_capacity(splat.chain.len());
+    for index in 0..splat.chain.len() {
+        let link = splat.chain.iter().find(|e| e.index as usize == index)?;
+        links.push((link.lock.class.as_str(), outside(&link.trace).next()?));
+    }
+    let first = (0..links.len()).min_by_key(|at| links.get(*at))?;
+    links.rotate_left(first);
+    Some(links.into_iter().unzip())
+}
+
+/// A path as the kernel's tree has it: a build elsewhere prints where it was built.
+fn in_tree(path: &str) -> &str {
+    const TOP: &[&str] = &[
+        "arch", "block", "certs", "crypto", "drivers", "fs", "include", "init", "io_uring", "ipc",
+        "kernel", "lib", "mm", "net", "rust", "samples", "security", "sound", "virt",
     ];
-    let parts: Vec<String> = parts.into_iter().filter(|p| !p.is_empty()).collect();
-    parts.join("|")
+    if !path.starts_with(['/', '.']) {
+        return path;
+    }
+    let mut rest = path;
+    while let Some((directory, below)) = rest.split_once('/') {
+        if TOP.contains(&directory) && !below.starts_with("modules/") {
+            return rest;
+        }
+        rest = below;
+    }
+    rest
+}
+
+/// The class of a workqueue has the number of its device in its name.
+fn without_instance(class: &str) -> String {
+    if !class.starts_with("(wq_completion)") {
+        return class.to_owned();
+    }
+    let mut out = String::with_capacity(class.len());
+    for c in class.chars() {
+        match c {
+            '0'..='9' if out.ends_with('N') => {}
+            '0'..='9' => out.push('N'),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::{ChainEntry, Lock};
     use super::*;
 
     #[test]
@@ -414,6 +479,62 @@ mod tests {
             guilty(&s).as_deref(),
             Some("x86_virt_invoke_kvm_emergency_callback")
         );
+    }
+
+    /// A circular report: locks from #0 on, each with the function that took it.
+    fn circular(links: &[(&str, &str)]) -> Splat {
+        let mut s = Splat::new(Kind::Circular, 1);
+        let frame = |function: &str| Frame {
+            function: function.to_owned(),
+            reliable: true,
+            ..Frame::default()
+        };
+        for (index, (class, function)) in (0u32..).zip(links) {
+            s.chain.push(ChainEntry {
+                index,
+                lock: Lock::named(class),
+                trace: vec![frame("lock_acquire"), frame(function)],
+            });
+        }
+        s.trace = vec![frame(links[0].1), frame("caller")];
+        s
+    }
+
+    #[test]
+    fn a_cycle_has_one_signature_whoever_closes_it() {
+        let one = signature(&circular(&[("b", "f"), ("c#3", "g"), ("a", "h")]));
+        assert_eq!(one, "circular|a,b,c|h,f,g");
+        for other in [
+            [("a", "h"), ("b#2", "f"), ("c", "g")],
+            [("c", "g.isra.0"), ("a", "h"), ("b", "f")],
+        ] {
+            assert_eq!(signature(&circular(&other)), one);
+        }
+        let mut torn = circular(&[("b", "f"), ("a", "h")]);
+        torn.chain.pop();
+        assert_eq!(signature(&torn), "circular|b|f");
+    }
+
+    #[test]
+    fn a_signature_has_no_place_of_a_build_and_no_number_of_a_device() {
+        for (path, want) in [
+            ("kernel/sched/core.c", "kernel/sched/core.c"),
+            ("/home/u/linux/kernel/sched/core.c", "kernel/sched/core.c"),
+            ("./include/linux/x.h", "include/linux/x.h"),
+            (
+                "/lib/modules/6.1/build/include/linux/x.h",
+                "include/linux/x.h",
+            ),
+            ("/usr/src/driver-1.0/x.c", "x.c"),
+            ("splats.c", "splats.c"),
+        ] {
+            assert_eq!(in_tree(path), want);
+        }
+        assert_eq!(
+            without_instance("(wq_completion)wg-kex-wireguard12"),
+            "(wq_completion)wg-kex-wireguardN"
+        );
+        assert_eq!(without_instance("key#2"), "key#2");
     }
 
     #[test]

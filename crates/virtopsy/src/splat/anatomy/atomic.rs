@@ -128,11 +128,12 @@ fn spinlock(open: &mut Open, t: &str) -> bool {
     else {
         return false;
     };
-    let mut lock = Lock::named(&printed_symbol(name).unwrap_or_default());
-    if lock.name.starts_with("0x") {
-        lock.address = Some(lock.name.clone());
-    }
-    open.splat.lock = Some(lock);
+    let name = printed_symbol(name).unwrap_or_default();
+    open.splat.lock = Some(if name.starts_with("0x") {
+        Lock::at_address(&name)
+    } else {
+        Lock::named(&name)
+    });
     super::note(open, &format!(".magic: {state}"));
     true
 }

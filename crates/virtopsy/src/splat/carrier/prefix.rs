@@ -279,7 +279,7 @@ fn syslog<'a>(s: &'a str, prefix: &mut Prefix, whole: usize) -> Option<&'a str> 
     let kernel = tag == "kernel" || tag.starts_with("kernel[");
     // Behind an ISO time the text may follow at once (dmesg, CI systems), and `Hardware name:` has the
     // shape of host and tag; so only a tag with a PID is one. A month is only ever syslog's.
-    if !kernel && month_clock(s).is_none() && (timed.is_none() || !tag.ends_with(']')) {
+    if !kernel && month_clock(s).is_none() && (timed.is_none() || !has_pid(tag)) {
         return None;
     }
     prefix.foreign |= !kernel;
@@ -315,6 +315,13 @@ fn tag(s: &str, with_host: bool) -> Option<(&str, &str)> {
         return None;
     }
     Some((tag, rest))
+}
+
+/// `sshd[1234]`; no `[HC0[0]` of lockdep.
+fn has_pid(tag: &str) -> bool {
+    tag.split_once('[')
+        .and_then(|(name, pid)| Some((name, pid.strip_suffix(']')?)))
+        .is_some_and(|(name, pid)| !name.is_empty() && pid.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// BusyBox' syslogd puts `facility.level ` before the tag, and gives the kernel the facility `user`.
