@@ -3,9 +3,11 @@ import os, re
 
 
 class Scenario:
-    def __init__(self, path, programs=()):
+    def __init__(self, path, programs=(), what=""):
         self.programs = programs
         self.name, self.text = path.name, path.read_text()
+        if what:
+            self.name, self.text = f"{self.name}-{what}", f"what={what}\n{self.text}"
         self.head = {}
         for key, value in re.findall(r"^#@ (\w+) *(.*)$", self.text, re.M):
             self.head[key] = value.strip()
