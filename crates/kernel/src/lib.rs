@@ -68,7 +68,9 @@ pub use erased::Erased;
 pub use error::{Error, Result};
 pub use kernel::{Kernel, TypesOrigin};
 pub use kvm::{GuestRegisters, Vcpu, VcpuMode, Vm, VmKind, VmList};
-pub use lockdep::{HeldLock, HeldLocks, Limit, LockClass, Lockdep, usage_letters};
+pub use lockdep::{
+    HeldLock, HeldLocks, Limit, LockClass, LockLink, LockPath, LockUse, Lockdep, usage_letters,
+};
 pub use module::{Module, ModuleArea, ModuleList, ModuleState};
 pub use module_facts::{ModuleUsers, UnloadedModule};
 pub use object::{Object, TypeRef};

@@ -113,5 +113,67 @@ fn logs(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, pages, checks, logs);
+/// Lines that aim at the places where a parser may do the same work again: pieces that wait for
+/// others, reports that stay open, names whose end is looked for backwards, prefixes inside lines,
+/// records cut into parts, lines without end.
+fn hostile_lines(name: &str, line: usize) -> String {
+    match name {
+        "open fragments" => format!("[    1.000001]  #{}: (\n", line % 40),
+        "reports without end" => format!(
+            "[    1.000001][ T{line}] WARNING: possible circular locking dependency detected\n[    1.000001][ T{line}]  f+0x1/0x2\n"
+        ),
+        "names with many ends" => format!(
+            "1 lock held by a/1:\n #0: ({}, at: f+0x1/0x2\n",
+            "x){+".repeat(200)
+        ),
+        "times in lines" => format!("WARNING: {}\n", "[    1.000001]".repeat(60)),
+        "anchors without reports" => "BUG: INFO: WARNING: BUG: sleeping WARNING: at \n".to_owned(),
+        "escapes" => {
+            "Dec 14 06:35:48 h kernel: WARNING: #012#012#012#012#012#012#012#012\n".to_owned()
+        }
+        "parts that run backwards" => format!(
+            "Panic#1 Part{}\n<4>[    1.000001] WARNING: x\n",
+            100_000_000 - line
+        ),
+        "pieces of records" => format!("6,{line},1,-,ncfrag=0/99999999;WARNING: x\n"),
+        "held locks without end" => {
+            format!("4294967295 locks held by a/1:\n #{line}: (a){{+.+.}}, at: f+0x1/0x2\n")
+        }
+        _ => "WARNING: ".repeat(100), // one line
+    }
+}
+
+/// Time grows with the length and no faster: the throughput of a text is the same at each size.
+fn hostile_logs(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("hostile log");
+    group.sample_size(10);
+    for name in [
+        "open fragments",
+        "reports without end",
+        "names with many ends",
+        "times in lines",
+        "anchors without reports",
+        "escapes",
+        "parts that run backwards",
+        "pieces of records",
+        "held locks without end",
+        "one line",
+    ] {
+        for mib in [1_usize, 4, 16] {
+            let mut text = String::with_capacity(mib << 20);
+            for line in 0.. {
+                if text.len() >= mib << 20 {
+                    break;
+                }
+                text.push_str(&hostile_lines(name, line));
+            }
+            group.throughput(Throughput::Bytes(text.len() as u64));
+            group.bench_function(format!("{name}/{mib}MiB"), |b| {
+                b.iter(|| scan_log(text.as_bytes()).unwrap());
+            });
+        }
+    }
+}
+
+criterion_group!(benches, pages, checks, logs, hostile_logs);
 criterion_main!(benches);

@@ -8,10 +8,16 @@
 //! Lies when the task has ended and its PID was given again (the name is compared), and when
 //! something else switched lockdep off first: an oops, or a taint.
 
-use virtopsy_kernel::{Kernel, Record, Start, TaskInfo, VirtAddr};
+mod cycle;
+mod lost;
+mod restore;
+#[cfg(test)]
+mod tests;
+
+use virtopsy_kernel::{Kernel, Record, Start, TaskInfo};
 
 use crate::report::{DumpReport, Text};
-use crate::splat::{HeldLock, Kind, Lock, Splat};
+use crate::splat::Splat;
 
 /// Functions that stand on the stack of a task while a report of it is printed.
 const PRINTERS: &[&str] = &[
@@ -65,10 +71,11 @@ pub(crate) fn complete(
         .iter_mut()
         .rfind(|s| s.kind.turns_lockdep_off())
     {
-        Some(splat) => restore_locks(kernel, splat),
+        Some(splat) => restore::restore(kernel, splat),
         None => {
             if let Some(note) = unexplained(log) {
                 report.notes.push(Text::from(note));
+                report.notes.extend(lost::cycle(kernel).map(Text::from));
             }
         }
     }
@@ -148,70 +155,4 @@ fn mark_in_progress(kernel: &Kernel, splats: &mut [Splat]) {
             task.address.0
         ));
     }
-}
-
-/// The held locks, and the lock that was to be taken, of a report that has lost them.
-fn restore_locks(kernel: &Kernel, splat: &mut Splat) {
-    let listed = u32::try_from(splat.held.len()).unwrap_or(u32::MAX);
-    let lacks_held = splat.held_declared.is_none_or(|n| listed < n);
-    let lacks_lock = splat.lock.is_none() && is_about_a_taken_lock(splat.kind);
-    if !splat.cut || !(lacks_held || lacks_lock) {
-        return;
-    }
-    let Some(task) = task_of(kernel, splat) else {
-        return;
-    };
-    let Ok(in_memory) = kernel.held_locks(task.address) else {
-        return;
-    };
-    let source = format!("held_locks of the task_struct at {:#x}", task.address.0);
-    if lacks_held && in_memory.broken.is_none() {
-        splat.held_declared = u32::try_from(in_memory.depth).ok();
-        splat.held = in_memory.locks.iter().filter_map(held).collect();
-        splat.missing.retain(|m| !m.ends_with(" held locks"));
-        splat.from_memory.push(format!(
-            "its held locks: {source}, which nothing has changed since lockdep went off"
-        ));
-    }
-    let Some(behind) = in_memory.behind.filter(|_| lacks_lock) else {
-        return;
-    };
-    // Only the acquisition that the trace shows.
-    let taker = behind.location.as_ref().map(|l| l.symbol.clone());
-    let shown = taker.is_some_and(|f| splat.trace.iter().any(|frame| frame.function == f));
-    if let Some(found) = held(&behind).filter(|_| shown) {
-        splat.lock = Some(found.lock);
-        splat.from_memory.push(format!(
-            "the lock that was to be taken: entry {} of {source}, whose place of acquisition stands in the trace",
-            behind.index
-        ));
-    }
-}
-
-/// The kinds printed by `__lock_acquire()`, which has filled in the lock by then.
-fn is_about_a_taken_lock(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Circular
-            | Kind::Recursive
-            | Kind::IrqOrder
-            | Kind::InvalidWaitContext
-            | Kind::NestedNotHeld
-    )
-}
-
-/// A lock of memory as the log would have it.
-fn held(lock: &virtopsy_kernel::HeldLock) -> Option<HeldLock> {
-    let class = lock.class.as_ref().ok()?;
-    let name = Text::new(class.name.clone()).to_string();
-    let mut found = Lock::named(&name);
-    found.address = Some(address(lock.instance));
-    found.usage = Some(class.usage.clone());
-    found.wait = class.wait.map(|(outer, inner)| format!("{outer}:{inner}"));
-    found.at = lock.location.as_ref().map(ToString::to_string);
-    Some(HeldLock::new(u32::try_from(lock.index).ok()?, found))
-}
-
-fn address(at: VirtAddr) -> String {
-    format!("{:#x}", at.0)
 }

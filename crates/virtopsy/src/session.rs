@@ -443,7 +443,7 @@ fn read_log(kernel: &Kernel, report: &mut DumpReport) -> Option<Log> {
     }
 }
 
-fn splat_record(record: &virtopsy_kernel::Record) -> splat::Record<'_> {
+pub(crate) fn splat_record(record: &virtopsy_kernel::Record) -> splat::Record<'_> {
     splat::Record {
         text: &record.text,
         timestamp_ns: Some(record.timestamp_ns),

@@ -7,7 +7,7 @@
 //!  ring buffer ──► records ─────────────────────┘    lines       dumpstack   known issue
 //! ```
 //!
-//! The texts are those of kernels from 2.6.32 to 7.2 (kernel/locking/lockdep.c and the places that
+//! The texts are those of kernels from 2.6.32 to 7.3 (kernel/locking/lockdep.c and the places that
 //! `reference/lockdep.md` lists). Formats are told apart by their shape and never by the release,
 //! since vendors carry changes back. Nothing here panics or allocates without bound on hostile
 //! input; see [`limits`].
@@ -34,6 +34,7 @@ mod text;
 mod title;
 mod warn;
 
+pub(crate) use anatomy::complete;
 pub use kind::Kind;
 pub use known::known_issue_of;
 pub use model::{

@@ -267,6 +267,7 @@ fn locks(splat: &Splat) -> Vec<&str> {
 /// a symbol (spinlock debugging) the offset does not stay.
 fn add<'a>(names: &mut Vec<&'a str>, name: &'a str) {
     let name = name.split_once("+0x").map_or(name, |(symbol, _)| symbol);
+    let name = without_number(name);
     if !name.starts_with("0x") && !names.contains(&name) {
         names.push(name);
     }
@@ -316,14 +317,32 @@ fn words(splat: &Splat) -> String {
         Kind::RwsemWarn => splat
             .message
             .as_deref()
-            .map_or("rwsem", |m| m.split_once("): ").map_or(m, |(what, _)| what)),
+            .map_or("rwsem", |m| m.split(": count = ").next().unwrap_or(m)),
         Kind::IrqflagsWarn => "raw_local_irq_restore() called with IRQs enabled",
         _ => splat.message.as_deref().unwrap_or(splat.kind.name()),
     };
     steady(text)
 }
 
-/// Text without what changes from run to run: numbers of two and more digits, and addresses.
+/// A name without the `.N` that the compiler gives static variables of functions.
+fn without_number(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((variable, n))
+            if !n.is_empty()
+                && n.bytes().all(|b| b.is_ascii_digit())
+                && variable
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                && !variable.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
+            variable
+        }
+        _ => name,
+    }
+}
+
+/// Text without what changes from run to run and from build to build: numbers of two and more digits,
+/// addresses, the numbers of static variables.
 fn steady(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for word in text.split(' ') {
@@ -335,7 +354,7 @@ fn steady(text: &str) -> String {
         let number = hex.len() >= 2
             && hex.bytes().all(|b| b.is_ascii_hexdigit())
             && hex.bytes().any(|b| b.is_ascii_digit());
-        out.push_str(if number { "N" } else { word });
+        out.push_str(if number { "N" } else { without_number(word) });
     }
     out
 }
@@ -542,6 +561,10 @@ mod tests {
         assert_eq!(
             steady("lockdep bfs error:-1 at 0xffff at 12 of 3"),
             "lockdep bfs error:-1 at 0xffff at N of 3"
+        );
+        assert_eq!(
+            steady("class \"a\" with key key.29 [m], 7.3"),
+            "class \"a\" with key key [m], 7.3"
         );
     }
 }

@@ -3,7 +3,7 @@
 use super::super::Kind;
 use super::super::limits;
 use super::super::lock;
-use super::super::model::{ChainEntry, Scenario, ScenarioStep, Splat};
+use super::super::model::{ChainEntry, Lock, Scenario, ScenarioStep, Splat};
 use super::super::report::{Next, Open, TraceSlot};
 use super::super::text::{indent, keep, number};
 
@@ -105,6 +105,22 @@ fn step(t: &str) -> Option<(String, Option<String>)> {
         "local_irq_disable" => Some((action.to_owned(), None)),
         _ => None,
     }
+}
+
+/// The two locks of a report that has lost its head, from its table: the first row is what the task
+/// holds, the last one what it takes (print_circular_lock_scenario).
+pub(super) fn locks_of_table(splat: &mut Splat) {
+    if splat.kind != Kind::Circular || !splat.beheaded {
+        return;
+    }
+    let rows = splat.scenario.as_ref().map(|table| table.steps.as_slice());
+    let [first, _, _, last] = rows.unwrap_or_default() else {
+        return;
+    };
+    let lock = |step: &ScenarioStep| step.lock.as_deref().map(Lock::named);
+    let (holds, takes) = (lock(first), lock(last));
+    splat.other_lock = splat.other_lock.take().or(holds);
+    splat.lock = splat.lock.take().or(takes);
 }
 
 /// The cycle of a circular report. The task holds what the highest entry names and takes what #0

@@ -85,7 +85,8 @@ fn note(open: &mut Open, text: &str) {
 }
 
 /// What can be said only when the whole report is known.
-pub(super) fn complete(splat: &mut Splat) {
+pub(crate) fn complete(splat: &mut Splat) {
+    circular::locks_of_table(splat);
     circular::cycle(splat);
     drop_sentinels(splat);
     splat.known_issue = known_issue_of(splat).map(str::to_owned);
