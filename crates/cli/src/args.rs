@@ -286,7 +286,7 @@ pub(crate) struct Common {
     pub(crate) no_profile: bool,
     /// Say more: every CPU's evidence in a report, and on standard error what was tried
     ///
-    /// Twice for every step. VIRTOPSY_LOG holds a filter in the manner of `tracing` instead.
+    /// Twice for every step. VIRTOPSY_LOG says for each part instead: `virtopsy_kernel=debug,warn`.
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
     pub(crate) verbose: u8,
     /// Say nothing on standard error but errors

@@ -27,7 +27,9 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::{Cli, Command, Common, PageFormat};
 use crate::exit::Status;
@@ -103,16 +105,22 @@ fn run(cli: &Cli, is_worker: bool) -> anyhow::Result<Status> {
 /// Without being asked: a bound that was hit, an answer that is not whole. The terminal UI has the
 /// screen to itself.
 fn start_log(common: &Common, on_screen: bool) {
-    let filter = match common.verbose {
+    let verbosity = match common.verbose {
         0 if on_screen => "off",
         0 => "off,virtopsy=warn,virtopsy_kernel=warn,virtopsy_debuginfo=warn,virtopsy_vmcore=warn",
         1 => "virtopsy=debug,virtopsy_kernel=debug,virtopsy_debuginfo=debug,virtopsy_vmcore=debug",
         _ => "trace",
     };
-    let filter = EnvFilter::try_from_env("VIRTOPSY_LOG").unwrap_or_else(|_| EnvFilter::new(filter));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| terminal::EscapingStderr);
+    let asked = std::env::var("VIRTOPSY_LOG").ok();
+    let filter: Option<Targets> = asked.and_then(|filter| filter.parse().ok());
+    let filter = filter.or_else(|| verbosity.parse().ok());
+    let log = tracing_subscriber::fmt::layer()
+        .with_writer(|| terminal::EscapingStderr)
+        .with_ansi(false)
+        .without_time();
     // A second logger cannot be there.
-    let _ = log.with_ansi(false).without_time().try_init();
+    let _ = tracing_subscriber::registry()
+        .with(log)
+        .with(filter.unwrap_or_default())
+        .try_init();
 }
