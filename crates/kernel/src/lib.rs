@@ -80,7 +80,7 @@ pub use paging::{AddressSpace, KERNEL_IMAGE_BASE, PagingMode};
 pub use peek::{Expression, Node, ParseError, PeekLimits, Value, parse as parse_expression};
 pub use percpu::{Cpus, PerCpuPlace};
 pub use pid_namespace::InnerPid;
-pub use printk::{Caller, Leftover, Log, Property, Record};
+pub use printk::{Caller, Console, Leftover, Log, Property, Record};
 pub use processor::Processor;
 pub use regs::{RegisterSource, Registers};
 pub use stack::{CodeWord, Stack};

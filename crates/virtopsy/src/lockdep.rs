@@ -17,7 +17,7 @@ mod tests;
 use virtopsy_kernel::{Kernel, Record, Start, TaskInfo};
 
 use crate::report::{DumpReport, Text};
-use crate::splat::Splat;
+use crate::splat::{self, Splat};
 
 /// Functions that stand on the stack of a task while a report of it is printed.
 const PRINTERS: &[&str] = &[
@@ -57,7 +57,7 @@ pub(crate) fn complete(
     else {
         return; // built without lock debugging
     };
-    mark_in_progress(kernel, &mut report.splats);
+    mark_in_progress(kernel, log, &mut report.splats);
     if let Some(owner) = graph_lock_owner(kernel) {
         report.notes.push(Text::from(format!(
             "lockdep's graph lock is held ({owner}): the machine crashed while lockdep was working"
@@ -134,8 +134,27 @@ fn task_of(kernel: &Kernel, splat: &Splat) -> Option<TaskInfo> {
     (Text::new(task.comm.clone()).to_string() == named.comm).then(|| task.clone())
 }
 
+/// The consoles that had not printed the log to its end.
+fn half_printed(kernel: &Kernel, log: Option<&virtopsy_kernel::Log>) -> String {
+    let Some(last) = log.and_then(|log| log.records.last()) else {
+        return String::new();
+    };
+    let consoles = kernel.consoles().unwrap_or_default().into_iter();
+    let behind = consoles.filter(|console| console.next <= last.sequence);
+    let behind: Vec<String> = behind
+        .map(|console| {
+            let name = Text::new(console.name);
+            format!(
+                "; {name} had printed the log up to record {} of {}",
+                console.next, last.sequence
+            )
+        })
+        .collect();
+    behind.concat()
+}
+
 /// The last report, when it has no end and its task is still printing it.
-fn mark_in_progress(kernel: &Kernel, splats: &mut [Splat]) {
+fn mark_in_progress(kernel: &Kernel, log: Option<&virtopsy_kernel::Log>, splats: &mut [Splat]) {
     let Some(splat) = splats.last_mut().filter(|s| s.cut && !s.beheaded) else {
         return;
     };
@@ -148,11 +167,20 @@ fn mark_in_progress(kernel: &Kernel, splats: &mut [Splat]) {
         let name = symbol.split('.').next().unwrap_or(symbol);
         PRINTERS.contains(&name).then(|| symbol.clone())
     });
-    if let Some(function) = printing {
-        splat.in_progress = true;
-        splat.from_memory.push(format!(
-            "the machine crashed while this was being printed: {function}() stands on the stack of its task at {:#x}",
-            task.address.0
-        ));
+    let Some(function) = printing else { return };
+    splat.in_progress = true;
+    splat.from_memory.push(format!(
+        "the machine crashed while this was being printed: {function}() stands on the stack of its task at {:#x}{}",
+        task.address.0,
+        half_printed(kernel, log)
+    ));
+    if splat.trace.is_empty() {
+        splat.trace = restore::trace(&stack);
+        splat.cpu = splat.cpu.or(task.running_on.map(|cpu| cpu.0));
+        splat.missing.retain(|m| m != "backtrace");
+        splat
+            .from_memory
+            .push("its backtrace: what stands on that stack".to_owned());
     }
+    splat::complete(splat);
 }

@@ -9,6 +9,7 @@
 //! Offsets come from VMCOREINFO, so the log can be read without any type; level and facility sit in
 //! the two bytes behind `text_len`, which VMCOREINFO does not name.
 
+mod consoles;
 mod leftovers;
 mod records;
 mod ring;
@@ -16,6 +17,7 @@ mod ring;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
+pub use consoles::Console;
 pub use leftovers::Leftover;
 
 /// Most records of the older log.

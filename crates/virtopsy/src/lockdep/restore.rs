@@ -1,6 +1,8 @@
 //! What a report in the log has lost, from lockdep's memory.
 
-use virtopsy_kernel::{HeldLocks, Kernel, LockClass, LockPath, LockUse, VirtAddr};
+use virtopsy_kernel::{
+    Backtrace, FoundBy, HeldLocks, Kernel, Location, LockClass, LockPath, LockUse, VirtAddr,
+};
 
 use super::cycle;
 use super::task_of;
@@ -244,22 +246,40 @@ fn class_of(class: &LockClass) -> Lock {
 
 /// Addresses as the lines of a trace that lockdep has stored.
 fn frames(kernel: &Kernel, trace: &[VirtAddr]) -> Vec<Frame> {
-    let frame = |at: &VirtAddr| match kernel.locate(*at) {
+    trace
+        .iter()
+        .map(|at| frame(*at, kernel.locate(*at), true))
+        .collect()
+}
+
+/// A stack as the lines of a backtrace.
+pub(super) fn trace(stack: &Backtrace) -> Vec<Frame> {
+    stack
+        .frames
+        .iter()
+        .map(|f| {
+            let guess = f.after_guess || f.found_by == FoundBy::Scan;
+            frame(f.ip, f.location.clone(), !guess)
+        })
+        .collect()
+}
+
+fn frame(at: VirtAddr, location: Option<Location>, reliable: bool) -> Frame {
+    match location {
         Some(location) => Frame {
             function: location.symbol,
             offset: Some(format!("{:#x}", location.offset)),
             size: location.size.map(|size| format!("{size:#x}")),
             module: location.module,
-            reliable: true,
+            reliable,
             ..Frame::default()
         },
         None => Frame {
             function: format!("{:#x}", at.0),
-            reliable: true,
+            reliable,
             ..Frame::default()
         },
-    };
-    trace.iter().map(frame).collect()
+    }
 }
 
 #[cfg(test)]
