@@ -6,7 +6,7 @@ use virtopsy::report::{
     CallbackReport, CheckVerdict, CpuReport, DumpReport, EvidenceReport, Says, StoryStep, Summary,
     TaskReport, Verdict, VirtualizationReport,
 };
-use virtopsy::splat::{Splat, graph};
+use virtopsy::splat::{Splat, graph, print};
 
 use super::Render;
 use crate::judge::Judged;
@@ -140,7 +140,7 @@ pub(crate) fn report(report: &DumpReport, look: Look, verbose: bool) -> String {
     if report.error.is_none() {
         callback_section(&mut page, report);
     }
-    splat_sections(&mut page, &report.splats, FIRST_FRAMES);
+    splat_sections(&mut page, &report.splats, splat_gist);
     known_issues(&mut page, report);
     checks(&mut page, report);
     notes(&mut page, report);
@@ -550,7 +550,7 @@ fn callback_proof(callback: &CallbackReport) -> Vec<(&'static str, String)> {
     fields
 }
 
-fn splat_sections(page: &mut Page, splats: &[Splat], frames: usize) {
+fn splat_sections(page: &mut Page, splats: &[Splat], body: fn(&mut Page, &Splat)) {
     if splats.is_empty() {
         return;
     }
@@ -560,11 +560,13 @@ fn splat_sections(page: &mut Page, splats: &[Splat], frames: usize) {
         &format!("✗ {} in the log", splats.len()),
     );
     for (number, splat) in (1..).zip(splats) {
-        splat_entry(page, number, splat, frames);
+        splat_head(page, number, splat);
+        body(page, splat);
     }
 }
 
-fn splat_entry(page: &mut Page, number: usize, splat: &Splat, frames: usize) {
+/// What a report means.
+fn splat_head(page: &mut Page, number: usize, splat: &Splat) {
     let location = splat
         .location
         .as_ref()
@@ -595,6 +597,19 @@ fn splat_entry(page: &mut Page, number: usize, splat: &Splat, frames: usize) {
     {
         page.paragraph(6, Tone::Muted, &text);
     }
+}
+
+/// The report as the kernel prints it, without stale frames.
+fn splat_whole(page: &mut Page, splat: &Splat) {
+    page.blank();
+    for line in print::lines(splat, false) {
+        page.line(6, Tone::Plain, &line);
+    }
+    page.blank();
+}
+
+/// Locks and the nearest functions.
+fn splat_gist(page: &mut Page, splat: &Splat) {
     for edge in graph::edges(splat) {
         let by = edge
             .by
@@ -617,7 +632,7 @@ fn splat_entry(page: &mut Page, number: usize, splat: &Splat, frames: usize) {
         );
     }
     let reliable: Vec<_> = splat.trace.iter().filter(|frame| frame.reliable).collect();
-    for frame in reliable.iter().take(frames) {
+    for frame in reliable.iter().take(FIRST_FRAMES) {
         let offset = match (&frame.offset, &frame.size) {
             (Some(offset), Some(size)) => format!("+{offset}/{size}"),
             (Some(offset), None) => format!("+{offset}"),
@@ -634,11 +649,14 @@ fn splat_entry(page: &mut Page, number: usize, splat: &Splat, frames: usize) {
             &format!("{}{offset}{module}", frame.function),
         );
     }
-    if reliable.len() > frames {
+    if reliable.len() > FIRST_FRAMES {
         page.line(
             8,
             Tone::Muted,
-            &format!("… {} more", words::count(reliable.len() - frames, "frame")),
+            &format!(
+                "… {} more",
+                words::count(reliable.len() - FIRST_FRAMES, "frame")
+            ),
         );
     }
 }
@@ -738,7 +756,7 @@ pub(crate) fn splats(splats: &[Splat], look: Look) -> String {
     if splats.is_empty() {
         page.line(0, Tone::Good, "✓ no lock report in the log");
     }
-    splat_sections(&mut page, splats, usize::MAX);
+    splat_sections(&mut page, splats, splat_whole);
     page.finish()
 }
 

@@ -14,6 +14,15 @@ pub(super) struct CpuLine<'a> {
     pub(super) pid: i64,
     pub(super) comm: &'a str,
     pub(super) release: Option<&'a str>,
+    /// What stands behind the name.
+    tail: &'a str,
+}
+
+impl CpuLine<'_> {
+    /// Build and taint, as [`Splat::taint`](super::Splat::taint) has them.
+    pub(super) fn taint(&self) -> Option<String> {
+        taint(self.tail)
+    }
 }
 
 /// What a line is to a backtrace.
@@ -241,7 +250,18 @@ fn named_task<'a>(cpu: Option<u32>, rest: &'a str, separator: &str) -> Option<Cp
         pid: i64::try_from(pid).ok()?.checked_mul(sign)?,
         comm: comm.trim(),
         release: release(tail),
+        tail,
     })
+}
+
+/// `#1 Not tainted` of `[Kdump: loaded ](Not tainted|Tainted: LETTERS) RELEASE #1`: in the order of the
+/// line between the rules of a report.
+fn taint(s: &str) -> Option<String> {
+    let release = release(s)?;
+    let (words, build) = s.split_once(&format!("{release} #"))?;
+    let (build, _) = number(build)?;
+    let words = words.trim_start_matches("Kdump: loaded ").trim_end();
+    Some(format!("#{build} {words}"))
 }
 
 /// The word before ` #B`.
@@ -382,16 +402,34 @@ mod tests {
                 Some("syzkaller"),
             ),
         ] {
+            let StackLine::Cpu(found) = stack_line(text) else {
+                panic!("{text}");
+            };
             assert_eq!(
-                stack_line(text),
-                StackLine::Cpu(CpuLine {
-                    cpu,
-                    pid,
-                    comm,
-                    release
-                }),
+                (found.cpu, found.pid, found.comm, found.release),
+                (cpu, pid, comm, release),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn build_and_taint_of_a_dump_are_put_in_the_order_of_a_header() {
+        for (text, want) in [
+            (
+                "CPU: 3 UID: 0 PID: 1 Comm: a b Kdump: loaded Tainted: G           O        7.2.13-x #1 PREEMPT(full) ",
+                Some("#1 Tainted: G           O"),
+            ),
+            (
+                "CPU: 0 PID: 1 Comm: a Not tainted 4.4.0-x #12",
+                Some("#12 Not tainted"),
+            ),
+            ("CPU: 0 PID: 1 Comm: a", None),
+        ] {
+            let StackLine::Cpu(found) = stack_line(text) else {
+                panic!("{text}");
+            };
+            assert_eq!(found.taint().as_deref(), want);
         }
     }
 

@@ -26,6 +26,7 @@ pub mod limits;
 mod lock;
 mod machine;
 mod model;
+pub mod print;
 mod records;
 mod report;
 mod sentence;

@@ -386,7 +386,7 @@ pub struct Splat {
     /// The function to look at first: the nearest to the problem outside the locking code.
     pub guilty: Option<String>,
 
-    /// Where the release came from: the rest of the identity line (`#1 Not tainted`).
+    /// What stands beside the release: build and taint (`#1 Not tainted`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taint: Option<String>,
     /// The irq state printed behind the task.

@@ -15,8 +15,10 @@ mod kinds;
 mod parts;
 mod printer;
 
+use std::path::{Path, PathBuf};
+
 use proptest::prelude::*;
-use virtopsy::splat::{Kind, Splat, scan_records, scan_text};
+use virtopsy::splat::{Kind, Splat, print, scan_records, scan_text};
 
 use carriers::{as_records, carriers, essence, surrounded};
 
@@ -30,6 +32,29 @@ fn facts(splat: &Splat, flat: bool) -> Splat {
     s.known_issue = None;
     s.taint = None;
     s.notes.clear();
+    s
+}
+
+/// A report without what is not printed again: addresses of frames, what a symbolizer added to held
+/// locks, what stood beside the report.
+fn printed(splat: &Splat) -> Splat {
+    let mut s = facts(splat, false);
+    s.attachments.clear();
+    s.missing.clear();
+    s.held.iter_mut().for_each(|held| held.inlined.clear());
+    let chain = s.chain.iter_mut().flat_map(|e| e.trace.iter_mut());
+    let classes = s.classes.iter_mut().flat_map(|c| {
+        let usages = c.usages.iter_mut().flat_map(|u| u.trace.iter_mut());
+        c.acquired_at.iter_mut().chain(usages)
+    });
+    let sides = s.irq_safe.iter_mut().chain(s.irq_unsafe.iter_mut());
+    chain
+        .chain(classes)
+        .chain(sides.flat_map(|side| side.trace.iter_mut()))
+        .chain(s.registered.iter_mut().flat_map(|r| r.trace.iter_mut()))
+        .chain(s.trace.iter_mut())
+        .chain(s.second_trace.iter_mut())
+        .for_each(|frame| frame.address = None);
     s
 }
 
@@ -83,6 +108,20 @@ proptest! {
     }
 
     #[test]
+    fn what_is_printed_of_a_report_reads_as_the_report(parts in parts::parts()) {
+        for kind in Kind::all() {
+            let made = kinds::print(kind, &parts);
+            let all = surrounded(&made.records);
+            let first = scan_records(as_records(&all)).remove(0);
+            let text = print::lines(&first, true).join("\n");
+            let got = scan_text(text.as_bytes()).unwrap();
+            prop_assert_eq!(got.len(), 1, "{}: {}", kind, text);
+            let differ = differences(&printed(&got[0]), &printed(&first));
+            prop_assert!(differ.is_empty(), "{}: {}{}", kind, differ, text);
+        }
+    }
+
+    #[test]
     fn a_report_reads_the_same_in_each_carrier(parts in parts::parts()) {
         for kind in Kind::all() {
             let made = kinds::print(kind, &parts);
@@ -94,4 +133,51 @@ proptest! {
             }
         }
     }
+}
+
+/// Files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found = Vec::new();
+    for path in entries.map(|entry| entry.path()) {
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn what_is_printed_of_real_reports_reads_as_the_reports() {
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut logs = files(&crate_folder.join("tests/logs"));
+    let shared = crate_folder.join("../../../shared/corpus/logs");
+    if shared.is_dir() {
+        logs.extend(
+            files(&shared)
+                .into_iter()
+                .filter(|f| f.extension().is_some_and(|e| e == "log")),
+        );
+    } else {
+        virtopsy_testkit::skipped("printing the reports of the corpus' logs: no ../shared");
+    }
+    let (mut reports, mut wrong) = (0, Vec::new());
+    for log in logs {
+        let bytes = std::fs::read(&log).unwrap();
+        // What a log has cut short is whole when it is printed.
+        for first in scan_text(&*bytes).unwrap().into_iter().filter(|s| !s.cut) {
+            let text = print::lines(&first, true).join("\n");
+            let got = scan_text(text.as_bytes()).unwrap();
+            assert_eq!(got.len(), 1, "{}:\n{text}", log.display());
+            let differ = differences(&printed(&got[0]), &printed(&first));
+            if !differ.is_empty() {
+                wrong.push(format!("{}: {differ}", log.display()));
+            }
+            reports += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(reports > 3, "{reports} reports");
 }

@@ -113,6 +113,7 @@ impl Open {
         self.splat.cpu = self.splat.cpu.or(cpu.cpu);
         if self.splat.release.is_none() {
             self.splat.release = cpu.release.map(keep);
+            self.splat.taint = cpu.taint().map(|t| keep(&t));
         }
         self.set_task(TaskRef {
             comm: keep(cpu.comm),
