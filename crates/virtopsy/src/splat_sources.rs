@@ -11,23 +11,32 @@ use crate::splat::{Frame, Inlined, Splat};
 /// Fills in [`Frame::source`] and [`Frame::inlined`] in the traces of `splats`.
 pub(crate) fn name(kernel: &Kernel, splats: &mut [Splat]) {
     for splat in splats {
-        let traces = splat
-            .chain
-            .iter_mut()
-            .map(|link| &mut link.trace)
-            .chain(splat.registered.iter_mut().map(|usage| &mut usage.trace))
-            .chain([&mut splat.trace, &mut splat.second_trace]);
-        for frame in traces.flatten().filter(|frame| frame.source.is_none()) {
-            let Err(virtopsy_kernel::Error::NoSource { why }) = place(kernel, frame) else {
-                continue;
-            };
-            tracing::debug!(%why, "no place for a frame of a lock report");
-            // A module's file may be missing alone; without the vmlinux there is nothing to ask.
-            if frame.module.is_none() {
-                return;
-            }
+        let own = [
+            &mut splat.trace,
+            &mut splat.second_trace,
+            &mut splat.loose_trace,
+        ];
+        if own.into_iter().all(|trace| trace_places(kernel, trace)) {
+            let _ = splat
+                .stored_traces_mut()
+                .all(|trace| trace_places(kernel, trace));
         }
     }
+}
+
+/// The places of one trace; false where there is nothing to ask.
+fn trace_places(kernel: &Kernel, trace: &mut [Frame]) -> bool {
+    for frame in trace.iter_mut().filter(|frame| frame.source.is_none()) {
+        let Err(virtopsy_kernel::Error::NoSource { why }) = place(kernel, frame) else {
+            continue;
+        };
+        tracing::debug!(%why, "no place for a frame of a lock report");
+        // A module's file may be missing alone; without the vmlinux there is nothing to ask.
+        if frame.module.is_none() {
+            return false;
+        }
+    }
+    true
 }
 
 /// One frame; nothing changes where its address or place is not known.

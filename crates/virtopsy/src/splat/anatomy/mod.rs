@@ -98,20 +98,12 @@ pub(crate) fn complete(splat: &mut Splat) {
 
 /// Kernels up to 5.1 end a stored trace with ULONG_MAX.
 fn drop_sentinels(splat: &mut Splat) {
-    let trim = |trace: &mut Vec<Frame>| {
+    for trace in splat.stored_traces_mut() {
         while trace
             .last()
             .is_some_and(|f| matches!(f.function.as_str(), "0xffffffffffffffff" | "0xffffffff"))
         {
             trace.pop();
         }
-    };
-    splat.chain.iter_mut().for_each(|e| trim(&mut e.trace));
-    splat.registered.iter_mut().for_each(|r| trim(&mut r.trace));
-    splat.irq_safe.iter_mut().for_each(|s| trim(&mut s.trace));
-    splat.irq_unsafe.iter_mut().for_each(|s| trim(&mut s.trace));
-    for class in &mut splat.classes {
-        trim(&mut class.acquired_at);
-        class.usages.iter_mut().for_each(|u| trim(&mut u.trace));
     }
 }

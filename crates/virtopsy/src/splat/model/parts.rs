@@ -1,0 +1,325 @@
+//! The pieces that reports are made of: tasks, locks, traces, chains, tables.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::text::{keep, number};
+
+/// A task as `COMM/PID` names it. `pid` is what the log says: 0 for idle tasks, and garbage (even
+/// negative) when the task was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct TaskRef {
+    /// Command name, at most 15 bytes in the kernel; any bytes, here made visible.
+    pub comm: String,
+    /// Process id.
+    pub pid: i64,
+}
+
+/// A function that the compiler inlined into a frame (logs that went through a symbolizer).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Inlined {
+    /// The inlined function.
+    pub function: String,
+    /// `file:line` of the call.
+    pub source: String,
+}
+
+/// One line of a trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Frame {
+    /// Function name as printed (`.isra.0`, `.cold` and the like included), or a bare `0x…` address.
+    pub function: String,
+    /// Offset into the function, `0x…`.
+    pub offset: Option<String>,
+    /// Size of the function, `0x…`.
+    pub size: Option<String>,
+    /// Module that holds the function.
+    pub module: Option<String>,
+    /// False for `? func` (and PowerPC's `(unreliable)`): a stale word on the stack, maybe no caller.
+    pub reliable: bool,
+    /// `file:line` where a symbolizer added it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The `[<address>]` of kernels up to 4.9 and of some architectures, `0x…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Functions inlined here, innermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inlined: Vec<Inlined>,
+}
+
+/// A lock as a report names it (print_lock, print_lock_name).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Lock {
+    /// Address of the lock instance, `0x…`; absent before 4.16, hashed up to 5.3.
+    pub address: Option<String>,
+    /// Name as printed, with `#V` and `/S`.
+    pub name: String,
+    /// Name of the class alone: the expression that initialised the lock.
+    pub class: String,
+    /// `#V`: several classes share the name; this is the V-th, from 2.
+    pub version: Option<u32>,
+    /// `/S`: lockdep subclass, 1 to 7.
+    pub subclass: Option<u32>,
+    /// Usage letters (hardirq write and read, softirq write and read: `.`, `-`, `+` or `?`).
+    pub usage: Option<String>,
+    /// Wait types `outer:inner` (5.7 and later).
+    pub wait: Option<String>,
+    /// Where it was acquired, as the symbol was printed.
+    pub at: Option<String>,
+}
+
+impl Lock {
+    /// A lock of which nothing is known but where it is: the address names it.
+    pub(crate) fn at_address(address: &str) -> Self {
+        Self {
+            address: Some(keep(address)),
+            ..Self::named(address)
+        }
+    }
+
+    /// A lock of which only the name is given, split into class, `#V` and `/S`.
+    pub(crate) fn named(name: &str) -> Self {
+        let mut class = name;
+        let subclass = class.rsplit_once('/').and_then(|(c, s)| match number(s) {
+            Some((n, "")) if (1..8).contains(&n) && s.len() == 1 => {
+                class = c;
+                u32::try_from(n).ok()
+            }
+            _ => None,
+        });
+        let version = class.rsplit_once('#').and_then(|(c, s)| match number(s) {
+            Some((n, "")) if n >= 2 => {
+                class = c;
+                u32::try_from(n).ok()
+            }
+            _ => None,
+        });
+        Self {
+            name: keep(name),
+            class: keep(class),
+            version,
+            subclass,
+            ..Self::default()
+        }
+    }
+}
+
+/// One entry of a task's held locks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct HeldLock {
+    /// The `#I` of the line: 0 is the lock taken first.
+    pub index: u32,
+    /// The lock.
+    #[serde(flatten)]
+    pub lock: Lock,
+    /// Functions that a symbolizer found inlined at [`Lock::at`], innermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inlined: Vec<String>,
+}
+
+impl HeldLock {
+    /// A held lock from its index and the lock printed behind it.
+    #[must_use]
+    pub fn new(index: u32, lock: Lock) -> Self {
+        Self {
+            index,
+            lock,
+            inlined: Vec::new(),
+        }
+    }
+}
+
+/// One link of a dependency chain: `-> #N (NAME){...}:` and the trace of its acquisition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct ChainEntry {
+    /// N; the chain is printed in reverse, 0 is the acquisition being made now.
+    pub index: u32,
+    /// The lock class.
+    pub lock: Lock,
+    /// Where it was acquired while the one below was held.
+    pub trace: Vec<Frame>,
+}
+
+/// One line of a scenario table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct ScenarioStep {
+    /// Column: 0 or 1. Absent where the carrier lost the indentation.
+    pub cpu: Option<u8>,
+    /// `lock`, `rlock`, `sync`, `local_irq_disable`, `<Interrupt>`.
+    pub action: String,
+    /// The lock, without usage letters.
+    pub lock: Option<String>,
+}
+
+/// ` Possible unsafe locking scenario:` and its table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Scenario {
+    /// The title, without the colon.
+    pub title: String,
+    /// The steps, from above.
+    pub steps: Vec<ScenarioStep>,
+}
+
+/// When a lock class got into a usage state: `{IN-SOFTIRQ-W} state was registered at:` and alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct UsageTrace {
+    /// The state (`IN-HARDIRQ-W`, `INITIAL USE`, …).
+    pub state: String,
+    /// Where.
+    pub trace: Vec<Frame>,
+}
+
+/// `inconsistent {FROM} -> {TO} usage.`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct UsageChange {
+    /// The state that was registered before.
+    pub from: String,
+    /// The state that this use would add.
+    pub to: String,
+}
+
+/// One side of an irq-order report: the irq-safe or the irq-unsafe lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct IrqSide {
+    /// What it is, as printed: `HARDIRQ-irq-safe`, `SOFTIRQ-irq-unsafe`, ….
+    pub state: String,
+    /// The lock class.
+    pub lock: Lock,
+    /// Where it became so.
+    pub trace: Vec<Frame>,
+}
+
+/// One class of a dependency dump (print_lock_class_header and the trace behind it).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct ClassDump {
+    /// The heading that the dump stands under, without the colon.
+    pub section: String,
+    /// Depth in the dependency path (leading blanks).
+    pub depth: u32,
+    /// The class.
+    pub lock: Lock,
+    /// `ops: N` (DEBUG_LOCKDEP).
+    pub ops: Option<u64>,
+    /// Every usage state with its trace.
+    pub usages: Vec<UsageTrace>,
+    /// Address of the key, `0x…`.
+    pub key_address: Option<String>,
+    /// Symbol of the key.
+    pub key: Option<String>,
+    /// Where it was acquired while the class above was held.
+    pub acquired_at: Vec<Frame>,
+}
+
+/// One line of an irq trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct IrqEvent {
+    /// The event's stamp.
+    pub stamp: u64,
+    /// Where it happened; `0x0` when it never did.
+    pub at: String,
+}
+
+/// `irq event stamp:` and the four lines behind it (print_irqtrace_events).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct IrqTrace {
+    /// The task's (since 5.10 the CPU's) event counter.
+    pub stamp: u64,
+    /// `hardirqs last  enabled at`.
+    pub hardirqs_enabled: Option<IrqEvent>,
+    /// `hardirqs last disabled at`.
+    pub hardirqs_disabled: Option<IrqEvent>,
+    /// `softirqs last  enabled at`.
+    pub softirqs_enabled: Option<IrqEvent>,
+    /// `softirqs last disabled at`.
+    pub softirqs_disabled: Option<IrqEvent>,
+}
+
+/// `[HCa[b]:SCc[d]:HEe:SEf]` behind a task: its irq state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct TaskContext {
+    /// As printed, without the brackets.
+    pub text: String,
+    /// In hard irq context.
+    pub hardirq: bool,
+    /// In soft irq context.
+    pub softirq: bool,
+    /// Hard irqs enabled.
+    pub hardirqs_enabled: bool,
+    /// Soft irqs enabled.
+    pub softirqs_enabled: bool,
+}
+
+/// The counters of the sleep and schedule checks (__might_resched and its kin).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct AtomicState {
+    /// `in_atomic()`.
+    pub in_atomic: Option<i64>,
+    /// `irqs_disabled()`.
+    pub irqs_disabled: Option<i64>,
+    /// `non_block` (5.4 and later).
+    pub non_block: Option<i64>,
+    /// `preempt_count`, hexadecimal in the log.
+    pub preempt_count: Option<u64>,
+    /// The count that was expected.
+    pub preempt_expected: Option<u64>,
+    /// `RCU nest depth`.
+    pub rcu_depth: Option<i64>,
+    /// The depth that was expected.
+    pub rcu_expected: Option<i64>,
+    /// `Preemption disabled at:`.
+    pub preemption_disabled_at: Option<String>,
+}
+
+/// Text beside a report that is none itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Attachment {
+    /// `lockdep-off`, `held-locks-dump`, `taint`, `hung-owner`, `exited-atomic`.
+    pub kind: String,
+    /// The line.
+    pub text: String,
+    /// Its number, from 1.
+    pub line: u64,
+    /// The task it speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskRef>,
+    /// `N locks held by`, in a held-locks dump.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_declared: Option<u32>,
+    /// The locks listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldLock>,
+}
