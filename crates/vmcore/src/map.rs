@@ -58,3 +58,102 @@ impl MappedFile {
         &self.file
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use std::io::Write as _;
+
+    use super::*;
+
+    const LEN: usize = 3 * 4096 + 17;
+
+    fn byte(at: usize) -> u8 {
+        (at % 251) as u8
+    }
+
+    fn mapped(len: usize) -> MappedFile {
+        let mut file = tempfile::tempfile().unwrap();
+        let bytes: Vec<u8> = (0..len).map(byte).collect();
+        file.write_all(&bytes).unwrap();
+        MappedFile::new(file).unwrap()
+    }
+
+    /// Copies into the middle of a buffer, which must stay as it was around.
+    fn copy(map: &MappedFile, offset: u64, len: usize) -> Option<Vec<u8>> {
+        let mut buf = vec![0xee; len + 16];
+        let copied = map.copy(offset, &mut buf[8..8 + len]).unwrap();
+        assert!(buf[..8].iter().chain(&buf[8 + len..]).all(|b| *b == 0xee));
+        copied.then(|| buf[8..8 + len].to_vec())
+    }
+
+    #[test]
+    fn what_the_file_has_is_copied_and_nothing_beyond() {
+        let map = mapped(LEN);
+        for (offset, len) in [
+            (0, 0),
+            (0, 1),
+            (0, LEN),
+            (4095, 2),
+            (LEN - 1, 1),
+            (LEN, 0),
+            (8192, 4113),
+        ] {
+            let want: Vec<u8> = (offset..offset + len).map(byte).collect();
+            assert_eq!(
+                copy(&map, offset as u64, len).unwrap(),
+                want,
+                "{offset} {len}"
+            );
+        }
+        for (offset, len) in [
+            (0, LEN + 1),
+            (LEN as u64, 1),
+            (LEN as u64 + 1, 0),
+            (16 * 4096, 1), // behind the last mapped page
+            (u64::MAX, 0),
+            (u64::MAX, 1),
+            (u64::MAX - 3, 8),
+            (1 << 63, 4096),
+        ] {
+            assert_eq!(copy(&map, offset, len), None, "{offset} {len}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_its_length_is_asked_for_it() {
+        let map = mapped(LEN);
+        map.file().set_len(100).unwrap();
+        assert!(copy(&map, 0, 100).is_some());
+        assert_eq!(copy(&map, 0, 101), None);
+        assert_eq!(copy(&map, 4096, 1), None);
+        // What was not there when it was mapped is no part of the map.
+        map.file().set_len(1 << 20).unwrap();
+        assert_eq!(copy(&map, LEN as u64, 1), None);
+        assert_eq!(copy(&map, 200, 4).unwrap(), [0; 4]);
+    }
+
+    #[test]
+    fn an_empty_file_gives_nothing() {
+        let file = tempfile::tempfile().unwrap();
+        if let Ok(map) = MappedFile::new(file) {
+            assert_eq!(copy(&map, 0, 1), None);
+        }
+    }
+
+    #[test]
+    fn many_may_copy_at_once() {
+        let map = mapped(LEN);
+        std::thread::scope(|scope| {
+            for start in 0..4 {
+                let map = &map;
+                scope.spawn(move || {
+                    for offset in (start..LEN - 64).step_by(97) {
+                        assert_eq!(copy(map, offset as u64, 64).unwrap()[0], byte(offset));
+                    }
+                });
+            }
+        });
+    }
+}

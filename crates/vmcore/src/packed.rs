@@ -8,8 +8,9 @@
 //! ```
 //! A dump is read at random, a packed stream only from its beginning: so it is unpacked once, onto
 //! disk and not into memory. What the decoder holds is bounded by its window, see
-//! [`ZSTD_WINDOW`] and [`XZ_DICTIONARY`]; blocks of zeros become holes of the file. A stream that
-//! is cut or damaged gives what comes before, as a truncated dump does.
+//! [`ZSTD_WINDOW`] and [`XZ_DICTIONARY`]; blocks of zeros become holes of the file. A few bytes can
+//! unpack to a disk full of others, so some of it is always left free ([`Unpack::with_reserve`]). A
+//! stream that is cut or damaged gives what comes before, as a truncated dump does.
 
 use std::fmt;
 use std::fs::File;
@@ -30,6 +31,11 @@ const BLOCK: usize = 4096;
 const ZSTD_WINDOW: u64 = 128 << 20;
 /// The largest xz dictionary, in KiB: `xz -9` takes 64 MiB.
 const XZ_DICTIONARY: u32 = 128 << 10;
+
+/// Bytes written between two looks at the room that the disk has.
+const LOOK_AGAIN: u64 = 64 << 20;
+/// What is left free of a disk, or a twentieth of it where that is less.
+const RESERVE: u64 = 2 << 30;
 
 /// A compression of a whole file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -91,6 +97,7 @@ pub type UnpackProgress = dyn Fn(u64, u64) -> ControlFlow<()> + Send + Sync;
 pub struct Unpack {
     folder: PathBuf,
     limit: u64,
+    reserve: Option<u64>,
     progress: Option<Arc<UnpackProgress>>,
 }
 
@@ -105,6 +112,7 @@ impl Unpack {
         Unpack {
             folder,
             limit: Unpack::LIMIT,
+            reserve: None,
             progress: None,
         }
     }
@@ -113,6 +121,14 @@ impl Unpack {
     #[must_use]
     pub fn with_limit(mut self, bytes: u64) -> Unpack {
         self.limit = bytes;
+        self
+    }
+
+    /// Leaves at least `bytes` of the disk free; without this 2 GiB, or a twentieth of the disk where
+    /// that is less.
+    #[must_use]
+    pub fn with_reserve(mut self, bytes: u64) -> Unpack {
+        self.reserve = Some(bytes);
         self
     }
 
@@ -129,6 +145,7 @@ impl fmt::Debug for Unpack {
         f.debug_struct("Unpack")
             .field("folder", &self.folder)
             .field("limit", &self.limit)
+            .field("reserve", &self.reserve)
             .finish_non_exhaustive()
     }
 }
@@ -163,6 +180,7 @@ pub(crate) fn unpack(
     let mut decoder = packing.decoder(packed);
     let mut piece = vec![0; PIECE];
     let (mut len, mut damage) = (0_u64, None);
+    let mut room = Room::new(how.reserve);
     loop {
         let (filled, end) = fill(&mut decoder, &mut piece);
         let bytes = piece.get(..filled).unwrap_or_default();
@@ -177,7 +195,9 @@ pub(crate) fn unpack(
         if after > how.limit {
             return Err(failed(format!("it has more than {} bytes", how.limit)));
         }
-        write_sparse(&file, len, bytes).map_err(|e| failed(e.to_string()))?;
+        room.take(&file, bytes.len() as u64)
+            .and_then(|()| write_sparse(&file, len, bytes))
+            .map_err(|e| failed(e.to_string()))?;
         len = after;
         match end {
             End::Open => {}
@@ -200,6 +220,39 @@ pub(crate) fn unpack(
         packing,
         damage,
     }))
+}
+
+/// What may still be written before the disk is asked again.
+struct Room {
+    reserve: Option<u64>,
+    left: u64,
+}
+
+impl Room {
+    fn new(reserve: Option<u64>) -> Room {
+        Room { reserve, left: 0 }
+    }
+
+    /// Takes `bytes`, zeros included; an error where the disk would have less left than is to be.
+    fn take(&mut self, file: &File, bytes: u64) -> io::Result<()> {
+        if self.left < bytes {
+            let disk = rustix::fs::fstatvfs(file)?;
+            let (free, size) = (
+                disk.f_bavail.saturating_mul(disk.f_frsize),
+                disk.f_blocks.saturating_mul(disk.f_frsize),
+            );
+            let reserve = self.reserve.unwrap_or(RESERVE.min(size / 20));
+            let usable = free.saturating_sub(reserve);
+            if usable < bytes {
+                return Err(io::Error::other(format!(
+                    "{free} bytes of the disk are free, and {reserve} are to stay so; another folder with more room may do"
+                )));
+            }
+            self.left = usable.min(LOOK_AGAIN.max(bytes));
+        }
+        self.left = self.left.saturating_sub(bytes);
+        Ok(())
+    }
 }
 
 /// Whether there is more behind a piece.

@@ -181,6 +181,7 @@ fn a_limit_a_missing_folder_and_a_cancel_end_in_an_error() {
     let cancel = into(folder.path()).with_progress(Arc::new(|_, _| ControlFlow::Break(())));
     for (unpack, what) in [
         (into(folder.path()).with_limit(100_000), "more than 100000"),
+        (into(folder.path()).with_reserve(u64::MAX), "are to stay so"),
         (into(&folder.path().join("none")), "No such file"),
         (cancel, "cancelled"),
     ] {

@@ -3,8 +3,8 @@
  * splats: misuse locks in the way that `what` names, so that the kernel reports it.
  *
  * Needs a kernel with the checks of kconfig/locks. Reports that switch lockdep off come once in a
- * boot, so each wants a machine of its own. The work is done by a kernel thread, which is bound to
- * no CPU; where the report is about the task that inserts the module, by that.
+ * boot, so each wants a machine of its own. The work is done by a kernel thread, bound to no CPU
+ * unless `cpu` says so; where the report is about the task that inserts the module, by that.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -26,6 +26,12 @@
 
 static char *what = "circular";
 module_param(what, charp, 0);
+static int cpu = -1;
+module_param(cpu, int, 0);
+MODULE_PARM_DESC(cpu, "where the thread is bound to, if anywhere");
+static bool stay;
+module_param(stay, bool, 0);
+MODULE_PARM_DESC(stay, "the thread does not end");
 
 static DEFINE_MUTEX(alpha_lock);
 static DEFINE_MUTEX(beta_lock);
@@ -269,8 +275,10 @@ static void unregistered_key(void)
 
 static void invalid_subclass(void)
 {
-	spin_lock_nested(&plain_lock, MAX_LOCKDEP_SUBCLASSES);
-	spin_unlock(&plain_lock);
+	struct holder *holder = kzalloc(sizeof(*holder), GFP_KERNEL);
+
+	mutex_init(&holder->mutex);
+	lockdep_set_subclass(&holder->mutex, MAX_LOCKDEP_SUBCLASSES + 1);
 }
 
 static void depth_limit(void)
@@ -524,6 +532,9 @@ static int misuse(void *data)
 
 	one->run();
 	pr_info("lab: misused %s\n", one->name);
+	/* so that the dump has the task, and the locks that lockdep wrote down for it */
+	if (stay)
+		schedule_timeout_idle(MAX_SCHEDULE_TIMEOUT);
 	return 0;
 }
 
@@ -540,8 +551,13 @@ static int __init splats_init(void)
 		if (strcmp(what, misuses[i].name))
 			continue;
 		/* a name as a task may have it: with a slash, a blank and a colon */
-		task = kthread_run(misuse, (void *)&misuses[i], "lab: a/b %d", i);
-		return PTR_ERR_OR_ZERO(task);
+		task = kthread_create(misuse, (void *)&misuses[i], "lab: a/b %d", i);
+		if (IS_ERR(task))
+			return PTR_ERR(task);
+		if (cpu >= 0)
+			kthread_bind(task, cpu);
+		wake_up_process(task);
+		return 0;
 	}
 	pr_err("splats: no misuse is called %s\n", what);
 	return -EINVAL;
