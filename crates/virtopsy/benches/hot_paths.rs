@@ -165,6 +165,10 @@ fn hostile_logs(criterion: &mut Criterion) {
                 if text.len() >= mib << 20 {
                     break;
                 }
+                if line % 256 == 0 {
+                    // so that there is a report that the lines might belong to
+                    text.push_str("BUG: scheduling while atomic: a/1/0x2\n");
+                }
                 text.push_str(&hostile_lines(name, line));
             }
             group.throughput(Throughput::Bytes(text.len() as u64));
