@@ -1,5 +1,7 @@
 //! What is wrong, in one plain sentence for someone who does not know lockdep.
 
+use super::model::{Frame, Lock};
+use super::title::first_outside;
 use super::{Kind, Splat};
 
 /// What the sentences are made of.
@@ -68,12 +70,8 @@ fn of_locks(splat: &Splat, words: &Words<'_>) -> Option<String> {
         Kind::Recursive => format!(
             "{who} takes {lock}{place} while it holds a lock of the same class, {other}; unless the order is fixed, it waits for itself."
         ),
-        Kind::IrqOrder => format!(
-            "{who} takes {lock}{place} under {other}; so an irq that takes the irq-safe lock may wait for one that is taken with irqs on."
-        ),
-        Kind::IrqInversion => format!(
-            "{who} used {lock}{place} in a way that, with its order against {other}, lets an irq deadlock."
-        ),
+        Kind::IrqOrder => irq_order(splat, who, lock, other, place),
+        Kind::IrqInversion => irq_inversion(splat, who, lock, other, place),
         Kind::InconsistentState => usage(splat, who, lock, place),
         Kind::InvalidWaitContext => {
             format!("{who} takes {lock}, which may sleep, in a context that must not{place}.")
@@ -230,6 +228,46 @@ fn circular(splat: &Splat, who: &str, lock: &str, other: &str, place: &str) -> S
     };
     format!(
         "{who} takes {lock}{place} while it holds {other}, but elsewhere {other} is taken, directly or over others, under {lock}{path}: two tasks can wait for each other for ever."
+    )
+}
+
+/// ` (in FUNCTION())`: where a stored trace leaves the locking code.
+fn by(trace: &[Frame]) -> String {
+    first_outside(trace).map_or_else(String::new, |f| format!(" (in {f}())"))
+}
+
+fn irq_order(splat: &Splat, who: &str, lock: &str, other: &str, place: &str) -> String {
+    let start = format!("{who} takes {lock}{place} under {other}");
+    let (Some(safe), Some(unsafe_)) = (&splat.irq_safe, &splat.irq_unsafe) else {
+        return format!(
+            "{start}; so an irq that takes the irq-safe lock may wait for one that is taken with irqs on."
+        );
+    };
+    let irq = safe.state.split('-').next().unwrap_or("irq").to_lowercase();
+    let name = |lock: &Lock, else_: &str| match lock.name.as_str() {
+        "" => else_.to_owned(),
+        name => name.to_owned(),
+    };
+    let (safe_name, unsafe_name) = (name(&safe.lock, other), name(&unsafe_.lock, lock));
+    format!(
+        "{start}; but {safe_name} is taken in a {irq}{}, and {unsafe_name} elsewhere with {irq}s on{}: a {irq} on the CPU that holds {unsafe_name}, and a task that takes {unsafe_name} under {safe_name}, can wait for each other for ever.",
+        by(&safe.trace),
+        by(&unsafe_.trace)
+    )
+}
+
+fn irq_inversion(splat: &Splat, who: &str, lock: &str, other: &str, place: &str) -> String {
+    let took = splat
+        .notes
+        .iter()
+        .any(|n| n.starts_with("but this lock took another"));
+    if took {
+        return format!(
+            "{who} takes {lock}{place} in an irq; {other} has been taken under it and, elsewhere, with irqs on: an irq on the CPU that holds {other}, and a task that takes {other} under {lock}, can wait for each other for ever."
+        );
+    }
+    format!(
+        "{who} takes {lock}{place} with irqs on; it has been taken under {other}, which is taken in an irq: an irq on the CPU that holds {lock}, and a task that takes {lock} under {other}, can wait for each other for ever."
     )
 }
 

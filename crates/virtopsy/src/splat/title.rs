@@ -223,6 +223,8 @@ pub(super) fn guilty(splat: &Splat) -> Option<String> {
                 .last()
                 .and_then(|h| h.lock.at.as_deref())
                 .map(function_of)
+                // Taken in a module's init section, which has no names any more.
+                .filter(|f| !f.starts_with("0x"))
                 .map(base)
         })
         .map(str::to_owned)
