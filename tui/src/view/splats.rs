@@ -98,6 +98,9 @@ fn facts(splat: &Splat, doc: &mut Doc) {
     doc.field("task", Role::Plain, &task);
     doc.field("printed by", Role::Plain, &text(&splat.caller));
     doc.field("missing", Role::Unsure, &safe(&splat.missing.join("; ")));
+    for given in &splat.from_memory {
+        doc.field("from memory", Role::Muted, &safe(given));
+    }
 }
 
 fn text(value: &Option<String>) -> String {

@@ -43,6 +43,10 @@ pub struct HeldLocks {
     /// counts it only after, so once a report has switched lockdep off it names the lock that the
     /// task of the report was about to take. At any other time it is left over from before.
     pub behind: Option<HeldLock>,
+    /// Whether [`HeldLocks::behind`] was filled in while just these locks were held, as far as the hash of
+    /// the chain below it tells: what is left over from before has that of other locks. The hash is
+    /// written after the irq state was checked, and before the dependencies are.
+    pub behind_follows: bool,
     /// Why not all could be read.
     pub broken: Option<Error>,
 }
@@ -88,6 +92,10 @@ impl Kernel {
                 .and_then(|lock| self.held_lock(depth, &lock))
                 .ok()
                 .filter(|lock| lock.taken_at.0 != 0);
+            let key = |object: Result<Object<'_>>| object.and_then(|key| key.u64()).ok();
+            let below = key(task.field("curr_chain_key"));
+            let recorded = held.index(depth).and_then(|l| l.field("prev_chain_key"));
+            out.behind_follows = below.is_some() && below == key(recorded);
         }
         Ok(out)
     }

@@ -12,10 +12,11 @@ pub(super) struct Cycle<'a> {
 
 /// The cycle that the lock behind the held ones closes, if it closes one.
 ///
-/// The dependency that is checked is not stored before it has passed, so a class that is already
-/// known to be taken under a held one is none of it: such a lock was taken and released again.
+/// The place behind the held locks may be left over: from other locks that were held then, which their
+/// hash tells; or from a lock that was taken and released again, whose dependency is stored, which that
+/// being checked is not before it has passed.
 pub(super) fn closed_by<'a>(kernel: &Kernel, locks: &'a HeldLocks) -> Option<Cycle<'a>> {
-    let taken = locks.behind.as_ref()?;
+    let taken = locks.behind.as_ref().filter(|_| locks.behind_follows)?;
     let from = taken.class.as_ref().ok()?;
     let reads = taken.read == 2;
     for held in checked(&locks.locks) {

@@ -1,19 +1,24 @@
 //! A real report, its head taken away, against what its dump's memory gives back.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::path::Path;
+
 use virtopsy_kernel::{Kernel, KernelOptions};
 
 use super::restore::restore;
 use crate::session::splat_record;
 use crate::splat::{ChainEntry, Kind, Splat, scan_records};
 
+fn opened(dump: &Path) -> Kernel {
+    let options = virtopsy_vmcore::OpenOptions::default();
+    let dump = virtopsy_vmcore::Dump::open(&[dump.to_owned()], &options).unwrap();
+    Kernel::open(dump.into(), &KernelOptions::default()).unwrap()
+}
+
 /// A kernel with lockdep that reported a circular dependency.
 fn kernel() -> Option<Kernel> {
     let corpus = virtopsy_testkit::corpus("reports restored from lockdep's memory")?;
-    let dump = corpus.join("dumps/splats-rcu-circular.flat");
-    let dump =
-        virtopsy_vmcore::Dump::open(&[dump], &virtopsy_vmcore::OpenOptions::default()).unwrap();
-    Some(Kernel::open(dump.into(), &KernelOptions::default()).unwrap())
+    Some(opened(&corpus.join("dumps/splats-rcu-circular.flat")))
 }
 
 /// What a link says whoever tells it. A module's own table has other sizes than the log, and no names
@@ -74,4 +79,24 @@ fn a_circular_report_gets_its_chain_back_wherever_the_ring_begins() {
         restored > 10,
         "{restored} beginnings had their chain restored"
     );
+}
+
+#[test]
+fn locks_that_are_left_over_make_no_cycle() {
+    let Some(corpus) = virtopsy_testkit::corpus("cycles that are not in the log") else {
+        return;
+    };
+    for name in [
+        "svm-splat.kdump",
+        "svm-stuck-cpu2.kdump",
+        "hv-running.elf",
+    ] {
+        let kernel = opened(&corpus.join("dumps").join(name));
+        let held = kernel.tasks().tasks.iter().any(|task| {
+            let locks = kernel.held_locks(task.address);
+            locks.is_ok_and(|locks| locks.depth > 0 && locks.behind.is_some())
+        });
+        assert!(held, "{name} has a task that holds a lock");
+        assert_eq!(super::lost::cycle(&kernel), None, "{name}");
+    }
 }
