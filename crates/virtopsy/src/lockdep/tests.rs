@@ -86,11 +86,7 @@ fn locks_that_are_left_over_make_no_cycle() {
     let Some(corpus) = virtopsy_testkit::corpus("cycles that are not in the log") else {
         return;
     };
-    for name in [
-        "svm-splat.kdump",
-        "svm-stuck-cpu2.kdump",
-        "hv-running.elf",
-    ] {
+    for name in ["svm-splat.kdump", "svm-stuck-cpu2.kdump", "hv-running.elf"] {
         let kernel = opened(&corpus.join("dumps").join(name));
         let held = kernel.tasks().tasks.iter().any(|task| {
             let locks = kernel.held_locks(task.address);

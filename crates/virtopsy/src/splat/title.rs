@@ -1,9 +1,10 @@
 //! What a report means: the guilty function, a title, a signature.
 //!
 //! Titles and signatures are the same for the same problem on any build and in any run: they have
-//! no address, offset, counter, line number or CPU. A signature is `kind|file|locks|functions`, with
-//! the classes of the locks involved and up to three functions outside the locking code. That of a
-//! cycle has one function for each lock, and does not tell which task closed it.
+//! no address, offset, counter, line number or CPU. A signature is `kind|what|locks|functions`: the file
+//! of the check or what it found, the classes of the locks involved, and up to three functions outside
+//! the locking code. That of a cycle has one function for each lock, and does not tell which task
+//! closed it.
 
 use super::Kind;
 use super::known::base;
@@ -385,12 +386,23 @@ pub(super) fn title(splat: &Splat) -> String {
 /// What groups the same bug over a fleet.
 pub(super) fn signature(splat: &Splat) -> String {
     let what = match splat.kind {
-        Kind::Circular | Kind::Recursive | Kind::InconsistentState => String::new(),
-        _ => splat
+        // Who asked for what was not given; the others stand in the locking code itself.
+        Kind::SuspiciousRcu
+        | Kind::AtomicSleep
+        | Kind::CantSleep
+        | Kind::CantMigrate
+        | Kind::LockdepAssert => splat
             .location
             .as_deref()
             .map(|l| in_tree(file(l)).to_owned())
             .unwrap_or_default(),
+        Kind::LockdepLimit
+        | Kind::DebugLocksWarn
+        | Kind::LockdepWarn
+        | Kind::RwsemWarn
+        | Kind::SpinlockDebug
+        | Kind::RwlockDebug => words(splat),
+        _ => String::new(),
     };
     let state = splat
         .usage_change

@@ -181,22 +181,24 @@ impl Printer {
         )
     }
 
+    /// A frame, and how it is read back.
+    fn frame(&mut self, indent: usize, frame: &Frame) -> Frame {
+        let mut frame = frame.clone();
+        let mut address = String::new();
+        if self.style == Style::V4_4 {
+            address = format!("[<{ADDRESS}>] ");
+            frame.address = Some(format!("0x{ADDRESS}"));
+        }
+        let doubt = if frame.reliable { "" } else { "? " };
+        let symbol = Self::symbol(&frame);
+        self.line(format!("{:indent$}{address}{doubt}{symbol}", ""));
+        frame
+    }
+
     /// A trace that lockdep has stored.
     pub(crate) fn stored(&mut self, indent: usize, frames: &[Frame]) -> Vec<Frame> {
-        let old = self.style == Style::V4_4;
-        let mut out = Vec::new();
-        for frame in frames {
-            let mut frame = frame.clone();
-            let address = if old {
-                format!("[<{ADDRESS}>] ")
-            } else {
-                String::new()
-            };
-            frame.address = old.then(|| format!("0x{ADDRESS}"));
-            self.line(format!("{:indent$}{address}{}", "", Self::symbol(&frame)));
-            out.push(frame);
-        }
-        if old {
+        let out = frames.iter().map(|f| self.frame(indent, f)).collect();
+        if self.style == Style::V4_4 {
             self.line(format!(
                 "{:indent$}[<ffffffffffffffff>] 0xffffffffffffffff",
                 ""
@@ -209,7 +211,6 @@ impl Printer {
     pub(crate) fn stack(&mut self, frames: &[Frame]) -> Vec<Frame> {
         let task = self.want.task.clone().unwrap();
         let (cpu, pid, comm) = (self.want.cpu.unwrap(), task.pid, task.comm);
-        let old = self.style == Style::V4_4;
         let uid = if self.style >= Style::V7_2 {
             "UID: 0 "
         } else {
@@ -219,26 +220,14 @@ impl Printer {
             "CPU: {cpu} {uid}PID: {pid} Comm: {comm} Not tainted 7.2.13-x #1 "
         ));
         self.line("Hardware name: QEMU Standard PC (Q35 + ICH9, 2009), BIOS 1.16.2-debian-1.16.2-1 04/01/2014");
-        if old {
+        if self.style == Style::V4_4 {
             self.line(" 0000000000000001 ffff8801d614bd58 ffffffff81ca45ed ffff8801d12ce040");
         }
         self.line("Call Trace:");
         if self.style >= Style::V7_2 {
             self.line(" <TASK>");
         }
-        let mut out = Vec::new();
-        for frame in frames {
-            let mut frame = frame.clone();
-            let address = if old {
-                format!("[<{ADDRESS}>] ")
-            } else {
-                String::new()
-            };
-            frame.address = old.then(|| format!("0x{ADDRESS}"));
-            let doubt = if frame.reliable { "" } else { "? " };
-            self.line(format!(" {address}{doubt}{}", Self::symbol(&frame)));
-            out.push(frame);
-        }
+        let out = frames.iter().map(|f| self.frame(1, f)).collect();
         if self.style >= Style::V7_2 {
             self.line("RIP: 0033:0x47b7a0");
             self.line("RSP: 002b:00007fff25746198 EFLAGS: 00000202 ORIG_RAX: 0000000000000001");

@@ -5,7 +5,7 @@ use super::super::dumpstack::is_symbol_line;
 use super::super::frame::printed_symbol;
 use super::super::model::{Lock, TaskRef};
 use super::super::report::{Next, Open};
-use super::super::text::{hex_after, keep, number, value_after};
+use super::super::text::{hex_after, hex_digits, keep, number, value_after};
 
 /// Offers a line.
 pub(super) fn take(open: &mut Open, t: &str) -> bool {
@@ -76,7 +76,8 @@ fn preemption(open: &mut Open, t: &str) -> bool {
 /// `[<ADDR>] SYM` where one is due; a symbolizer repeats the line for every inlined function.
 pub(super) fn place(open: &mut Open, t: &str) -> bool {
     let symbol = super::super::frame::symbol(t).is_some();
-    if !is_symbol_line(t) && !symbol {
+    let nowhere = t.strip_prefix("0x").and_then(hex_digits);
+    if !is_symbol_line(t) && !symbol && nowhere.is_none_or(|(_, tail)| !tail.is_empty()) {
         return false;
     }
     let at = printed_symbol(t);
