@@ -1,14 +1,24 @@
 //! Text: logs and what a user types.
 
-use virtopsy::splat::{Record, scan_log, scan_records};
+use virtopsy::splat::{Record, Splat, graph, print, scan_log, scan_records};
 
 use super::number;
 
 /// A text log.
 pub fn splats(data: &[u8]) {
     if let Ok(log) = scan_log(data) {
-        drop(log);
+        shown(&log.splats);
     }
+}
+
+/// What is shown of reports: printed again and drawn, with nothing in it that a terminal would obey.
+fn shown(splats: &[Splat]) {
+    for splat in splats {
+        for line in print::lines(splat, true) {
+            assert!(!line.contains(char::is_control), "{line:?}");
+        }
+    }
+    drop((graph::dot(splats), graph::svg(splats)));
 }
 
 /// Records of a ring buffer: each line's first byte chooses caller, flags and level.
@@ -23,7 +33,7 @@ pub fn records(data: &[u8]) {
         )
     };
     let lines: Vec<(u64, u8, Vec<u8>)> = lines.map(record).collect();
-    scan_records(lines.iter().map(|(seq, flags, text)| Record {
+    let splats = scan_records(lines.iter().map(|(seq, flags, text)| Record {
         text,
         timestamp_ns: Some(seq * 1000),
         caller: (flags & 1 == 0).then(|| format!("T{}", flags >> 5)),
@@ -32,6 +42,7 @@ pub fn records(data: &[u8]) {
         cont: flags & 8 != 0,
         newline: flags & 16 == 0,
     }));
+    shown(&splats);
 }
 
 /// A peek expression.

@@ -4,7 +4,7 @@ use virtopsy_kernel::{
     Backtrace, FoundBy, HeldLocks, Kernel, Location, LockClass, LockPath, LockUse, VirtAddr,
 };
 
-use super::cycle;
+use super::cycle::{self, Cycle};
 use super::task_of;
 use crate::report::Text;
 use crate::splat::{self, ChainEntry, Frame, HeldLock, Kind, Lock, Splat, UsageChange, UsageTrace};
@@ -70,17 +70,10 @@ fn chain(kernel: &Kernel, splat: &mut Splat, locks: Option<&HeldLocks>) {
     if !splat.beheaded {
         return; // the highest links are printed first: those that are there are all
     }
-    if let Some(cycle) = locks.and_then(|locks| cycle::closed_by(kernel, locks)) {
-        let of_the_report = |shown: &Option<Lock>, found: &Lock| {
-            shown.as_ref().is_none_or(|l| l.name == found.name)
-        };
-        if let (Some(taken), Some(holds)) = (held(cycle.taken), held(cycle.held))
-            && of_the_report(&splat.lock, &taken.lock)
-            && of_the_report(&splat.other_lock, &holds.lock)
-        {
-            splat.lock = Some(taken.lock);
-            splat.other_lock = Some(holds.lock);
-        }
+    let cycle = locks.and_then(|locks| cycle::closed_by(kernel, locks));
+    let reads = cycle.as_ref().is_some_and(|c| c.taken.read == 2);
+    if let Some(cycle) = cycle {
+        the_two_locks(splat, &cycle);
     }
     let (Some(taken), Some(holds)) = (&splat.lock, &splat.other_lock) else {
         return;
@@ -91,7 +84,7 @@ fn chain(kernel: &Kernel, splat: &mut Splat, locks: Option<&HeldLocks>) {
     let (Some(from), Some(to)) = (named(&classes, taken), named(&classes, holds)) else {
         return;
     };
-    let Ok(Some(path)) = kernel.lock_path(from.address, to.address, false) else {
+    let Ok(Some(path)) = kernel.lock_path(from.address, to.address, reads) else {
         return;
     };
     let Some(entries) = merged(kernel, splat, from, &path) else {
@@ -102,6 +95,25 @@ fn chain(kernel: &Kernel, splat: &mut Splat, locks: Option<&HeldLocks>) {
         "its dependency chain: the shortest way through lockdep's dependencies from the class at {:#x} to the one at {:#x}, which is what lockdep prints",
         from.address.0, to.address.0
     ));
+}
+
+/// The lock that is taken and the one that is held, where the report does not name others.
+fn the_two_locks(splat: &mut Splat, cycle: &Cycle<'_>) {
+    let (Some(taken), Some(holds)) = (held(cycle.taken), held(cycle.held)) else {
+        return;
+    };
+    let fits = |shown: &Option<Lock>, found: &HeldLock| {
+        shown.as_ref().is_none_or(|l| l.name == found.lock.name)
+    };
+    if !fits(&splat.lock, &taken) || !fits(&splat.other_lock, &holds) {
+        return;
+    }
+    splat.from_memory.push(format!(
+        "where {} was to be taken and {} is held: the held_locks of its task",
+        taken.lock.name, holds.lock.name
+    ));
+    splat.lock = Some(taken.lock);
+    splat.other_lock = Some(holds.lock);
 }
 
 /// The one class of that name.
