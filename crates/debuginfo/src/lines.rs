@@ -12,6 +12,7 @@
 
 mod functions;
 mod program;
+mod ranges;
 mod rows;
 mod units;
 

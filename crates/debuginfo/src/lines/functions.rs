@@ -4,7 +4,7 @@ use gimli::{
     Attribute, AttributeValue, DebugInfoOffset, DebuggingInformationEntry, EntriesRaw, UnitOffset,
 };
 
-use super::{ALTERNATE, Sections, Slice, SourceLines};
+use super::{ALTERNATE, Sections, Slice, SourceLines, ranges};
 use crate::limit;
 
 /// The most ranges of functions of one unit.
@@ -54,12 +54,12 @@ impl Functions {
                 Some(next) => unit.entries_raw(Some(next))?,
                 None => ahead,
             };
-            let mut ranges = dwarf.die_ranges(unit, &die)?;
-            while let Some(range) = ranges.next()? {
+            ranges::of_entry(dwarf, unit, &die, |range| {
                 if range.begin != 0 && range.begin < range.end && found.len() < MAX_FUNCTIONS {
                     found.push((range.begin, range.end, offset));
                 }
-            }
+                true
+            })?;
         }
         if found.len() >= MAX_FUNCTIONS {
             limit::hit(".debug_info", "functions of a unit", MAX_FUNCTIONS);
@@ -208,13 +208,12 @@ fn holds<'a>(
     die: &DebuggingInformationEntry<Slice<'a>>,
     address: u64,
 ) -> Result<bool, gimli::Error> {
-    let mut ranges = dwarf.die_ranges(unit, die)?;
-    while let Some(range) = ranges.next()? {
-        if (range.begin..range.end).contains(&address) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let mut holds = false;
+    ranges::of_entry(dwarf, unit, die, |range| {
+        holds = (range.begin..range.end).contains(&address);
+        !holds
+    })?;
+    Ok(holds)
 }
 
 fn number(attribute: Option<&Attribute<Slice<'_>>>) -> u64 {

@@ -76,6 +76,16 @@ fn entries(unit: &mut Unit, [source, header]: [FileId; 2]) {
             (gimli::DW_AT_high_pc, AttributeValue::Udata(0x100)),
         ],
     );
+    // One that ends behind the last address covers nothing.
+    let endless = function(unit, root, "endless");
+    set(
+        unit,
+        endless,
+        &[
+            (gimli::DW_AT_low_pc, address(u64::MAX - 3)),
+            (gimli::DW_AT_high_pc, AttributeValue::Udata(0x100)),
+        ],
+    );
     let ranges = unit.ranges.add(RangeList(vec![
         Range::OffsetPair {
             begin: 0x10,

@@ -8,7 +8,7 @@ use crate::limit;
 use crate::read::{u32_at, u64_at};
 use crate::{DebugFile, Error, FileBytes};
 
-use super::{ALTERNATE, SourceLines, Tables, lines_error};
+use super::{ALTERNATE, SourceLines, Tables, lines_error, ranges};
 
 /// The most units that are listed (Debian 7.2: 5,000).
 const MAX_UNITS: usize = 1 << 20;
@@ -75,11 +75,14 @@ impl SourceLines {
         let dwarf = self.dwarf(start, &head.info, &head.program);
         let unit = dwarf.unit_header(DebugInfoOffset(0)).map_err(&error)?;
         let unit = dwarf.unit(unit).map_err(&error)?;
-        let mut found = dwarf.unit_ranges(&unit).map_err(&error)?;
-        while let Some(range) = found.next().map_err(&error)? {
+        let mut entries = unit.entries();
+        entries.next_dfs().map_err(&error)?;
+        let root = entries.current().ok_or(gimli::Error::MissingUnitDie);
+        let take = |range| {
             push(ranges, range, start);
-        }
-        Ok(())
+            true
+        };
+        ranges::of_entry(&dwarf, &unit, root.map_err(&error)?, take).map_err(&error)
     }
 
     /// The bytes of the unit at an offset.
