@@ -16,10 +16,12 @@ pub(crate) fn name(kernel: &Kernel, splats: &mut [Splat]) {
             &mut splat.second_trace,
             &mut splat.loose_trace,
         ];
-        if own.into_iter().all(|trace| trace_places(kernel, trace)) {
-            let _ = splat
+        let answered = own.into_iter().all(|trace| trace_places(kernel, trace))
+            && splat
                 .stored_traces_mut()
                 .all(|trace| trace_places(kernel, trace));
+        if !answered {
+            return;
         }
     }
 }

@@ -70,43 +70,58 @@ fn chain(kernel: &Kernel, splat: &mut Splat, locks: Option<&HeldLocks>) {
     if !splat.beheaded {
         return; // the highest links are printed first: those that are there are all
     }
-    let cycle = locks.and_then(|locks| cycle::closed_by(kernel, locks));
-    let reads = cycle.as_ref().is_some_and(|c| c.taken.read == 2);
-    if let Some(cycle) = cycle {
-        the_two_locks(splat, &cycle);
-    }
-    let (Some(taken), Some(holds)) = (&splat.lock, &splat.other_lock) else {
+    let cycle = locks
+        .and_then(|locks| cycle::closed_by(kernel, locks))
+        .filter(|cycle| the_two_locks(splat, cycle));
+    let way = cycle.map_or_else(|| way_by_name(kernel, splat), way_of);
+    let Some((from, to, path)) = way else {
         return;
     };
-    let classes = kernel
-        .lock_classes()
-        .map_or_else(|_| Vec::new(), |(all, _)| all);
-    let (Some(from), Some(to)) = (named(&classes, taken), named(&classes, holds)) else {
-        return;
-    };
-    let Ok(Some(path)) = kernel.lock_path(from.address, to.address, reads) else {
-        return;
-    };
-    let Some(entries) = merged(kernel, splat, from, &path) else {
+    let Some(entries) = merged(kernel, splat, &from, &path) else {
         return;
     };
     splat.chain = entries;
     splat.from_memory.push(format!(
         "its dependency chain: the shortest way through lockdep's dependencies from the class at {:#x} to the one at {:#x}, which is what lockdep prints",
-        from.address.0, to.address.0
+        from.address.0, to.0
     ));
 }
 
-/// The lock that is taken and the one that is held, where the report does not name others.
-fn the_two_locks(splat: &mut Splat, cycle: &Cycle<'_>) {
+/// Where a way through the dependencies begins, where it ends, and the way.
+type Way = (LockClass, VirtAddr, LockPath);
+
+/// The way that the search for the cycle has found.
+fn way_of(cycle: Cycle<'_>) -> Option<Way> {
+    let class = |lock: &virtopsy_kernel::HeldLock| lock.class.as_ref().ok().cloned();
+    Some((class(cycle.taken)?, class(cycle.held)?.address, cycle.path))
+}
+
+/// The way between the classes that the report names, where its task tells nothing.
+fn way_by_name(kernel: &Kernel, splat: &Splat) -> Option<Way> {
+    let classes = classes(kernel);
+    let from = named(&classes, splat.lock.as_ref()?)?;
+    let to = named(&classes, splat.other_lock.as_ref()?)?.address;
+    let path = kernel.lock_path(from.address, to, false).ok()??;
+    Some((from.clone(), to, path))
+}
+
+/// The lock classes that can be read.
+fn classes(kernel: &Kernel) -> Vec<LockClass> {
+    kernel
+        .lock_classes()
+        .map_or_else(|_| Vec::new(), |(all, _)| all)
+}
+
+/// The lock that is taken and the one that is held; false where the report names others.
+fn the_two_locks(splat: &mut Splat, cycle: &Cycle<'_>) -> bool {
     let (Some(taken), Some(holds)) = (held(cycle.taken), held(cycle.held)) else {
-        return;
+        return false;
     };
     let fits = |shown: &Option<Lock>, found: &HeldLock| {
         shown.as_ref().is_none_or(|l| l.name == found.lock.name)
     };
     if !fits(&splat.lock, &taken) || !fits(&splat.other_lock, &holds) {
-        return;
+        return false;
     }
     splat.from_memory.push(format!(
         "where {} was to be taken and {} is held: the held_locks of its task",
@@ -114,6 +129,7 @@ fn the_two_locks(splat: &mut Splat, cycle: &Cycle<'_>) {
     ));
     splat.lock = Some(taken.lock);
     splat.other_lock = Some(holds.lock);
+    true
 }
 
 /// The one class of that name.
@@ -161,9 +177,7 @@ fn irq_state(kernel: &Kernel, splat: &mut Splat) {
     let Some(lock) = splat.lock.as_ref().filter(|_| splat.registered.is_none()) else {
         return;
     };
-    let classes = kernel
-        .lock_classes()
-        .map_or_else(|_| Vec::new(), |(all, _)| all);
+    let classes = classes(kernel);
     let class = named(&classes, lock);
     let Some(uses) = class.and_then(|class| kernel.lock_uses(class.address).ok()) else {
         return;
