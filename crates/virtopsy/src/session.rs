@@ -87,9 +87,21 @@ pub struct Options {
     pub profiles: Option<Profiles>,
     /// Where to unpack a dump that is packed whole; `None`: such a dump is refused.
     pub unpack: Option<Unpack>,
-    /// [`examine`] gives a report without host names, names of tasks, addresses and log text
-    /// ([`DumpReport::redacted`]).
+    /// [`examine`] and [`Session::report`] give a report without host names, names of tasks,
+    /// addresses and log text ([`DumpReport::redacted`]).
     pub redact: bool,
+}
+
+impl Options {
+    /// The report as these options ask for it: redacted or whole.
+    #[must_use]
+    pub fn as_asked(&self, report: DumpReport) -> DumpReport {
+        if self.redact {
+            report.redacted()
+        } else {
+            report
+        }
+    }
 }
 
 impl Default for Options {
@@ -184,6 +196,10 @@ impl Session {
     /// A profile that left a question open which the dump can't answer either (its
     /// own tables are damaged) is left aside: missing evidence is told as it is without profiles.
     pub fn report(&self) -> DumpReport {
+        self.options.as_asked(self.whole_report())
+    }
+
+    fn whole_report(&self) -> DumpReport {
         let report = self.report_once();
         let Ok(kernel) = &self.kernel else {
             return report;
@@ -289,23 +305,18 @@ impl Session {
 
 /// Opens a dump and reports on it. What went wrong stands in the report's `error`.
 pub fn examine(spec: &DumpSpec, options: &Options) -> DumpReport {
-    let report = match Session::open(spec, options) {
+    match Session::open(spec, options) {
         Ok(session) => {
             let report = session.report();
             session.keep_profile();
             report
         }
-        Err(error) => DumpReport {
+        Err(error) => options.as_asked(DumpReport {
             path: spec.label(),
             files: spec.files(),
             error: Some(error),
             ..DumpReport::default()
-        },
-    };
-    if options.redact {
-        report.redacted()
-    } else {
-        report
+        }),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use virtopsy::report::{Hex, Text};
+use virtopsy::report::{Hex, REDACTED, Text, without_addresses};
 use virtopsy_kernel::{CpuState, Doing, Error, Kernel, Processor};
 
 use super::error_text;
@@ -49,9 +49,47 @@ struct StateEntry {
 
 #[derive(Serialize)]
 struct TaskEntry {
-    address: Hex,
+    address: Option<Hex>,
     pid: i32,
     comm: Text,
+}
+
+impl Machine {
+    /// Without addresses and names of tasks; functions stay.
+    pub(crate) fn redacted(self) -> Machine {
+        Machine {
+            processor: self.processor,
+            states: self.states.into_iter().map(StateEntry::redacted).collect(),
+        }
+    }
+}
+
+impl StateEntry {
+    fn redacted(self) -> StateEntry {
+        let task = |task: TaskEntry| TaskEntry {
+            address: None,
+            pid: task.pid,
+            comm: Text::from(REDACTED),
+        };
+        let words = |text: &Text| {
+            let text = String::from_utf8_lossy(text.as_bytes());
+            Text::from(without_addresses(&text))
+        };
+        StateEntry {
+            cpu: self.cpu,
+            present: self.present,
+            online: self.online,
+            doing: self.doing,
+            vcpu: None,
+            in_nmi: self.in_nmi,
+            parked: self.parked,
+            task: self.task.map(task),
+            registers: self.registers,
+            ip: None,
+            function: self.function.as_ref().map(words),
+            missing: self.missing.iter().map(words).collect(),
+        }
+    }
 }
 
 /// Reads it from a kernel.
@@ -92,7 +130,7 @@ fn state(found: &CpuState) -> StateEntry {
         in_nmi: found.in_nmi,
         parked: found.parked,
         task: task.map(|task| TaskEntry {
-            address: Hex(task.address.0),
+            address: Some(Hex(task.address.0)),
             pid: task.pid,
             comm: Text::new(task.comm.clone()),
         }),

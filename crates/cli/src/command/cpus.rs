@@ -36,6 +36,7 @@ struct OneCpu<'a> {
 pub(crate) fn run(args: &CpusArgs, common: &Common) -> anyhow::Result<Status> {
     let (report, machine) =
         examine_and_ask(&args.dump, common, |kernel| cpu_states::read(kernel).ok());
+    let machine = machine.map(|m| if common.redact { m.redacted() } else { m });
     let (judged, status) = judged(report, "virt-disabled-all-cpus");
     let report = &judged.report;
     let (schema, path, error, virtualization) =

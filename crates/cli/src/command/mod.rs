@@ -77,7 +77,7 @@ fn examine_and_ask<T>(
             error: Some(error),
             ..DumpReport::default()
         };
-        (report, None)
+        (options.as_asked(report), None)
     });
     report.path = label;
     (report, answer)

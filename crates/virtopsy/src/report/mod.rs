@@ -11,7 +11,7 @@ mod scalar;
 use serde::{Deserialize, Serialize};
 
 pub use json::write_json;
-pub use redact::{REDACTED, redacted_splats};
+pub use redact::{REDACTED, redacted_splats, without_addresses};
 pub use scalar::{Hex, Text, deceives, escape};
 
 use crate::splat::Splat;

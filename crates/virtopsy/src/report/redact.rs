@@ -13,9 +13,9 @@ use regex::{NoExpand, Regex};
 
 use super::{
     CallbackReport, CheckReport, CpuReport, CrashReport, DumpReport, ErrorReport, EvidenceReport,
-    KnownIssueReport, TaskReport, Text, VirtualizationReport,
+    KnownIssueReport, StoryStep, TaskReport, Text, VirtualizationReport,
 };
-use crate::splat::{Frame, HeldLock, Lock, Splat, TaskRef};
+use crate::splat::{ChainEntry, Frame, HeldLock, Lock, Splat, TaskRef};
 
 /// Stands for what was taken out.
 pub const REDACTED: &str = "[redacted]";
@@ -80,6 +80,15 @@ pub fn redacted_splats(splats: &[Splat]) -> Vec<Splat> {
     report.redacted().splats
 }
 
+/// A sentence with `[address]` in the place of each address.
+#[must_use]
+pub fn without_addresses(text: &str) -> String {
+    match &*ADDRESSES {
+        Some(addresses) => addresses.replace_all(text, NoExpand(ADDRESS)).into_owned(),
+        None => REDACTED.to_owned(),
+    }
+}
+
 fn crash(crash: &CrashReport) -> CrashReport {
     CrashReport {
         cpu: crash.cpu,
@@ -119,10 +128,7 @@ impl Redactor {
     }
 
     fn sentence(&self, text: &str) -> String {
-        let mut text = match &*ADDRESSES {
-            Some(addresses) => addresses.replace_all(text, NoExpand(ADDRESS)).into_owned(),
-            None => REDACTED.to_owned(),
-        };
+        let mut text = without_addresses(text);
         for comm in &self.comms {
             text = without_word(&text, comm);
         }
@@ -169,8 +175,16 @@ impl Redactor {
             online: cpu.online,
             task: cpu.task.as_ref().map(task),
             summary: self.sentence(&cpu.summary),
+            story: cpu.story.iter().map(|step| self.step(step)).collect(),
             evidence: cpu.evidence.iter().map(|e| self.evidence(e)).collect(),
             ..CpuReport::default()
+        }
+    }
+
+    fn step(&self, step: &StoryStep) -> StoryStep {
+        StoryStep {
+            when: step.when.clone(),
+            text: self.sentence(&step.text),
         }
     }
 
@@ -215,8 +229,9 @@ impl Redactor {
     }
 
     fn splat(&self, splat: &Splat) -> Splat {
+        let own = |text: &str| self.sentence(&without_message(text, splat));
         Splat {
-            title: self.sentence(&splat.title),
+            title: own(&splat.title),
             location: splat.location.clone(),
             message: splat.message.as_ref().map(|_| REDACTED.to_owned()),
             timestamp: splat.timestamp,
@@ -239,23 +254,39 @@ impl Redactor {
             missing: self.sentences(&splat.missing),
             beheaded: splat.beheaded,
             in_progress: splat.in_progress,
-            sentence: self.sentence(&splat.sentence),
-            signature: self.sentence(&splat.signature),
+            sentence: own(&splat.sentence),
+            signature: own(&splat.signature),
             guilty: self.optional(splat.guilty.as_ref()),
+            lock: splat.lock.as_ref().map(|lock| self.lock(lock)),
+            other_lock: splat.other_lock.as_ref().map(|lock| self.lock(lock)),
+            chain: splat.chain.iter().map(|link| self.link(link)).collect(),
+            cycle: self.sentences(&splat.cycle),
             ..Splat::new(splat.kind, splat.first_line)
         }
     }
 
     fn held(&self, held: &HeldLock) -> HeldLock {
-        let lock = Lock {
-            address: None,
-            name: self.sentence(&held.lock.name),
-            class: self.sentence(&held.lock.class),
-            ..held.lock.clone()
-        };
         HeldLock {
-            lock,
+            lock: self.lock(&held.lock),
             ..held.clone()
+        }
+    }
+
+    fn lock(&self, lock: &Lock) -> Lock {
+        Lock {
+            address: None,
+            name: self.sentence(&lock.name),
+            class: self.sentence(&lock.class),
+            at: self.optional(lock.at.as_ref()),
+            ..lock.clone()
+        }
+    }
+
+    fn link(&self, link: &ChainEntry) -> ChainEntry {
+        ChainEntry {
+            index: link.index,
+            lock: self.lock(&link.lock),
+            trace: link.trace.iter().map(frame).collect(),
         }
     }
 }
@@ -273,8 +304,18 @@ fn comms_of(splat: &Splat) -> impl Iterator<Item = String> {
 
 fn frame(frame: &Frame) -> Frame {
     Frame {
+        // Without a symbol it is the address.
+        function: without_addresses(&frame.function),
         address: None,
         ..frame.clone()
+    }
+}
+
+/// What the program says of a report, without the words of the log that it repeats.
+fn without_message(text: &str, splat: &Splat) -> String {
+    match splat.message.as_deref().map(str::trim) {
+        Some(message) if !message.is_empty() => text.replace(message, REDACTED),
+        _ => text.to_owned(),
     }
 }
 
