@@ -59,9 +59,7 @@ pub(crate) fn complete(
     };
     mark_in_progress(kernel, log, &mut report.splats);
     if let Some(owner) = graph_lock_owner(kernel) {
-        report.notes.push(Text::from(format!(
-            "lockdep's graph lock is held ({owner}): the machine crashed while lockdep was working"
-        )));
+        owner.add_to(report);
     }
     if on != 0 {
         return;
@@ -75,25 +73,41 @@ pub(crate) fn complete(
         None => {
             if let Some(note) = unexplained(log) {
                 report.notes.push(Text::from(note));
-                report.notes.extend(lost::cycle(kernel).map(Text::from));
+                if let Some(closed) = lost::cycle(kernel) {
+                    closed.add_to(report);
+                }
             }
         }
     }
 }
 
+/// A note about a task.
+#[derive(Debug, PartialEq, Eq)]
+struct TaskNote {
+    comm: Text,
+    text: String,
+}
+
+impl TaskNote {
+    fn add_to(self, report: &mut DumpReport) {
+        report.named_in_notes.push(self.comm);
+        report.notes.push(Text::from(self.text));
+    }
+}
+
 /// Who holds the lock around lockdep's graph (`__owner`, kernel/locking/lockdep.c; 5.8 and later).
-fn graph_lock_owner(kernel: &Kernel) -> Option<String> {
+fn graph_lock_owner(kernel: &Kernel) -> Option<TaskNote> {
     kernel.symbol("lock_classes").ok()?;
     let at = kernel.symbol("__owner").ok()?;
     let task = kernel.space().pointer(at).ok().filter(|t| t.0 != 0)?;
     // The name is a common one: it must point at a task.
     let info = kernel.task_info(task).ok()?;
-    Some(format!(
-        "__owner at {:#x} is {} (PID {})",
-        at.0,
-        Text::new(info.comm),
-        info.pid
-    ))
+    let comm = Text::new(info.comm);
+    let text = format!(
+        "lockdep's graph lock is held (__owner at {:#x} is {comm} (PID {})): the machine crashed while lockdep was working",
+        at.0, info.pid
+    );
+    Some(TaskNote { comm, text })
 }
 
 /// Lockdep is off and no report in the log says why.

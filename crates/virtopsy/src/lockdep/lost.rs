@@ -2,12 +2,12 @@
 
 use virtopsy_kernel::Kernel;
 
-use super::cycle;
 use super::restore::held;
+use super::{TaskNote, cycle};
 use crate::report::Text;
 
 /// The task that was about to close a cycle when lockdep went off, in one sentence.
-pub(super) fn cycle(kernel: &Kernel) -> Option<String> {
+pub(super) fn cycle(kernel: &Kernel) -> Option<TaskNote> {
     let tasks = kernel.tasks();
     tasks.tasks.iter().find_map(|task| {
         let locks = kernel.held_locks(task.address).ok()?;
@@ -22,14 +22,15 @@ pub(super) fn cycle(kernel: &Kernel) -> Option<String> {
                 .iter()
                 .map(|link| Text::new(link.class.name.clone()).to_string()),
         );
-        Some(format!(
-            "{} (PID {}) was about to take {}{place} while it held {}, which lockdep knows to be taken the other way round ({} -> {}): a circular dependency, whose report is not in the log",
-            Text::new(task.comm.clone()),
+        let comm = Text::new(task.comm.clone());
+        let text = format!(
+            "{comm} (PID {}) was about to take {}{place} while it held {}, which lockdep knows to be taken the other way round ({} -> {}): a circular dependency, whose report is not in the log",
             task.pid,
             taken.name,
             holds.name,
             names.join(" -> "),
             taken.name
-        ))
+        );
+        Some(TaskNote { comm, text })
     })
 }

@@ -69,6 +69,9 @@ pub struct DumpReport {
     pub checks: Vec<CheckReport>,
     /// What limits the statements above: what was missing, what was tried, what would help.
     pub notes: Vec<Text>,
+    /// Names of tasks that only notes tell: what a redaction must know.
+    #[serde(skip)]
+    pub named_in_notes: Vec<Text>,
 }
 
 /// A file, as it was before it was opened.

@@ -112,10 +112,12 @@ impl Redactor {
         let tasks = cpus.filter_map(|c| c.task.as_ref());
         let tasks = tasks.chain(report.crash.iter().filter_map(|c| c.task.as_ref()));
         let mut comms: Vec<String> = tasks
-            .flat_map(|t| {
+            .map(|task| &task.comm)
+            .chain(&report.named_in_notes)
+            .flat_map(|comm| {
                 [
-                    t.comm.to_string(),
-                    String::from_utf8_lossy(t.comm.as_bytes()).into(),
+                    comm.to_string(),
+                    String::from_utf8_lossy(comm.as_bytes()).into(),
                 ]
             })
             .collect();
@@ -380,7 +382,11 @@ mod tests {
                 ..CallbackReport::default()
             },
             splats: vec![splat],
-            notes: vec![Text::from("the log ends at 0xffff888000001000")],
+            notes: vec![
+                Text::from("the log ends at 0xffff888000001000"),
+                Text::from("secret-owner (PID 9) holds it"),
+            ],
+            named_in_notes: vec![Text::from("secret-owner")],
             ..DumpReport::default()
         }
     }
@@ -388,7 +394,14 @@ mod tests {
     #[test]
     fn names_of_tasks_and_hosts_addresses_and_log_text_are_gone() {
         let json = serde_json::to_string(&report().redacted()).unwrap();
-        for secret in ["secret-vmm", "db42", "ffff8880", "ffffffff8", "ffffc9"] {
+        for secret in [
+            "secret-vmm",
+            "secret-owner",
+            "db42",
+            "ffff8880",
+            "ffffffff8",
+            "ffffc9",
+        ] {
             assert!(!json.contains(secret), "{secret}: {json}");
         }
     }
