@@ -277,7 +277,7 @@ fn collect(folder: &Path, deepest: usize, found: &mut KernelFiles, candidates: &
         };
         let mut listing: Vec<_> = entries
             .filter_map(Result::ok)
-            .take(MAX_LISTED)
+            .take(MAX_LISTED + 1)
             .filter_map(|entry| Some((entry.path(), entry.file_type().ok()?)))
             .collect();
         listing.sort_by(|one, other| one.0.cmp(&other.0));
@@ -291,6 +291,8 @@ fn collect(folder: &Path, deepest: usize, found: &mut KernelFiles, candidates: &
             if file_type.is_dir() {
                 if depth < deepest {
                     todo.push((path, depth + 1));
+                } else if deepest > 0 {
+                    found.reject(&path, "too many folders inside each other; not listed");
                 }
             } else {
                 sort_in(path, found, candidates);

@@ -63,16 +63,27 @@ fn in_notes(module: &Object<'_>) -> Result<Option<String>> {
         });
     }
     let attributes = notes.field("attrs")?;
+    let mut too_long = None;
     for i in 0..count {
         let attribute = attributes.index(i)?;
-        let size = attribute.field("size")?.u64()?.min(MAX_NOTE);
+        let size = attribute.field("size")?.u64()?;
         let note = attribute.field("private")?.pointer()?;
-        let note = module.space().bytes(note, size as usize)?;
+        if size > MAX_NOTE {
+            too_long = Some((note, size));
+        }
+        let note = module.space().bytes(note, size.min(MAX_NOTE) as usize)?;
         if let Some(id) = build_id_in_notes(&note) {
             return Ok(Some(id));
         }
     }
-    Ok(None)
+    match too_long {
+        None => Ok(None),
+        Some((at, size)) => Err(Error::Implausible {
+            what: "size of a module's notes, in bytes".into(),
+            at,
+            found: size.to_string(),
+        }),
+    }
 }
 
 /// How many pointers stand before the NULL.

@@ -13,7 +13,7 @@
 use virtopsy_debuginfo::{Type, TypeSourceExt as _, VirtAddr};
 
 use crate::cpu::CpuId;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
 /// Size of the IRQ stack without KASAN, where its type is not known (`IRQ_STACK_SIZE`).
@@ -129,8 +129,15 @@ impl Kernel {
         let Type::Struct { members, .. } = ty.source.resolve(ty.id)?.1 else {
             return Ok(Vec::new());
         };
+        if members.len() > MAX_NAMED {
+            return Err(Error::Implausible {
+                what: name.into(),
+                at: base,
+                found: format!("{} members", members.len()),
+            });
+        }
         let mut out = Vec::new();
-        for member in members.iter().take(MAX_NAMED) {
+        for member in members.iter() {
             let Some(name) = member.name.strip_suffix("_stack") else {
                 continue;
             };

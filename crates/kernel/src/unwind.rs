@@ -232,15 +232,14 @@ impl<'k> Unwinder<'k> {
                 Err(ended) => break ended,
             }
         };
+        let no_tables = self.orc.as_ref().err();
+        let no_tables = no_tables.map(|e| format!("no unwind tables: {e}"));
+        let mut notes: Vec<String> = no_tables.into_iter().collect();
         if !ended_because.is_complete() {
-            frames.extend(self.rest(&walk, &state, frames.len()));
+            let rest = self.rest(&walk, &state, frames.len());
+            notes.extend(rest.note());
+            frames.extend(rest.frames);
         }
-        let notes = self
-            .orc
-            .as_ref()
-            .err()
-            .map(|e| format!("no unwind tables: {e}"));
-        let notes = notes.into_iter().collect();
         Backtrace {
             registers: Some(registers),
             frames,

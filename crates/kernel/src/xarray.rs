@@ -61,11 +61,18 @@ pub fn walk(kernel: &Kernel, array: &Object<'_>, limit: usize) -> XArrayWalk {
 
 /// The same from the value of `xa_head` on.
 pub fn walk_from(space: &AddressSpace, head: u64, layout: NodeLayout, limit: usize) -> XArrayWalk {
-    let layout = NodeLayout {
-        count: layout.count.min(MAX_SLOTS),
-        ..layout
-    };
     let mut out = XArrayWalk::default();
+    if layout.count > MAX_SLOTS {
+        broken(
+            &mut out,
+            Error::Implausible {
+                what: "slots of a node of an xarray".into(),
+                at: VirtAddr(head),
+                found: layout.count.to_string(),
+            },
+        );
+        return out;
+    }
     // A node has an entry below it, or it would have been freed: more nodes than entries allow
     // (on each level one) are a lie, such as slots that all lead to one node.
     let nodes = Cell::new(limit.saturating_mul(MAX_LEVELS as usize));
@@ -83,7 +90,7 @@ impl NodeLayout {
     fn of(kernel: &Kernel) -> Result<NodeLayout> {
         let node = kernel.object(VirtAddr(0), "struct xa_node")?;
         let (shift, slots) = (node.field("shift")?, node.field("slots")?);
-        let count = slots.count()?.min(MAX_SLOTS);
+        let count = slots.count()?;
         Ok(NodeLayout {
             shift: shift.address.0,
             slots: slots.address.0,

@@ -94,6 +94,15 @@ fn a_node_below_itself_ends_the_walk_and_what_was_found_stays() {
 }
 
 #[test]
+fn nodes_with_more_slots_than_any_kernel_s_are_not_read() {
+    let pages = Pages::new().words(0, &[0, 0xaaa0]);
+    let layout = NodeLayout { count: 65, ..NODE };
+    let walk = walk_from(&pages.space(), BASE | INTERNAL, layout, 100);
+    assert!(walk.entries.is_empty());
+    assert!(matches!(walk.broken, Some(Error::Implausible { .. })));
+}
+
+#[test]
 fn a_node_outside_of_memory_ends_the_walk() {
     let (found, broken) = entries(&Pages::new(), 0xffff_8999_0000_0002, 100);
     assert!(found.is_empty() && broken.is_some());

@@ -164,7 +164,7 @@ impl Dump {
     /// a warm reboot. For a dump that has no such note, or not the right one.
     #[must_use]
     pub fn find_vmcoreinfo(&self, cancel: &AtomicBool) -> Vec<FoundVmcoreInfo> {
-        let found = Mutex::new(Vec::new());
+        let (found, cut) = (Mutex::new(Vec::new()), AtomicBool::new(false));
         let head = memchr::memmem::Finder::new(VMCOREINFO_HEAD);
         self.scan(Pfn(0)..self.max_pfn(), cancel, |pfn, page| {
             for offset in head.find_iter(page) {
@@ -173,16 +173,23 @@ impl Dump {
                     continue;
                 };
                 let info = VmcoreInfo::parse(&self.text(at));
+                // Kernels contain the format string of this line as well.
+                if info.page_size().is_none() {
+                    continue;
+                }
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                 if found.len() >= VMCOREINFO_FOUND {
+                    cut.store(true, Ordering::Relaxed);
                     return;
                 }
-                // Kernels contain the format string of this line as well.
-                if info.page_size().is_some() {
-                    found.push(FoundVmcoreInfo { at, info });
-                }
+                found.push(FoundVmcoreInfo { at, info });
             }
         });
+        if cut.into_inner() {
+            tracing::warn!(
+                "more than {VMCOREINFO_FOUND} texts in memory look like VMCOREINFO: the others are not looked at"
+            );
+        }
         let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
         found.sort_by_key(|found| found.at);
         found

@@ -109,7 +109,8 @@ pub fn lists(data: &[u8]) {
     let layout = NodeLayout {
         shift: 0,
         slots: 40,
-        count: number(data, 2) & 0xff,
+        // Up to 64 are believed.
+        count: number(data, 2) % 66,
     };
     xarray::walk_from(&space, head | 2, layout, 1000);
 }

@@ -20,11 +20,18 @@ impl Dwarf {
     ) -> Result<Type, Error> {
         let mut counts = Vec::new();
         unit.for_each_child(die, raw, &mut |child| {
-            if child.tag() == gimli::DW_TAG_subrange_type && counts.len() < MAX_DIMENSIONS {
+            if child.tag() == gimli::DW_TAG_subrange_type && counts.len() <= MAX_DIMENSIONS {
                 counts.push(count(child));
             }
             Ok(())
         })?;
+        if counts.len() > MAX_DIMENSIONS {
+            return Err(Error::TooDeep {
+                what: "the dimensions of an array",
+                limit: MAX_DIMENSIONS as u64,
+                at: offset,
+            });
+        }
         let bad = || Error::BadTypeId {
             id: dimension << DIMENSION_SHIFT | offset,
             limit: offset,

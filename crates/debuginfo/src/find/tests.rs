@@ -67,6 +67,21 @@ fn a_vmlinux_of_another_build_is_not_taken_and_the_reason_is_told() {
 }
 
 #[test]
+fn folders_that_are_too_deep_are_not_listed_and_that_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    let deep = format!("{}vmlinux", "d/".repeat(super::MAX_DEPTH + 1));
+    put(root.path(), &deep, &vmlinux(ID));
+    let found = Search {
+        vmlinux: Some(root.path().to_owned()),
+        ..search()
+    }
+    .run(&ReadFiles);
+    assert_eq!(found.vmlinux, None);
+    let told = |rejected: &Rejected| rejected.reason.contains("too many folders");
+    assert!(found.rejected.iter().any(told), "{:?}", found.rejected);
+}
+
+#[test]
 fn a_compressed_kernel_image_is_told_by_name() {
     let root = tempfile::tempdir().unwrap();
     let mut image = vec![0; 0x300];

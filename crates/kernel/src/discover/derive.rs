@@ -206,6 +206,11 @@ fn banner_places(dump: &Dump, vmlinux: &Vmlinux, linked: u64) -> Vec<PhysAddr> {
         ));
         enough.store(places.len() >= PLACES, Ordering::Relaxed);
     });
+    if enough.into_inner() {
+        tracing::warn!(
+            "the kernel's banner stands in memory {PLACES} times or more: the others are not tried"
+        );
+    }
     let mut places = places.into_inner().unwrap_or_else(PoisonError::into_inner);
     places.sort();
     places

@@ -34,8 +34,14 @@ impl Kernel {
         let probe = self.object(VirtAddr(0), "struct lock_class")?;
         let room = table.size.unwrap_or(0).checked_div(probe.size()?);
         // Since 5.2 classes are freed again: those in use may stand anywhere in the table.
-        let (mut classes, mut broken) = (Vec::new(), None);
-        for index in 0..room.unwrap_or(0).min(MAX_CLASSES) {
+        let room = room.unwrap_or(0);
+        let mut classes = Vec::new();
+        let mut broken = (room > MAX_CLASSES).then(|| Error::Implausible {
+            what: "size of lock_classes".into(),
+            at: table.address,
+            found: format!("{room} classes; the first {MAX_CLASSES} are read"),
+        });
+        for index in 0..room.min(MAX_CLASSES) {
             let at = table
                 .address
                 .0

@@ -11,30 +11,45 @@ use crate::stacks::StackRange;
 /// Most frames that a scan gives.
 const MAX_SCANNED: usize = 256;
 
+/// What a scan of one stack found.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) frames: Vec<Frame>,
+    /// There were more than [`MAX_SCANNED`].
+    cut: bool,
+}
+
+impl Found {
+    pub(super) fn note(&self) -> Option<String> {
+        self.cut
+            .then(|| format!("the scan of the stack stopped after {MAX_SCANNED} frames"))
+    }
+}
+
 impl Unwinder<'_> {
     /// What stands above the last frame that could be unwound, on the same stack.
-    pub(super) fn rest(&self, walk: &Walk<'_, '_>, state: &State, already: usize) -> Vec<Frame> {
+    pub(super) fn rest(&self, walk: &Walk<'_, '_>, state: &State, already: usize) -> Found {
         let Some(range) = walk.stack_of(state.sp) else {
-            return Vec::new();
+            return Found::default();
         };
         let bottom = VirtAddr(state.sp.wrapping_add(7) & !7);
         let rest = StackRange {
             bottom,
             ..range.clone()
         };
-        let mut frames = self.scan_range(&rest).unwrap_or_default();
-        frames.truncate(MAX_SCANNED.saturating_sub(already));
-        frames
+        self.scan_range(&rest, MAX_SCANNED.saturating_sub(already))
+            .unwrap_or_default()
     }
 
     /// Return addresses on a stack, lowest first: words with a call instruction before them.
-    fn scan_range(&self, range: &StackRange) -> Result<Vec<Frame>> {
+    fn scan_range(&self, range: &StackRange, most: usize) -> Result<Found> {
         let size = range.top.0.saturating_sub(range.bottom.0);
         let stack = self.kernel.stack_at(range.bottom, size)?;
         let mut words = self.kernel.code_words(&stack);
         words.reverse();
         words.retain(|word| self.follows_call(word.value));
-        words.truncate(MAX_SCANNED);
+        let cut = words.len() > most;
+        words.truncate(most);
         let frame = |word: crate::stack::CodeWord| Frame {
             ip: word.value,
             sp: word.at,
@@ -44,15 +59,20 @@ impl Unwinder<'_> {
             found_by: FoundBy::Scan,
             after_guess: false,
         };
-        Ok(words.into_iter().map(frame).collect())
+        let frames = words.into_iter().map(frame).collect();
+        Ok(Found { frames, cut })
     }
 
     pub(super) fn scan(&self, stacks: Vec<StackRange>, why: &str) -> Backtrace {
         let mut frames = Vec::new();
+        let mut notes = vec![why.to_owned()];
         let mut failed = None;
         for range in &stacks {
-            match self.scan_range(range) {
-                Ok(found) => frames.extend(found),
+            match self.scan_range(range, MAX_SCANNED) {
+                Ok(found) => {
+                    notes.extend(found.note());
+                    frames.extend(found.frames);
+                }
                 Err(e) => failed = Some(e),
             }
         }
@@ -64,7 +84,7 @@ impl Unwinder<'_> {
             registers: None,
             frames,
             ended_because,
-            notes: vec![why.to_owned()],
+            notes,
         }
     }
 

@@ -207,6 +207,18 @@ fn where_neither_tables_nor_frame_pointers_lead_on_the_rest_is_scanned_and_says_
 }
 
 #[test]
+fn a_scan_that_finds_too_much_stops_and_says_so() {
+    let mut made = Made::new();
+    made.call(FIRST + 0x25, OUTER);
+    made.words(STACK + 0x1100, &[FIRST + 0x25; 260]);
+    let kernel = made.kernel();
+    let found = unwind(&kernel, INNER + 0x10, IMAGE + STACK + 0x1000, 0x99);
+    assert_eq!(found.frames.len(), 256);
+    let told = |note: &String| note.contains("stopped after 256 frames");
+    assert!(found.notes.iter().any(told), "{:?}", found.notes);
+}
+
+#[test]
 fn a_stack_that_leads_back_to_itself_ends() {
     let mut made = Made::new();
     made.orc(&[(INNER, 8, 0, 0x0203), (END, 0, 0, 0)]);
