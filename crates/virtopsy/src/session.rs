@@ -62,6 +62,12 @@ fn file_report(path: &Path) -> Option<FileReport> {
     })
 }
 
+/// Times of files in /proc say nothing: they are made when somebody asks.
+fn is_procfs(path: &Path) -> bool {
+    let path = path.canonicalize();
+    path.is_ok_and(|path| path.starts_with("/proc"))
+}
+
 /// How to open a dump.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -146,8 +152,8 @@ pub struct LogLine {
 pub struct Session {
     spec: DumpSpec,
     options: Options,
-    /// As they were before they were opened.
-    files: Vec<FileReport>,
+    /// The files of `spec`, each as it was before it was opened.
+    files: Vec<Option<FileReport>>,
     dump: Arc<Dump>,
     kernel: Result<Kernel, virtopsy_kernel::Error>,
 }
@@ -160,7 +166,7 @@ impl Session {
     /// What kept the dump from being opened, with a stable kind. A vmlinux that was named and does
     /// not fit is such an error too: it is never silently left aside.
     pub fn open(spec: &DumpSpec, options: &Options) -> Result<Session, ErrorReport> {
-        let files = spec.files();
+        let files = spec.paths.iter().map(|path| file_report(path)).collect();
         let dump = open_dump(spec, options)?;
         let kernel = Kernel::open(dump.clone(), &kernel_options(spec, options));
         match kernel {
@@ -195,8 +201,39 @@ impl Session {
     ///
     /// A profile that left a question open which the dump can't answer either (its
     /// own tables are damaged) is left aside: missing evidence is told as it is without profiles.
+    ///
+    /// Where a file was written to since it was opened, the report has an error of kind `changed`,
+    /// and nothing of what was read: that would be of two states.
     pub fn report(&self) -> DumpReport {
-        self.options.as_asked(self.whole_report())
+        let report = self.whole_report();
+        self.options.as_asked(match self.changed() {
+            None => report,
+            Some(error) => DumpReport {
+                path: report.path,
+                files: report.files,
+                error: Some(error),
+                ..DumpReport::default()
+            },
+        })
+    }
+
+    /// Which file was written to since it was opened, by its size and time: what was read is of two
+    /// states then. An error of kind `changed`.
+    pub fn changed(&self) -> Option<ErrorReport> {
+        let now = |path: &Path| file_report(path).filter(|_| !is_procfs(path));
+        let mut files = self.spec.paths.iter().zip(&self.files);
+        let (path, ..) = files.find(|(path, before)| {
+            now(path).is_some_and(|now| before.as_ref().is_some_and(|before| *before != now))
+        })?;
+        let message = format!(
+            "{}: it was written to while it was read, so that what was read is of two states; \
+             examine it again when it is complete",
+            path.display()
+        );
+        Some(ErrorReport {
+            kind: "changed".to_owned(),
+            message: Text::from(message),
+        })
     }
 
     fn whole_report(&self) -> DumpReport {
@@ -221,8 +258,9 @@ impl Session {
     /// Keeps what was asked of the kernel's symbols and types until now in the folder of profiles,
     /// if there is one.
     pub fn keep_profile(&self) {
-        if let Ok(kernel) = &self.kernel {
-            kernel.keep_profile();
+        match &self.kernel {
+            Ok(kernel) if self.changed().is_none() => kernel.keep_profile(),
+            _ => {}
         }
     }
 
@@ -286,7 +324,7 @@ impl Session {
         let info = self.dump.vmcoreinfo();
         DumpReport {
             path: self.spec.label(),
-            files: self.files.clone(),
+            files: self.files.iter().flatten().cloned().collect(),
             format: Some(self.dump.format().to_string()),
             compression: self
                 .dump

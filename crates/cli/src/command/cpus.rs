@@ -36,7 +36,9 @@ struct OneCpu<'a> {
 pub(crate) fn run(args: &CpusArgs, common: &Common) -> anyhow::Result<Status> {
     let (report, machine) =
         examine_and_ask(&args.dump, common, |kernel| cpu_states::read(kernel).ok());
-    let machine = machine.map(|m| if common.redact { m.redacted() } else { m });
+    let machine = machine
+        .filter(|_| report.error.is_none())
+        .map(|m| if common.redact { m.redacted() } else { m });
     let (judged, status) = judged(report, "virt-disabled-all-cpus");
     let report = &judged.report;
     let (schema, path, error, virtualization) =

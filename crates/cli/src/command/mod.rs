@@ -122,10 +122,11 @@ fn ask_kernel<T>(
         batch::catch(|| {
             let session = Session::open(&spec, &options)?;
             let kernel = session.kernel()?;
-            question(kernel).map_err(|e| ErrorReport {
+            let answer = question(kernel).map_err(|e| ErrorReport {
                 kind: e.kind().to_owned(),
                 message: Text::from(e.to_string()),
-            })
+            });
+            session.changed().map_or(answer, Err)
         })
     };
     match asked.unwrap_or_else(Err) {
