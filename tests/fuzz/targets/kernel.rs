@@ -137,6 +137,10 @@ pub fn printk(data: &[u8]) {
         VIRT + 0x2000,
         VIRT + 0x3000,
     );
+    // A kernel that does not name its kallsyms is searched for them: that would be all the time.
+    for name in ["names", "num_syms", "token_table", "token_index"] {
+        let _ = writeln!(text, "SYMBOL(kallsyms_{name})={:x}", VIRT + 0x3000);
+    }
     let given = VIRT + GIVEN;
     if number(data, 0) & 1 == 0 {
         let _ = write!(text, "SYMBOL(prb)={given:x}\n{RING}");
