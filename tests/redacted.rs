@@ -92,7 +92,7 @@ fn address(text: &str) -> Option<&str> {
     words
         .map(|word| (word, word.strip_prefix("0x").unwrap_or(word)))
         // The number behind `end trace` is 0 today.
-        .filter(|(_, digits)| digits.trim_matches('0') != "")
+        .filter(|(_, digits)| !digits.trim_matches('0').is_empty())
         .filter(|(_, digits)| digits.bytes().all(|b| b.is_ascii_hexdigit()))
         .find(|(word, digits)| {
             digits.len() == 16 || (word.len() > digits.len() + 1 && digits.len() > 7)
