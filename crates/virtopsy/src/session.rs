@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use virtopsy_kernel::{Kernel, KernelOptions, Log, VirtAddr};
-use virtopsy_vmcore::{Dump, OpenOptions};
+use virtopsy_vmcore::{Dump, OpenOptions, is_procfs};
 
 pub use virtopsy_kernel::{Debuginfod, Profiles, TypesChoice};
 pub use virtopsy_vmcore::Unpack;
@@ -60,12 +60,6 @@ fn file_report(path: &Path) -> Option<FileReport> {
         size: metadata.len(),
         modified: Some(format!("{}.{:09}", metadata.mtime(), metadata.mtime_nsec())),
     })
-}
-
-/// Times of files in /proc say nothing: they are made when somebody asks.
-fn is_procfs(path: &Path) -> bool {
-    let path = path.canonicalize();
-    path.is_ok_and(|path| path.starts_with("/proc"))
 }
 
 /// How to open a dump.
@@ -208,18 +202,14 @@ impl Session {
         let report = self.whole_report();
         self.options.as_asked(match self.changed() {
             None => report,
-            Some(error) => DumpReport {
-                path: report.path,
-                files: report.files,
-                error: Some(error),
-                ..DumpReport::default()
-            },
+            Some(error) => failed(report.path, report.files, error),
         })
     }
 
     /// Which file was written to since it was opened, by its size and time: what was read is of two
     /// states then. An error of kind `changed`.
     pub fn changed(&self) -> Option<ErrorReport> {
+        // Times of files in /proc say nothing: they are made when somebody asks.
         let now = |path: &Path| file_report(path).filter(|_| !is_procfs(path));
         let mut files = self.spec.paths.iter().zip(&self.files);
         let (path, ..) = files.find(|(path, before)| {
@@ -349,12 +339,17 @@ pub fn examine(spec: &DumpSpec, options: &Options) -> DumpReport {
             session.keep_profile();
             report
         }
-        Err(error) => options.as_asked(DumpReport {
-            path: spec.label(),
-            files: spec.files(),
-            error: Some(error),
-            ..DumpReport::default()
-        }),
+        Err(error) => options.as_asked(failed(spec.label(), spec.files(), error)),
+    }
+}
+
+/// The report of a dump of which nothing can be told.
+fn failed(path: Text, files: Vec<FileReport>, error: ErrorReport) -> DumpReport {
+    DumpReport {
+        path,
+        files,
+        error: Some(error),
+        ..DumpReport::default()
     }
 }
 

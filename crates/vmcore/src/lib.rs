@@ -72,4 +72,5 @@ pub use kdump::{KdumpHeader, Utsname};
 pub use notes::{Note, PrStatus, QemuCpu, Segment, UserRegs};
 pub use packed::{Packing, Unpack, UnpackProgress};
 pub use scan::{FoundVmcoreInfo, PageCounts};
+pub use source::is_procfs;
 pub use vmcoreinfo::VmcoreInfo;

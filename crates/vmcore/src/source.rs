@@ -246,9 +246,10 @@ fn length(mut file: &File) -> std::io::Result<u64> {
     file.seek(SeekFrom::End(0))
 }
 
-/// `/proc/vmcore` and `/proc/kcore` are read by position: their pages can vanish, and a mapping of
-/// the one is not allowed, of the other not wanted.
-pub(crate) fn is_procfs(path: &Path) -> bool {
+/// Whether a path leads into /proc. `/proc/vmcore` and `/proc/kcore` are read by position: their
+/// pages can vanish, and a mapping of the one is not allowed, of the other not wanted.
+#[must_use]
+pub fn is_procfs(path: &Path) -> bool {
     path.canonicalize()
         .is_ok_and(|path| path.starts_with("/proc"))
 }
