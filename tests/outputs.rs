@@ -67,7 +67,7 @@ fn json_and_jsonl_keep_the_schema_that_the_command_prints() {
                 .is_empty()
     }));
     assert_eq!(lines[dumps + 2]["summary"]["error"], 2);
-    let log = root().join("crates/virtopsy/tests/logs/interleaved.log");
+    let log = root().join("crates/klog/tests/logs/interleaved.log");
     for format in ["json", "jsonl"] {
         let splats = virtopsy(["splats", "--log", log.to_str().unwrap(), "--format", format]);
         for text in splats.stdout.split(|byte| *byte == b'\n') {

@@ -148,7 +148,7 @@ fn assert_log_redacted(log: &Path) -> usize {
 
 #[test]
 fn a_text_log_keeps_its_secrets() {
-    let logs = root().join("crates/virtopsy/tests/logs");
+    let logs = root().join("crates/klog/tests/logs");
     let folder = std::fs::read_dir(logs.join("locks-7.3")).unwrap();
     let of_a_kernel = folder.map(|entry| assert_log_redacted(&entry.unwrap().path()));
     assert!(of_a_kernel.sum::<usize>() > 50);
@@ -157,7 +157,7 @@ fn a_text_log_keeps_its_secrets() {
 
 #[test]
 fn the_picture_of_a_cycle_has_its_locks_without_addresses() {
-    let log = root().join("crates/virtopsy/tests/logs/locks-7.3/circular.log");
+    let log = root().join("crates/klog/tests/logs/locks-7.3/circular.log");
     let options = ["--log", log.to_str().unwrap()];
     for format in ["svg", "dot"] {
         let command = format!("splats --graph {format}");

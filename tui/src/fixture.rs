@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use virtopsy::facts::{AreaFacts, ModuleFacts};
+use virtopsy::klog::{Record, scan_records};
 use virtopsy::report::*;
-use virtopsy::splat::{Record, scan_records};
 use virtopsy::{CodeRow, CodeTarget, DumpSpec, Listing, LogLine};
 
 use virtopsy_kernel::{

@@ -184,7 +184,7 @@ fn verdict(report: &DumpReport) -> CheckVerdict {
 /// The lock reports in a text log.
 #[pyfunction]
 fn splats(py: Python<'_>, log: Vec<u8>) -> PyResult<String> {
-    py.detach(|| json(&virtopsy::splat::scan_text(log.as_slice())?))
+    py.detach(|| json(&virtopsy::klog::scan_text(log.as_slice())?))
 }
 
 #[pymodule]

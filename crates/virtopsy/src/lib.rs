@@ -26,11 +26,13 @@ mod lockdep;
 mod machine;
 pub mod report;
 mod session;
-pub mod splat;
 mod splat_sources;
 mod story;
 mod verdict;
 mod virtualization;
+
+/// The text of kernel logs, and the reports in it.
+pub use virtopsy_klog as klog;
 
 pub use listing::{CodeRow, CodeTarget, Listing};
 

@@ -17,7 +17,7 @@ mod tests;
 use virtopsy_kernel::{Kernel, Record, Start, TaskInfo};
 
 use crate::report::{DumpReport, Text};
-use crate::splat::{self, Splat};
+use virtopsy_klog::Splat;
 
 /// Functions that stand on the stack of a task while a report of it is printed.
 const PRINTERS: &[&str] = &[
@@ -196,5 +196,5 @@ fn mark_in_progress(kernel: &Kernel, log: Option<&virtopsy_kernel::Log>, splats:
             .from_memory
             .push("its backtrace: what stands on that stack".to_owned());
     }
-    splat::complete(splat);
+    splat.complete();
 }

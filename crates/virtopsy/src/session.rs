@@ -15,7 +15,7 @@ use crate::known_issue::{Case, Traces};
 use crate::listing::{self, Listing};
 use crate::machine::Machine;
 use crate::report::{CallbackReport, DumpReport, ErrorReport, FileReport, LogReport, Origin, Text};
-use crate::{callback, check, crash, known_issue, lockdep, splat, splat_sources, virtualization};
+use crate::{callback, check, crash, known_issue, lockdep, splat_sources, virtualization};
 
 /// Which files make up one dump.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -404,7 +404,7 @@ fn kernel_report(kernel: &Kernel, report: &mut DumpReport) -> (Option<Log>, Trac
         .extend(kernel.notes().iter().map(|n| Text::from(n.as_str())));
     let log = read_log(kernel, report);
     if let Some(log) = &log {
-        let found = splat::scan_log_records(log.records.iter().map(splat_record));
+        let found = virtopsy_klog::scan_log_records(log.records.iter().map(splat_record));
         report.splats = found.splats;
         if found.left_out > 0 {
             report.notes.push(Text::from(format!(
@@ -487,8 +487,8 @@ fn read_log(kernel: &Kernel, report: &mut DumpReport) -> Option<Log> {
     }
 }
 
-pub(crate) fn splat_record(record: &virtopsy_kernel::Record) -> splat::Record<'_> {
-    splat::Record {
+pub(crate) fn splat_record(record: &virtopsy_kernel::Record) -> virtopsy_klog::Record<'_> {
+    virtopsy_klog::Record {
         text: &record.text,
         timestamp_ns: Some(record.timestamp_ns),
         caller: record.caller.map(|c| c.to_string()),

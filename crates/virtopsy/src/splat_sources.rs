@@ -6,7 +6,7 @@
 
 use virtopsy_kernel::{Kernel, Location, VirtAddr};
 
-use crate::splat::{Frame, Inlined, Splat};
+use virtopsy_klog::{Frame, Inlined, Splat};
 
 /// Fills in [`Frame::source`] and [`Frame::inlined`] in the traces of `splats`.
 pub(crate) fn name(kernel: &Kernel, splats: &mut [Splat]) {

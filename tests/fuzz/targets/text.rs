@@ -1,6 +1,6 @@
 //! Text: logs and what a user types.
 
-use virtopsy::splat::{Record, Splat, graph, print, scan_log, scan_records};
+use virtopsy::klog::{Record, Splat, graph, print, scan_log, scan_records};
 
 use super::number;
 

@@ -1,6 +1,6 @@
 //! Lock reports: a list, and the chosen one taken apart into sections that fold.
 
-use virtopsy::splat::{Frame, HeldLock, Lock, Splat};
+use virtopsy::klog::{Frame, HeldLock, Lock, Splat};
 
 use crate::cells;
 use crate::doc::{Doc, DocLine, piece, safe};
@@ -397,7 +397,7 @@ impl Page<'_> {
         self.doc
             .field("may wait", Role::Plain, &text(&splat.wait_context));
         if let Some(trace) = &splat.irqtrace {
-            let event = |e: &Option<virtopsy::splat::IrqEvent>| {
+            let event = |e: &Option<virtopsy::klog::IrqEvent>| {
                 e.as_ref().map_or(String::new(), |e| safe(&e.at))
             };
             self.doc

@@ -25,8 +25,8 @@ mod tests {
     use jsonschema::Validator;
     use schemars::generate::SchemaSettings;
     use serde_json::{Value, json};
+    use virtopsy::klog::Splat;
     use virtopsy::report::{DumpReport, ErrorReport, SCHEMA, Summary};
-    use virtopsy::splat::Splat;
 
     /// The schema of all results, from the types that are printed.
     fn generate() -> Value {

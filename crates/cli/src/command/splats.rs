@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde::Serialize;
+use virtopsy::klog::{Log, Splat, graph, scan_log};
 use virtopsy::report::{CheckVerdict, ErrorReport, SCHEMA, redacted_splats};
-use virtopsy::splat::{Log, Splat, graph, scan_log};
 
 use super::ask;
 use crate::args::{Common, GraphFormat, ListFormat, SplatsArgs};

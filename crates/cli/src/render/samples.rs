@@ -215,7 +215,7 @@ pub(crate) fn bad() -> DumpReport {
         pass,
         pass,
     ]);
-    report.splats = virtopsy::splat::scan_text(LOG.as_bytes()).unwrap_or_default();
+    report.splats = virtopsy::klog::scan_text(LOG.as_bytes()).unwrap_or_default();
     report.complete = Some(false);
     report.incomplete_because.push("3 pages are missing".into());
     report.notes.push(Text::from("3 pages are missing"));

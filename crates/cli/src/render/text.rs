@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
+use virtopsy::klog::{Splat, graph, print};
 use virtopsy::report::{
     CallbackReport, CheckVerdict, CpuReport, DumpReport, EvidenceReport, Says, StoryStep, Summary,
     TaskReport, Verdict, VirtualizationReport,
 };
-use virtopsy::splat::{Splat, graph, print};
 
 use super::Render;
 use crate::judge::Judged;

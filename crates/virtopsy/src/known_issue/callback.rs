@@ -3,7 +3,7 @@
 use super::{Case, KnownIssue};
 use crate::report::CallbackState;
 
-/// The id under which [`crate::splat::known_issue_of`] recognises the report.
+/// The id under which [`virtopsy_klog::known_issue_of`] recognises the report.
 const RCU_SPLAT_ID: &str = "rcu-splat-in-emergency-callback";
 
 pub(super) const RCU_SPLAT: KnownIssue = KnownIssue {

@@ -7,7 +7,7 @@ use virtopsy_kernel::{
 use super::cycle::{self, Cycle};
 use super::task_of;
 use crate::report::Text;
-use crate::splat::{self, ChainEntry, Frame, HeldLock, Kind, Lock, Splat, UsageChange, UsageTrace};
+use virtopsy_klog::{ChainEntry, Frame, HeldLock, Kind, Lock, Splat, UsageChange, UsageTrace};
 
 /// The held locks, the lock that was to be taken, and the chain or the irq state behind it, of the
 /// report that switched lockdep off. What lockdep learned stays when the task of the report has ended.
@@ -29,7 +29,7 @@ pub(super) fn restore(kernel: &Kernel, splat: &mut Splat) {
         _ => {}
     }
     if splat.from_memory.len() != known {
-        splat::complete(splat);
+        splat.complete();
     }
 }
 

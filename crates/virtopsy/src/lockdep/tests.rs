@@ -7,7 +7,7 @@ use virtopsy_kernel::{Kernel, KernelOptions};
 
 use super::restore::restore;
 use crate::session::splat_record;
-use crate::splat::{ChainEntry, Kind, Splat, scan_records};
+use virtopsy_klog::{ChainEntry, Kind, Splat, scan_records};
 
 fn opened(dump: &Path) -> Kernel {
     let options = virtopsy_vmcore::OpenOptions::default();

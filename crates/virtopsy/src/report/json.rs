@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-use super::deceives;
+use virtopsy_klog::deceives;
 
 /// Writes a value in one line. What would act on a terminal or deceive its reader is written as
 /// `\uXXXX`, which every reader of JSON takes for the same text.

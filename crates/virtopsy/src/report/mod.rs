@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 pub use json::write_json;
 pub use redact::{REDACTED, redacted_splats, without_addresses};
-pub use scalar::{Hex, Text, deceives, escape};
+pub use scalar::{Hex, Text};
+pub use virtopsy_klog::escape;
 
-use crate::splat::Splat;
+use virtopsy_klog::Splat;
 
 /// Version of the JSON documents (SchemaVer: model.revision.addition).
 pub const SCHEMA: &str = "1.0.0";

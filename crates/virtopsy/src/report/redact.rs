@@ -15,7 +15,7 @@ use super::{
     CallbackReport, CheckReport, CpuReport, CrashReport, DumpReport, ErrorReport, EvidenceReport,
     KnownIssueReport, StoryStep, TaskReport, Text, VirtualizationReport,
 };
-use crate::splat::{ChainEntry, Frame, HeldLock, Lock, Splat, TaskRef};
+use virtopsy_klog::{ChainEntry, Frame, HeldLock, Lock, Splat, TaskRef};
 
 /// Stands for what was taken out.
 pub const REDACTED: &str = "[redacted]";
@@ -343,7 +343,7 @@ fn without_word(text: &str, word: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::{CallbackState, Hex};
-    use crate::splat::Kind;
+    use virtopsy_klog::Kind;
 
     fn report() -> DumpReport {
         let task = TaskReport {

@@ -18,7 +18,7 @@ mod printer;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use virtopsy::splat::{Kind, Splat, print, scan_records, scan_text};
+use virtopsy_klog::{Kind, Splat, print, scan_records, scan_text};
 
 use carriers::{as_records, carriers, essence, surrounded};
 

@@ -4,7 +4,7 @@
 // Helpers of tests may panic like the tests themselves.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use virtopsy::splat::{Record, limits, scan_records, scan_text};
+use virtopsy_klog::{Record, limits, scan_records, scan_text};
 
 /// A report with a bit of everything.
 const REPORT: &str = "\

@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use virtopsy::splat::{Kind, Splat, scan_log, scan_text};
+use virtopsy_klog::{Kind, Splat, scan_log, scan_text};
 
 /// Log, and the reports in it: kind, guilty function, held locks announced.
 type Expected = (&'static str, &'static [(Kind, &'static str, Option<u32>)]);

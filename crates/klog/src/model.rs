@@ -147,8 +147,14 @@ pub struct Splat {
 }
 
 impl Splat {
+    /// Makes title, sentence, signature and all else that follows from the report's parts, after they were read
+    /// or changed.
+    pub fn complete(&mut self) {
+        crate::anatomy::complete(self);
+    }
+
     /// Every trace that lockdep had stored before, as the report has it.
-    pub(crate) fn stored_traces_mut(&mut self) -> impl Iterator<Item = &mut Vec<Frame>> {
+    pub fn stored_traces_mut(&mut self) -> impl Iterator<Item = &mut Vec<Frame>> {
         let sides = self.irq_safe.iter_mut().chain(&mut self.irq_unsafe);
         let classes = self.classes.iter_mut().flat_map(|class| {
             let usages = class.usages.iter_mut().map(|usage| &mut usage.trace);
@@ -165,7 +171,7 @@ impl Splat {
 
     /// A report of which only the header is known yet.
     #[must_use]
-    pub(crate) fn new(kind: Kind, line: u64) -> Self {
+    pub fn new(kind: Kind, line: u64) -> Self {
         Self {
             kind,
             title: String::new(),

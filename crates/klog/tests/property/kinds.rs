@@ -2,7 +2,7 @@
 //!
 //! Source: the functions that `reference/lockdep.md` names for each kind, 7.2.
 
-use virtopsy::splat::{AtomicState, Frame, IrqSide, Kind, Lock, UsageChange, UsageTrace};
+use virtopsy_klog::{AtomicState, Frame, IrqSide, Kind, Lock, UsageChange, UsageTrace};
 
 use super::parts::Parts;
 use super::printer::{Printer, Style};
@@ -434,7 +434,7 @@ fn collision(p: &mut Printer, parts: &Parts) {
         ));
         p.want
             .held
-            .push(virtopsy::splat::HeldLock::new(n as u32, lock));
+            .push(virtopsy_klog::HeldLock::new(n as u32, lock));
     }
     p.line("Locks in cached chain:");
     p.line("depth: 1");
@@ -444,9 +444,7 @@ fn collision(p: &mut Printer, parts: &Parts) {
         parts.number
     ));
     let index = p.want.held.len() as u32;
-    p.want
-        .held
-        .push(virtopsy::splat::HeldLock::new(index, lock));
+    p.want.held.push(virtopsy_klog::HeldLock::new(index, lock));
     p.end(&parts.frames);
 }
 

@@ -1,7 +1,7 @@
 //! What reports are made of: names as the kernel has them, and stranger ones.
 
 use proptest::prelude::*;
-use virtopsy::splat::{Frame, Lock, TaskRef};
+use virtopsy_klog::{Frame, Lock, TaskRef};
 
 use super::printer::Style;
 

@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 
 use super::model::Splat;
 use super::title::first_outside;
-use crate::report::escape;
+use crate::escape;
 
 /// One dependency: `to` is taken while `from` is held.
 #[derive(Clone, Debug, PartialEq, Eq)]

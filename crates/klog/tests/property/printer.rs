@@ -3,7 +3,7 @@
 //! Source: kernel/locking/lockdep.c (print_lock, print_lock_name, lockdep_print_held_locks,
 //! print_circular_bug_entry, print_lock_class_header, print_irqtrace_events), lib/dump_stack.c.
 
-use virtopsy::splat::{
+use virtopsy_klog::{
     ChainEntry, ClassDump, Frame, HeldLock, IrqEvent, IrqTrace, Kind, Lock, Scenario, ScenarioStep,
     Splat, TaskContext, TaskRef, UsageTrace,
 };

@@ -4,7 +4,7 @@
 // Helpers of tests may panic like the tests themselves.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use virtopsy::splat::{Kind, Splat, scan_log, scan_text};
+use virtopsy_klog::{Kind, Splat, scan_log, scan_text};
 
 fn scan(log: &str) -> Vec<Splat> {
     scan_text(log.as_bytes()).unwrap()

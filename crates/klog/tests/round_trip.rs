@@ -8,7 +8,7 @@
 mod carriers;
 
 use carriers::{TIME, as_records, carriers, each, essence, surrounded};
-use virtopsy::splat::{Kind, Record, Splat, scan_records, scan_text};
+use virtopsy_klog::{Kind, Record, Splat, scan_records, scan_text};
 
 /// One report: its records, and what must be read from them.
 struct Sample {

@@ -86,7 +86,7 @@ impl Lock {
     }
 
     /// A lock of which only the name is given, split into class, `#V` and `/S`.
-    pub(crate) fn named(name: &str) -> Self {
+    pub fn named(name: &str) -> Self {
         let mut class = name;
         let subclass = class.rsplit_once('/').and_then(|(c, s)| match number(s) {
             Some((n, "")) if (1..8).contains(&n) && s.len() == 1 => {

@@ -17,6 +17,7 @@ mod attachment;
 mod beheaded;
 mod carrier;
 mod dumpstack;
+mod escape;
 mod frame;
 pub mod graph;
 mod header;
@@ -35,7 +36,7 @@ mod text;
 mod title;
 mod warn;
 
-pub(crate) use anatomy::complete;
+pub use escape::{deceives, escape};
 pub use kind::Kind;
 pub use known::known_issue_of;
 pub use model::{

@@ -1,6 +1,6 @@
 //! Every form in which a log reaches us: the same records, printed as each carrier prints them.
 
-use virtopsy::splat::{Record, Splat};
+use virtopsy_klog::{Record, Splat};
 
 /// Ordinary lines around a report, as records.
 pub(crate) fn surrounded(records: &[String]) -> Vec<String> {
