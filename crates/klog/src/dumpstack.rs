@@ -4,30 +4,30 @@
 //! `(Not tainted|Tainted: LETTERS) RELEASE #B …`, with the UID since 6.11; before 3.10 each
 //! architecture printed `Pid: N, comm: COMM Not tainted RELEASE #B` itself.
 
-use super::frame::{FrameLine, bracketed, frame};
-use super::text::{hex_digits, is_pointer, number};
+use crate::frame::{FrameLine, bracketed, frame};
+use crate::text::{hex_digits, is_pointer, number};
 
 /// The line that names CPU and task.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CpuLine<'a> {
-    pub(super) cpu: Option<u32>,
-    pub(super) pid: i64,
-    pub(super) comm: &'a str,
-    pub(super) release: Option<&'a str>,
+pub(crate) struct CpuLine<'a> {
+    pub(crate) cpu: Option<u32>,
+    pub(crate) pid: i64,
+    pub(crate) comm: &'a str,
+    pub(crate) release: Option<&'a str>,
     /// What stands behind the name.
     tail: &'a str,
 }
 
 impl CpuLine<'_> {
     /// Build and taint, as [`Splat::taint`](super::Splat::taint) has them.
-    pub(super) fn taint(&self) -> Option<String> {
+    pub(crate) fn taint(&self) -> Option<String> {
         taint(self.tail)
     }
 }
 
 /// What a line is to a backtrace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum StackLine<'a> {
+pub(crate) enum StackLine<'a> {
     /// `CPU: … PID: …`.
     Cpu(CpuLine<'a>),
     /// `Call Trace:`.
@@ -148,7 +148,7 @@ const DETAILS: &[&str] = &[
 ];
 
 /// Classifies one line.
-pub(super) fn stack_line(text: &str) -> StackLine<'_> {
+pub(crate) fn stack_line(text: &str) -> StackLine<'_> {
     let t = text.trim();
     if let Some(cpu) = cpu_line(t) {
         return StackLine::Cpu(cpu);
@@ -265,7 +265,7 @@ fn taint(s: &str) -> Option<String> {
 }
 
 /// The word before ` #B`.
-pub(super) fn release(s: &str) -> Option<&str> {
+pub(crate) fn release(s: &str) -> Option<&str> {
     let mut from = 0usize;
     while let Some(at) = s.get(from..)?.find(" #") {
         let at = from.checked_add(at)?;
@@ -312,12 +312,12 @@ fn is_words(t: &str) -> bool {
 }
 
 /// `[<ffffffff81>] sym`, what follows `Preemption disabled at:` or a released lock.
-pub(super) fn is_symbol_line(t: &str) -> bool {
+pub(crate) fn is_symbol_line(t: &str) -> bool {
     bracketed(t.trim()).is_some()
 }
 
 /// The first line of a fatal exception: what this task was printing ends here.
-pub(super) fn is_oops(t: &str) -> bool {
+pub(crate) fn is_oops(t: &str) -> bool {
     [
         "Unable to handle kernel",
         "BUG: unable to handle",
@@ -346,7 +346,7 @@ pub(super) fn is_oops(t: &str) -> bool {
 }
 
 /// The first line of a report that is not one of ours: KASAN, stalls, hung tasks, lockups.
-pub(super) fn is_foreign_report(t: &str) -> bool {
+pub(crate) fn is_foreign_report(t: &str) -> bool {
     [
         "BUG: ",
         "INFO: task ",

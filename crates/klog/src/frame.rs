@@ -15,21 +15,21 @@
 //! | ` func (dir/file.c:12 (discriminator 3)) module` | through scripts/decode_stacktrace.sh |
 //! | `0x7e93c548`, `0xffffffffffffffff` | no symbol; the latter ends stored traces up to 5.1 |
 
-use super::model::{Frame, Inlined};
-use super::text::{address, hex_digits, keep};
+use crate::model::{Frame, Inlined};
+use crate::text::{address, hex_digits, keep};
 
 /// A symbol as printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Symbol<'a> {
-    pub(super) function: &'a str,
-    pub(super) offset: Option<&'a str>,
-    pub(super) size: Option<&'a str>,
-    pub(super) module: Option<&'a str>,
+pub(crate) struct Symbol<'a> {
+    pub(crate) function: &'a str,
+    pub(crate) offset: Option<&'a str>,
+    pub(crate) size: Option<&'a str>,
+    pub(crate) module: Option<&'a str>,
 }
 
 /// One line of a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum FrameLine {
+pub(crate) enum FrameLine {
     /// A frame of its own.
     Frame(Frame),
     /// A frame that names callee and caller (arm); before 6.13 no head line comes before them.
@@ -39,7 +39,7 @@ pub(super) enum FrameLine {
 }
 
 /// Reads `func+0xOFF/0xSIZE` at the start of `s`; what follows is returned.
-pub(super) fn symbol(s: &str) -> Option<(Symbol<'_>, &str)> {
+pub(crate) fn symbol(s: &str) -> Option<(Symbol<'_>, &str)> {
     let end = s.bytes().position(|b| b == b' ').unwrap_or(s.len());
     let (word, rest) = s.split_at_checked(end)?;
     let (function, tail) = word.split_once("+0x")?;
@@ -104,7 +104,7 @@ fn module(s: &str) -> (Option<&str>, &str) {
 }
 
 /// Strips `[<address>]` or `[address]` from the start of `s`.
-pub(super) fn bracketed(s: &str) -> Option<(&str, &str)> {
+pub(crate) fn bracketed(s: &str) -> Option<(&str, &str)> {
     let t = s.strip_prefix('[')?;
     let (inside, rest) = t.split_once(']')?;
     let inside = inside
@@ -122,7 +122,7 @@ pub(super) fn bracketed(s: &str) -> Option<(&str, &str)> {
 
 /// Reads what print_ip_sym and `%pS` leave behind `at: `: the symbol with its module, without
 /// address and source position.
-pub(super) fn printed_symbol(s: &str) -> Option<String> {
+pub(crate) fn printed_symbol(s: &str) -> Option<String> {
     let mut s = s.trim();
     if let Some((_, rest)) = bracketed(s) {
         s = rest.trim_start();
@@ -158,7 +158,7 @@ impl std::fmt::Display for Symbol<'_> {
 }
 
 /// Reads one line of a trace, leading blanks included or not.
-pub(super) fn frame(text: &str) -> Option<FrameLine> {
+pub(crate) fn frame(text: &str) -> Option<FrameLine> {
     let t = text.trim();
     if let Some(frame) = arm(t) {
         return Some(FrameLine::Return(frame));
@@ -237,7 +237,7 @@ fn is_return_of_graph(inside: &str) -> bool {
 }
 
 /// `dir/file.c:12`.
-pub(super) fn is_source(word: &str) -> bool {
+pub(crate) fn is_source(word: &str) -> bool {
     word.rsplit_once(':').is_some_and(|(path, line)| {
         !line.is_empty()
             && line.bytes().all(|b| b.is_ascii_digit())
@@ -332,6 +332,24 @@ fn arm(t: &str) -> Option<Frame> {
     };
     frame.address = at.map(|a| keep(&address(a)));
     Some(frame)
+}
+
+/// A function's name without what the compiler added (`.cold`, `.isra.0`, `.constprop.0`, `.part.0`).
+pub(crate) fn base(function: &str) -> &str {
+    let at = [
+        ".cold",
+        ".isra.",
+        ".constprop.",
+        ".part.",
+        ".llvm.",
+        ".lto_priv",
+    ]
+    .iter()
+    .filter_map(|s| function.find(s))
+    .min();
+    at.and_then(|a| function.get(..a))
+        .filter(|b| !b.is_empty())
+        .unwrap_or(function)
 }
 
 #[cfg(test)]

@@ -2,49 +2,39 @@
 //!
 //! ```text
 //!  text log ──► stream ──► carrier ──► LogLine ─┐
-//!  (blocks)     finds the  strips prefixes,     ├──► machine ──► report ──► Splat
-//!               anchors    joins, splits        │    routes      anatomy,    title,
-//!  ring buffer ──► records ─────────────────────┘    lines       dumpstack   known issue
+//!  (blocks)     finds the  strips prefixes,     ├──► reader ──► lock ──► Splat
+//!               anchors    joins, splits        │    offers
+//!  ring buffer ──► records ─────────────────────┘    lines
 //! ```
 //!
 //! The texts are those of kernels from 2.6.32 to 7.3 (kernel/locking/lockdep.c and the places that
-//! `reference/lockdep.md` lists). Formats are told apart by their shape and never by the release,
+//! [`Kind`] names). Formats are told apart by their shape and never by the release,
 //! since vendors carry changes back. Nothing here panics or allocates without bound on hostile
 //! input; see [`limits`].
 
-mod anatomy;
-mod attachment;
-mod beheaded;
 mod carrier;
 mod dumpstack;
 mod escape;
 mod frame;
-pub mod graph;
-mod header;
-mod kind;
-mod known;
 pub mod limits;
 mod lock;
-mod machine;
+mod log;
 mod model;
-pub mod print;
+mod reader;
+mod record;
 mod records;
-mod report;
-mod sentence;
 mod stream;
 mod text;
-mod title;
-mod warn;
 
 pub use escape::{deceives, escape};
-pub use kind::Kind;
-pub use known::known_issue_of;
-pub use model::{
-    AtomicState, Attachment, ChainEntry, ClassDump, Frame, HeldLock, Inlined, IrqEvent, IrqSide,
-    IrqTrace, Lock, Log, Scenario, ScenarioStep, Splat, TaskContext, TaskRef, UsageChange,
-    UsageTrace,
+pub use lock::{
+    AtomicState, Attachment, ChainEntry, ClassDump, HeldLock, IrqEvent, IrqSide, IrqTrace, Kind,
+    Lock, Scenario, ScenarioStep, Splat, TaskContext, UsageChange, UsageTrace, graph,
+    known_issue_of, print,
 };
-pub use records::Record;
+pub use log::Log;
+pub use model::{Frame, Inlined, TaskRef};
+pub use record::Record;
 
 use std::io::{self, BufRead};
 
@@ -74,7 +64,7 @@ pub fn scan_records<'a>(records: impl IntoIterator<Item = Record<'a>>) -> Vec<Sp
 
 /// Like [`scan_records`], with what stands beside the reports.
 pub fn scan_log_records<'a>(records: impl IntoIterator<Item = Record<'a>>) -> Log {
-    let mut machine = machine::Machine::default();
-    records::read(records, &mut machine);
-    machine.finish()
+    let mut reader = reader::Reader::default();
+    records::read(records, &mut reader);
+    reader.finish()
 }

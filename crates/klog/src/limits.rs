@@ -33,7 +33,7 @@ pub const FRAMES: usize = 512;
 /// Inlined functions kept for one frame (symbolized logs).
 pub const INLINED: usize = 32;
 /// Lines at the start of a wrapped ring that the rest of a report is looked for in.
-pub const BEHEADED_LINES: u64 = 512;
+pub const HEADLESS_LINES: u64 = 512;
 /// Held locks kept of one report (`MAX_LOCK_DEPTH` is 48).
 pub const HELD: usize = 256;
 /// Entries kept of a dependency chain, and of `Chain exists of:`.

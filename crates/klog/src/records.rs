@@ -5,30 +5,11 @@
 //! if that one does not end in a newline (no LOG_NEWLINE). The flag alone says nothing: print_lock()
 //! continues lines that are complete.
 
-use super::beheaded;
-use super::carrier::{Caller, LogLine};
-use super::limits;
-use super::machine::Machine;
-use super::text::visible;
-
-/// One record of the ring buffer.
-#[derive(Clone, Debug)]
-pub struct Record<'a> {
-    /// Its text, which may hold several lines; the closing newline is not part of it.
-    pub text: &'a [u8],
-    /// Nanoseconds since boot.
-    pub timestamp_ns: Option<u64>,
-    /// `T91` or `C0`.
-    pub caller: Option<String>,
-    /// Log level, 0 to 7.
-    pub level: Option<u8>,
-    /// Sequence number.
-    pub seq: u64,
-    /// LOG_CONT: it was printed with KERN_CONT.
-    pub cont: bool,
-    /// LOG_NEWLINE: its text ended in a newline.
-    pub newline: bool,
-}
+use crate::carrier::{Caller, LogLine};
+use crate::limits;
+use crate::reader::Reader;
+use crate::record::Record;
+use crate::text::visible;
 
 /// A last line that has no newline yet.
 struct Unfinished {
@@ -38,12 +19,10 @@ struct Unfinished {
     text: Vec<u8>,
 }
 
-/// Feeds records to the machine.
-pub(super) fn read<'a>(records: impl IntoIterator<Item = Record<'a>>, machine: &mut Machine) {
+/// Feeds records to the reader.
+pub(crate) fn read<'a>(records: impl IntoIterator<Item = Record<'a>>, reader: &mut Reader) {
     let records: Vec<Record<'a>> = records.into_iter().collect();
-    if let Some(rest) = beheaded::find(&records) {
-        machine.begin_beheaded(&rest);
-    }
+    reader.wrapped(&records);
     let mut unfinished: Vec<Unfinished> = Vec::new();
     let mut number = 0u64;
     for record in records {
@@ -56,7 +35,7 @@ pub(super) fn read<'a>(records: impl IntoIterator<Item = Record<'a>>, machine: &
         let mut joined = match (before, record.cont) {
             (Some(before), true) => Some(before),
             (Some(before), false) => {
-                emit(&before, machine);
+                emit(&before, reader);
                 None
             }
             (None, _) => None,
@@ -73,27 +52,27 @@ pub(super) fn read<'a>(records: impl IntoIterator<Item = Record<'a>>, machine: &
             let room = limits::LINE_BYTES.saturating_sub(line.text.len());
             line.text.extend(part.iter().take(room));
             if i.saturating_add(1) == lines && !record.newline {
-                hold(line, &mut unfinished, machine);
+                hold(line, &mut unfinished, reader);
             } else {
-                emit(&line, machine);
+                emit(&line, reader);
             }
         }
     }
-    unfinished.iter().for_each(|line| emit(line, machine));
+    unfinished.iter().for_each(|line| emit(line, reader));
 }
 
 /// Keeps a line until its end comes, or the record of the same caller after it.
-fn hold(line: Unfinished, unfinished: &mut Vec<Unfinished>, machine: &mut Machine) {
+fn hold(line: Unfinished, unfinished: &mut Vec<Unfinished>, reader: &mut Reader) {
     if unfinished.len() >= limits::UNFINISHED_RECORDS {
         let oldest = unfinished.remove(0);
-        emit(&oldest, machine);
+        emit(&oldest, reader);
     }
     unfinished.push(line);
 }
 
-fn emit(line: &Unfinished, machine: &mut Machine) {
+fn emit(line: &Unfinished, reader: &mut Reader) {
     let text = visible(&line.text);
-    machine.line(&LogLine {
+    reader.line(&LogLine {
         number: line.number,
         time: line.time,
         caller: line.caller,

@@ -10,13 +10,13 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use super::carrier::{Carrier, Parts};
-use super::limits;
-use super::machine::Machine;
-use super::model::Log;
+use crate::carrier::{Carrier, Parts};
+use crate::limits;
+use crate::log::Log;
+use crate::reader::Reader;
 
-/// A text that every header or attachment has in it. A superset of what [`super::header`] and
-/// [`super::attachment`] accept, whatever the carrier did to the line.
+/// A text that every header or attachment has in it. A superset of what the headers and
+/// attachments of `lock` are, whatever the carrier did to the line.
 static ANCHORS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let words = [
         "WARNING:",
@@ -54,7 +54,7 @@ static WANTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// Reads a text log.
-pub(super) fn read(input: impl BufRead) -> io::Result<Log> {
+pub(crate) fn read(input: impl BufRead) -> io::Result<Log> {
     let fast = ANCHORS.is_some() && WANTED.is_some();
     Stream::new(fast, limits::BLOCK_BYTES).read(input)
 }
@@ -74,7 +74,7 @@ struct Stream {
     fast: bool,
     parts: Parts,
     carrier: Carrier,
-    machine: Machine,
+    reader: Reader,
 }
 
 impl Stream {
@@ -90,7 +90,7 @@ impl Stream {
             fast,
             parts: Parts::default(),
             carrier: Carrier::default(),
-            machine: Machine::default(),
+            reader: Reader::default(),
         }
     }
 
@@ -99,19 +99,19 @@ impl Stream {
             let more = self.fill(&mut input)?;
             self.lines(!more);
             if !more {
-                let (carrier, machine) = (&mut self.carrier, &mut self.machine);
+                let (carrier, reader) = (&mut self.carrier, &mut self.reader);
                 self.parts.finish(&mut |line, number| {
-                    carrier.line(line, number, &mut |l| machine.line(&l));
+                    carrier.line(line, number, &mut |l| reader.line(&l));
                 });
-                self.carrier.finish(&mut |l| self.machine.line(&l));
-                return Ok(self.machine.finish());
+                self.carrier.finish(&mut |l| self.reader.line(&l));
+                return Ok(self.reader.finish());
             }
         }
     }
 
     /// Whether lines may be skipped: nothing waits for the next one.
     fn is_idle(&self) -> bool {
-        self.machine.is_idle() && !self.parts.is_open() && !self.carrier.is_waiting()
+        self.reader.is_idle() && !self.parts.is_open() && !self.carrier.is_waiting()
     }
 
     /// Makes room and reads a block; false at the end of the input.
@@ -268,9 +268,9 @@ impl Stream {
             .get(..length.min(limits::LINE_BYTES))
             .unwrap_or_default();
         if !self.in_long_line {
-            let (carrier, machine) = (&mut self.carrier, &mut self.machine);
+            let (carrier, reader) = (&mut self.carrier, &mut self.reader);
             self.parts.line(line, self.number, &mut |line, number| {
-                carrier.line(line, number, &mut |l| machine.line(&l));
+                carrier.line(line, number, &mut |l| reader.line(&l));
             });
         }
         self.in_long_line = end.is_none();
@@ -284,8 +284,8 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::Splat;
     use super::*;
+    use crate::lock::Splat;
 
     const BLOCK: usize = 192 << 10;
 
@@ -332,7 +332,7 @@ mod tests {
             let more = stream.fill(&mut input).unwrap();
             stream.lines(!more);
             if !more {
-                return stream.machine.work;
+                return stream.reader.work();
             }
         }
     }

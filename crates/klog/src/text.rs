@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::limits;
+use crate::limits;
 
 /// The bytes of a line as text that is safe to show: what is not UTF-8 and every control character
 /// becomes `\xNN`, leading tabs become blanks.
-pub(super) fn visible(bytes: &[u8]) -> Cow<'_, str> {
+pub(crate) fn visible(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(s) = std::str::from_utf8(bytes)
         && !s.chars().any(char::is_control)
     {
@@ -39,12 +39,12 @@ pub(super) fn visible(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// A text for the result, cut to [`limits::NAME_BYTES`].
-pub(super) fn keep(s: &str) -> String {
+pub(crate) fn keep(s: &str) -> String {
     head(s, limits::NAME_BYTES).to_owned()
 }
 
 /// At most the first `bytes` bytes of `s`, cut at a character.
-pub(super) fn head(s: &str, bytes: usize) -> &str {
+pub(crate) fn head(s: &str, bytes: usize) -> &str {
     let mut end = s.len().min(bytes);
     while !s.is_char_boundary(end) {
         end = end.saturating_sub(1);
@@ -53,7 +53,7 @@ pub(super) fn head(s: &str, bytes: usize) -> &str {
 }
 
 /// Splits behind the leading decimal digits; `None` without any, or past `u64`.
-pub(super) fn number(s: &str) -> Option<(u64, &str)> {
+pub(crate) fn number(s: &str) -> Option<(u64, &str)> {
     let end = s
         .bytes()
         .position(|b| !b.is_ascii_digit())
@@ -63,7 +63,7 @@ pub(super) fn number(s: &str) -> Option<(u64, &str)> {
 }
 
 /// Splits behind the leading hexadecimal digits (no `0x`); `None` without any.
-pub(super) fn hex_digits(s: &str) -> Option<(&str, &str)> {
+pub(crate) fn hex_digits(s: &str) -> Option<(&str, &str)> {
     let end = s
         .bytes()
         .position(|b| !b.is_ascii_hexdigit())
@@ -76,13 +76,13 @@ pub(super) fn hex_digits(s: &str) -> Option<(&str, &str)> {
 }
 
 /// A whole word of 8 or 16 hexadecimal digits, as `%p` prints a pointer, or `(ptrval)`.
-pub(super) fn is_pointer(s: &str) -> bool {
+pub(crate) fn is_pointer(s: &str) -> bool {
     let s = s.strip_prefix("0x").unwrap_or(s);
     (s.len() == 8 || s.len() == 16) && s.bytes().all(|b| b.is_ascii_hexdigit()) || s == "(ptrval)"
 }
 
 /// A pointer as the JSON wants it.
-pub(super) fn address(s: &str) -> String {
+pub(crate) fn address(s: &str) -> String {
     if s.starts_with("0x") || s.starts_with('(') {
         s.to_owned()
     } else {
@@ -91,7 +91,7 @@ pub(super) fn address(s: &str) -> String {
 }
 
 /// The first decimal number behind `key` in `s`, with its sign.
-pub(super) fn value_after(s: &str, key: &str) -> Option<i64> {
+pub(crate) fn value_after(s: &str, key: &str) -> Option<i64> {
     let (_, rest) = s.split_once(key)?;
     let rest = rest.trim_start();
     let (sign, rest) = rest.strip_prefix('-').map_or((1, rest), |r| (-1, r));
@@ -100,7 +100,7 @@ pub(super) fn value_after(s: &str, key: &str) -> Option<i64> {
 }
 
 /// The first hexadecimal number (without `0x`) behind `key` in `s`.
-pub(super) fn hex_after(s: &str, key: &str) -> Option<u64> {
+pub(crate) fn hex_after(s: &str, key: &str) -> Option<u64> {
     let (_, rest) = s.split_once(key)?;
     let rest = rest.trim_start();
     let (digits, _) = hex_digits(rest.strip_prefix("0x").unwrap_or(rest))?;
@@ -108,12 +108,12 @@ pub(super) fn hex_after(s: &str, key: &str) -> Option<u64> {
 }
 
 /// Blanks before the text.
-pub(super) fn indent(s: &str) -> usize {
+pub(crate) fn indent(s: &str) -> usize {
     s.bytes().take_while(|b| *b == b' ').count()
 }
 
 /// True for a rule: at least five of the same `=` or `-` and nothing else.
-pub(super) fn is_rule(s: &str) -> bool {
+pub(crate) fn is_rule(s: &str) -> bool {
     let t = s.trim();
     t.len() >= 5 && (t.bytes().all(|b| b == b'=') || t.bytes().all(|b| b == b'-'))
 }

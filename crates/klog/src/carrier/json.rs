@@ -1,9 +1,9 @@
 //! JSON that logs come in: util-linux `dmesg --json` (one member per line) and `journalctl -o json`
 //! (one object per line). Only string members are needed, so no general reader is.
 
-use super::super::limits;
-use super::super::text::number;
 use super::{Caller, Prefix};
+use crate::limits;
+use crate::text::number;
 
 /// What a line is to JSON.
 pub(super) enum Line {

@@ -27,8 +27,8 @@ mod pstore;
 mod unescape;
 mod vendor;
 
-use super::limits;
-use super::text::visible;
+use crate::limits;
+use crate::text::visible;
 
 pub(super) use prefix::Prefix;
 pub(super) use pstore::Parts;

@@ -10,9 +10,9 @@
 //! Packets bring no newline but the text's own, so a listener that writes them as they come puts the
 //! next head right behind the piece.
 
-use super::super::limits;
-use super::super::text::number;
 use super::Prefix;
+use crate::limits;
+use crate::text::number;
 
 /// Where a piece belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

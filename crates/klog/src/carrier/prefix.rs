@@ -1,10 +1,10 @@
 //! The prefixes of log lines.
 
-use super::super::text::{head, number};
 use super::Caller;
 use super::json::micros_to_seconds;
 use super::netconsole::Place;
 use super::vendor;
+use crate::text::{head, number};
 
 /// What the prefix of a line says.
 #[derive(Clone, Debug, Default, PartialEq)]

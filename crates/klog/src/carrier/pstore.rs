@@ -11,8 +11,8 @@
 //! part; systemd-pstore turns them around. Parts that follow one another upwards are held back, within
 //! a bound, and handed on in the order of time.
 
-use super::super::limits;
-use super::super::text::number;
+use crate::limits;
+use crate::text::number;
 
 /// Lines with their numbers.
 type Part = Vec<(u64, Vec<u8>)>;

@@ -8,9 +8,9 @@
 //! | `[pid:264,cpu1,kworker/u8:4]text` | HiSilicon |
 //! | `c1    264 text` | Spreadtrum |
 
-use super::super::text::{head, number};
 use super::Caller;
 use super::prefix::{Prefix, enclosed, is_hours};
+use crate::text::{head, number};
 
 /// Strips such a part behind a time, once.
 pub(super) fn execution<'a>(s: &'a str, prefix: &mut Prefix) -> Option<&'a str> {

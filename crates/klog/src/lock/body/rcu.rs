@@ -1,9 +1,9 @@
 //! Suspicious RCU usage (lockdep_rcu_suspicious).
 
-use super::super::Kind;
-use super::super::frame::is_source;
-use super::super::report::{Next, Open};
-use super::super::text::{keep, value_after};
+use crate::frame::is_source;
+use crate::lock::kind::Kind;
+use crate::lock::open::{Next, Open};
+use crate::text::{keep, value_after};
 
 /// `FILE:LINE MSG!`; MSG may wrap, or end in a newline of its own and leave a lone `!`.
 pub(super) fn message(open: &mut Open, t: &str) -> bool {

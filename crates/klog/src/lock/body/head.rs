@@ -1,12 +1,13 @@
 //! What stands between the rules and right below: the kernel, the task, the locks.
 
-use super::super::carrier::LogLine;
-use super::super::dumpstack;
-use super::super::header;
-use super::super::model::{Lock, TaskContext};
-use super::super::report::{LockSlot, Next, Open, Stack};
-use super::super::text::{address, is_rule, keep};
-use super::super::{Kind, lock};
+use crate::carrier::LogLine;
+use crate::dumpstack;
+use crate::lock::header;
+use crate::lock::kind::Kind;
+use crate::lock::line;
+use crate::lock::open::{LockSlot, Next, Open, Stack};
+use crate::lock::parts::{Lock, TaskContext};
+use crate::text::{address, is_rule, keep};
 
 /// Offers a line.
 pub(super) fn take(open: &mut Open, line: &LogLine<'_>, t: &str) -> bool {
@@ -131,7 +132,7 @@ fn collision(open: &mut Open, t: &str) -> bool {
     else {
         return open.taken <= 5 && t.strip_suffix(':').is_some_and(|who| open.task_from(who));
     };
-    if let Some(found) = rest.get(16..).and_then(lock::lock) {
+    if let Some(found) = rest.get(16..).and_then(line::lock) {
         super::held::push(open, None, found);
     }
     true
@@ -144,7 +145,7 @@ fn due_lock(open: &mut Open, t: &str) -> bool {
         let Some((from, to)) = t.split_once(" -> (") else {
             return false;
         };
-        let (Some(from), Some(to)) = (lock::lock(from), lock::lock(&format!("({to}"))) else {
+        let (Some(from), Some(to)) = (line::lock(from), line::lock(&format!("({to}"))) else {
             return false;
         };
         open.splat.dependency = Some((from, to));
@@ -166,7 +167,7 @@ fn due_lock(open: &mut Open, t: &str) -> bool {
         open.due = None;
         return true;
     }
-    let Some(found) = lock::lock(t) else {
+    let Some(found) = line::lock(t) else {
         return false;
     };
     place_lock(open, slot, found);
@@ -224,7 +225,7 @@ fn who_with_context(open: &mut Open, who: &str) -> bool {
     } else {
         text
     };
-    let set = |key: &str| super::super::text::value_after(&text, key).is_some_and(|v| v != 0);
+    let set = |key: &str| crate::text::value_after(&text, key).is_some_and(|v| v != 0);
     open.splat.context = Some(TaskContext {
         hardirq: set("HC"),
         softirq: set("SC"),

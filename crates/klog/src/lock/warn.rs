@@ -10,27 +10,27 @@
 //! The message has a line of its own, so the kind of a WARN is settled by its place
 //! (kernel/locking/lockdep.c) or by the message before or behind it.
 
-use super::Kind;
-use super::frame::{printed_symbol, symbol};
-use super::header::task;
-use super::model::TaskRef;
-use super::text::{keep, number};
+use crate::frame::{printed_symbol, symbol};
+use crate::lock::header::task;
+use crate::lock::kind::Kind;
+use crate::model::TaskRef;
+use crate::text::{keep, number};
 
 /// A `WARNING:` line of a WARN.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct WarnLine<'a> {
-    pub(super) cpu: Option<u32>,
-    pub(super) pid: Option<i64>,
-    pub(super) task: Option<TaskRef>,
+pub(crate) struct WarnLine<'a> {
+    pub(crate) cpu: Option<u32>,
+    pub(crate) pid: Option<i64>,
+    pub(crate) task: Option<TaskRef>,
     /// `FILE:LINE`.
-    pub(super) location: Option<&'a str>,
-    pub(super) symbol: Option<String>,
+    pub(crate) location: Option<&'a str>,
+    pub(crate) symbol: Option<String>,
     /// The condition that CONFIG_DEBUG_BUGVERBOSE_DETAILED puts in brackets before the file.
-    pub(super) condition: Option<&'a str>,
+    pub(crate) condition: Option<&'a str>,
 }
 
 /// Reads what follows `WARNING: `.
-pub(super) fn warn_line(rest: &str) -> Option<WarnLine<'_>> {
+pub(crate) fn warn_line(rest: &str) -> Option<WarnLine<'_>> {
     let mut line = WarnLine {
         cpu: None,
         pid: None,
@@ -152,7 +152,7 @@ const MESSAGES: &[(&str, Kind)] = &[
 ];
 
 /// The kind that a message stands for; `debug_locks &&` may be in brackets or parentheses.
-pub(super) fn message_kind(text: &str) -> Option<Kind> {
+pub(crate) fn message_kind(text: &str) -> Option<Kind> {
     let t = text.trim().trim_start_matches(['[', '(']);
     MESSAGES
         .iter()
@@ -199,7 +199,7 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 /// The kind of a WARN line by itself: its place or its condition.
-pub(super) fn place_kind(line: &WarnLine<'_>) -> Option<Kind> {
+pub(crate) fn place_kind(line: &WarnLine<'_>) -> Option<Kind> {
     if let Some(kind) = line.condition.and_then(message_kind) {
         return Some(kind);
     }
@@ -226,7 +226,7 @@ pub(super) fn place_kind(line: &WarnLine<'_>) -> Option<Kind> {
 }
 
 /// A message as the result keeps it: for asserts without brackets, for the rest as printed.
-pub(super) fn message_text(text: &str) -> String {
+pub(crate) fn message_text(text: &str) -> String {
     keep(text.trim())
 }
 

@@ -1,8 +1,10 @@
 //! What is wrong, in one plain sentence for someone who does not know lockdep.
 
-use super::model::{Frame, Lock};
-use super::title::first_outside;
-use super::{Kind, Splat};
+use crate::lock::kind::Kind;
+use crate::lock::parts::Lock;
+use crate::lock::splat::Splat;
+use crate::lock::title::first_outside;
+use crate::model::Frame;
 
 /// What the sentences are made of.
 struct Words<'a> {
@@ -18,7 +20,7 @@ struct Words<'a> {
 }
 
 /// The sentence of a report.
-pub(super) fn sentence(splat: &Splat) -> String {
+pub(crate) fn sentence(splat: &Splat) -> String {
     let words = words(splat);
     of_locks(splat, &words)
         .or_else(|| of_lockdep(splat, &words))

@@ -13,14 +13,11 @@ mod rcu;
 mod usage;
 mod warn;
 
-use super::Kind;
-use super::carrier::LogLine;
-use super::known::known_issue_of;
-use super::limits;
-use super::model::{Frame, Splat};
-use super::report::{Next, Open, Stack, TraceSlot};
-use super::sentence::sentence;
-use super::title;
+use crate::carrier::LogLine;
+use crate::limits;
+use crate::lock::kind::Kind;
+use crate::lock::open::{Next, Open, Stack, TraceSlot};
+use crate::model::Frame;
 
 pub(super) use held::finish_fragments;
 
@@ -42,7 +39,7 @@ pub(super) fn take(open: &mut Open, line: &LogLine<'_>) -> bool {
         || rcu::take(open, t)
         || atomic::take(open, t)
         || warn::take(open, t);
-    if taken && !super::text::is_rule(t) {
+    if taken && !crate::text::is_rule(t) {
         open.confirm();
     }
     taken
@@ -78,32 +75,8 @@ pub(super) fn stored_trace(open: &mut Open) -> Option<&mut Vec<Frame>> {
 /// Adds a remark, within bounds.
 fn note(open: &mut Open, text: &str) {
     if open.splat.notes.len() < limits::REMARKS {
-        open.splat.notes.push(super::text::keep(text));
+        open.splat.notes.push(crate::text::keep(text));
     } else {
         open.bound("notes");
-    }
-}
-
-/// What can be said only when the whole report is known.
-pub(crate) fn complete(splat: &mut Splat) {
-    circular::locks_of_table(splat);
-    circular::cycle(splat);
-    drop_sentinels(splat);
-    splat.known_issue = known_issue_of(splat).map(str::to_owned);
-    splat.guilty = title::guilty(splat);
-    splat.title = title::title(splat);
-    splat.signature = title::signature(splat);
-    splat.sentence = sentence(splat);
-}
-
-/// Kernels up to 5.1 end a stored trace with ULONG_MAX.
-fn drop_sentinels(splat: &mut Splat) {
-    for trace in splat.stored_traces_mut() {
-        while trace
-            .last()
-            .is_some_and(|f| matches!(f.function.as_str(), "0xffffffffffffffff" | "0xffffffff"))
-        {
-            trace.pop();
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! Inconsistent lock states (print_usage_bug).
 
-use super::super::model::{UsageChange, UsageTrace};
-use super::super::report::{Open, TraceSlot};
-use super::super::text::keep;
 use super::irq::is_state;
+use crate::lock::open::{Open, TraceSlot};
+use crate::lock::parts::{UsageChange, UsageTrace};
+use crate::text::keep;
 
 /// Offers a line.
 pub(super) fn take(open: &mut Open, t: &str) -> bool {

@@ -8,19 +8,21 @@
 
 mod backtrace;
 
-use super::anatomy;
-use super::attachment;
-use super::carrier::{Caller, LogLine};
-use super::dumpstack::{StackLine, is_foreign_report, is_oops, stack_line};
-use super::limits;
-use super::lock::Fragments;
-use super::model::{Frame, Inlined, Splat, TaskRef};
-use super::text::keep;
-use super::{Kind, header};
+use crate::carrier::{Caller, LogLine};
+use crate::dumpstack::{StackLine, is_foreign_report, is_oops, stack_line};
+use crate::limits;
+use crate::lock::attachment;
+use crate::lock::body;
+use crate::lock::header;
+use crate::lock::kind::Kind;
+use crate::lock::line::Fragments;
+use crate::lock::splat::Splat;
+use crate::model::{Frame, Inlined, TaskRef};
+use crate::text::keep;
 
 /// What a line was to a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Take {
+pub(crate) enum Take {
     /// Part of it.
     Yes,
     /// Not part of it.
@@ -33,7 +35,7 @@ pub(super) enum Take {
 
 /// Where a lock line that is due belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LockSlot {
+pub(crate) enum LockSlot {
     Lock,
     Other,
     Safe,
@@ -44,7 +46,7 @@ pub(super) enum LockSlot {
 
 /// Where the frames of a stored trace belong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TraceSlot {
+pub(crate) enum TraceSlot {
     Chain,
     Registered,
     Safe,
@@ -55,7 +57,7 @@ pub(super) enum TraceSlot {
 
 /// Whose backtrace is being printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stack {
+pub(crate) enum Stack {
     /// None yet.
     None,
     /// This report's, its `Call Trace:` still to come.
@@ -72,56 +74,56 @@ pub(super) enum Stack {
 
 /// A report being read.
 #[derive(Debug)]
-pub(super) struct Open {
-    pub(super) splat: Splat,
-    pub(super) caller: Option<Caller>,
+pub(crate) struct Open {
+    pub(crate) splat: Splat,
+    pub(crate) caller: Option<Caller>,
     /// The header had a prefix: lines without one are no lines of this report.
-    pub(super) prefixed: bool,
+    pub(crate) prefixed: bool,
     /// A WARN whose kind is not settled.
-    pub(super) undecided: bool,
+    pub(crate) undecided: bool,
     /// Dropped unless a line of the body follows.
-    pub(super) doubtful: bool,
+    pub(crate) doubtful: bool,
     expected_pid: Option<i64>,
-    pub(super) due: Option<LockSlot>,
-    pub(super) place: Option<TraceSlot>,
-    pub(super) fragments: Option<Fragments>,
+    pub(crate) due: Option<LockSlot>,
+    pub(crate) place: Option<TraceSlot>,
+    pub(crate) fragments: Option<Fragments>,
     /// In the held-lock list.
-    pub(super) in_held: bool,
+    pub(crate) in_held: bool,
     /// In a scenario table.
-    pub(super) in_scenario: bool,
+    pub(crate) in_scenario: bool,
     /// In a dump of all tasks' locks.
-    pub(super) in_dump: bool,
+    pub(crate) in_dump: bool,
     /// Heading of the class dumps.
-    pub(super) section: String,
+    pub(crate) section: String,
     /// What the next line completes.
-    pub(super) next: Next,
-    pub(super) stack: Stack,
+    pub(crate) next: Next,
+    pub(crate) stack: Stack,
     /// `stack backtrace:` was there.
-    pub(super) announced: bool,
+    pub(crate) announced: bool,
     /// It was there again, behind the first backtrace.
-    pub(super) second: bool,
-    pub(super) oops: bool,
-    pub(super) user_mode: bool,
+    pub(crate) second: bool,
+    pub(crate) oops: bool,
+    pub(crate) user_mode: bool,
     /// `<TASK>` was there, `</TASK>` not yet.
     in_task_stack: bool,
     fallback: Vec<Frame>,
     inlined: Vec<Inlined>,
     /// Lines taken.
-    pub(super) taken: u64,
+    pub(crate) taken: u64,
     /// Log lines since the last one taken, and those of them of the same caller.
     silent: u64,
     misfits: u64,
     /// The last line offered was taken.
-    pub(super) adjacent: bool,
+    pub(crate) adjacent: bool,
     /// A dump whose owner was named before the header had not begun its trace.
     foreign_before: bool,
     /// A bound was hit.
-    pub(super) bounded: Option<&'static str>,
+    pub(crate) bounded: Option<&'static str>,
 }
 
 /// A line that the line before asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     Nothing,
     PreemptionDisabledAt,
     ReleasedAt,
@@ -131,7 +133,7 @@ pub(super) enum Next {
 
 impl Open {
     /// Opens a report at its header line.
-    pub(super) fn new(
+    pub(crate) fn new(
         splat: Splat,
         line: &LogLine<'_>,
         undecided: bool,
@@ -176,7 +178,7 @@ impl Open {
 
     /// Makes it one that begins in its middle, or even in its backtrace. It stands only if lines of it
     /// are found.
-    pub(super) fn behead(&mut self, in_trace: bool) {
+    pub(crate) fn lose_head(&mut self, in_trace: bool) {
         self.splat.beheaded = true;
         self.splat.cut = true;
         self.splat.missing.push(
@@ -191,7 +193,7 @@ impl Open {
     }
 
     /// The task's PID, where it is known.
-    pub(super) fn pid(&self) -> Option<i64> {
+    pub(crate) fn pid(&self) -> Option<i64> {
         self.splat
             .task
             .as_ref()
@@ -200,12 +202,12 @@ impl Open {
     }
 
     /// Notes a PID that came without the name of its task (WARNs up to 6.15).
-    pub(super) fn expect_pid(&mut self, pid: i64) {
+    pub(crate) fn expect_pid(&mut self, pid: i64) {
         self.expected_pid = Some(pid);
     }
 
     /// Takes a line that belongs to the report although it looks like the header of another.
-    pub(super) fn absorb(&mut self, line: &LogLine<'_>) {
+    pub(crate) fn absorb(&mut self, line: &LogLine<'_>) {
         self.splat.last_line = self.splat.last_line.max(line.number);
         self.taken = self.taken.saturating_add(1);
         self.silent = 0;
@@ -214,14 +216,14 @@ impl Open {
     }
 
     /// Notes the task, once.
-    pub(super) fn set_task(&mut self, task: TaskRef) {
+    pub(crate) fn set_task(&mut self, task: TaskRef) {
         if self.splat.task.is_none() {
             self.splat.task = Some(task);
         }
     }
 
     /// Whether the line offered is the first behind the header.
-    pub(super) fn is_at_header(&self) -> bool {
+    pub(crate) fn is_at_header(&self) -> bool {
         self.taken == 1 && self.misfits == 0
     }
 
@@ -250,12 +252,12 @@ impl Open {
     }
 
     /// Whether nothing of its backtrace can follow.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.is_complete() && (self.caller.is_some() || self.user_mode || self.at_bottom())
     }
 
     /// Notes that the console dropped messages while the report was being printed.
-    pub(super) fn lost(&mut self, what: &str) {
+    pub(crate) fn lost(&mut self, what: &str) {
         if !self.is_over() && self.splat.missing.len() < limits::REMARKS {
             self.splat.missing.push(keep(what));
             self.splat.cut = true;
@@ -263,23 +265,23 @@ impl Open {
     }
 
     /// Notes that something was left out.
-    pub(super) fn bound(&mut self, what: &'static str) {
+    pub(crate) fn bound(&mut self, what: &'static str) {
         self.bounded.get_or_insert(what);
     }
 
     /// Whether the report's own backtrace has frames.
-    pub(super) fn has_trace(&self) -> bool {
+    pub(crate) fn has_trace(&self) -> bool {
         !self.splat.trace.is_empty()
     }
 
     /// Whether everything the kind has was read.
-    pub(super) fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.has_trace()
             && (self.splat.kind != Kind::NestedNotHeld || !self.splat.second_trace.is_empty())
     }
 
     /// Whether a line may be one of this report's by its caller and prefix.
-    pub(super) fn may_own(&self, line: &LogLine<'_>) -> bool {
+    pub(crate) fn may_own(&self, line: &LogLine<'_>) -> bool {
         if self.caller.is_some() {
             return self.caller == line.caller;
         }
@@ -294,7 +296,7 @@ impl Open {
     }
 
     /// Offers a line that may be this report's.
-    pub(super) fn offer(&mut self, line: &LogLine<'_>) -> Take {
+    pub(crate) fn offer(&mut self, line: &LogLine<'_>) -> Take {
         if self.taken >= limits::REPORT_LINES {
             self.bound("lines");
             return Take::Ended;
@@ -326,7 +328,7 @@ impl Open {
     }
 
     /// Counts a line of the log that was not this report's.
-    pub(super) fn pass(&mut self) {
+    pub(crate) fn pass(&mut self) {
         self.silent = self.silent.saturating_add(1);
     }
 
@@ -347,7 +349,7 @@ impl Open {
     }
 
     /// Whether the kernel ends this report with a backtrace: `Maximum lock depth …` stands alone.
-    pub(super) fn has_backtrace(&self) -> bool {
+    pub(crate) fn has_backtrace(&self) -> bool {
         self.splat.kind.has_backtrace()
             && (self.splat.kind != Kind::RtmutexWarn
                 || self.splat.at.is_some()
@@ -359,7 +361,7 @@ impl Open {
         let done = self.stack == Stack::Ours && self.has_trace();
         let body_open =
             !done || self.splat.kind == Kind::NestedNotHeld || self.splat.kind.is_warn();
-        if body_open && anatomy::take(self, line) {
+        if body_open && body::take(self, line) {
             return Take::Yes;
         }
         let shape = stack_line(text);
@@ -428,14 +430,14 @@ impl Open {
     }
 
     /// The report as it is when nothing more comes; `None` when it turned out to be none.
-    pub(super) fn finish(mut self) -> Option<Splat> {
+    pub(crate) fn finish(mut self) -> Option<Splat> {
         if self.undecided || self.doubtful {
             return None;
         }
-        anatomy::finish_fragments(&mut self);
+        body::finish_fragments(&mut self);
         self.adopt_fallback();
         self.note_missing();
-        anatomy::complete(&mut self.splat);
+        self.splat.complete();
         Some(self.splat)
     }
 
@@ -484,23 +486,23 @@ impl Open {
     }
 
     /// Notes what came of a doubtful header: it has a body.
-    pub(super) fn confirm(&mut self) {
+    pub(crate) fn confirm(&mut self) {
         self.doubtful = false;
     }
 
     /// Whether the report lies idle: no line for a while and nothing decided.
-    pub(super) fn is_stale(&self) -> bool {
+    pub(crate) fn is_stale(&self) -> bool {
         self.silent > limits::SILENT_LINES
             || (self.undecided || self.doubtful) && self.silent > limits::LOOKBACK_LINES
     }
 
     /// Whether a task header in the log may be this report's list.
-    pub(super) fn is_task(&self, task: &TaskRef) -> bool {
+    pub(crate) fn is_task(&self, task: &TaskRef) -> bool {
         self.pid().is_none_or(|pid| pid == task.pid)
     }
 
     /// Reads a task that a body line names.
-    pub(super) fn task_from(&mut self, who: &str) -> bool {
+    pub(crate) fn task_from(&mut self, who: &str) -> bool {
         match header::task(who) {
             Some(task) => {
                 self.set_task(task);

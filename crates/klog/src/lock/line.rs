@@ -5,10 +5,10 @@
 //! commas; it ends at the last `){` behind which usage letters stand. The address is missing up to
 //! 4.15, hashed up to 5.3, and real since.
 
-use super::frame::printed_symbol;
-use super::limits;
-use super::model::Lock;
-use super::text::{address, head, is_pointer, keep, number};
+use crate::frame::printed_symbol;
+use crate::limits;
+use crate::lock::parts::Lock;
+use crate::text::{address, head, is_pointer, keep, number};
 
 /// Where the usage letters start and what they are: the last `){LETTERS}` of `s`.
 fn usage(s: &str) -> Option<(&str, &str, &str)> {
@@ -57,7 +57,7 @@ fn address_and_name(s: &str) -> Option<(Option<&str>, &str)> {
 }
 
 /// Reads a lock; what stands behind it (no `at:`) is returned.
-pub(super) fn lock_and_rest(s: &str) -> Option<(Lock, &str)> {
+pub(crate) fn lock_and_rest(s: &str) -> Option<(Lock, &str)> {
     let (front, letters, tail) = usage(s)?;
     let (at, name) = address_and_name(front)?;
     let mut lock = Lock::named(name);
@@ -75,7 +75,7 @@ pub(super) fn lock_and_rest(s: &str) -> Option<(Lock, &str)> {
 }
 
 /// Reads a lock line: `… , at: SYM` or without. `<RELEASED>` is what print_lock says of a freed one.
-pub(super) fn lock(s: &str) -> Option<Lock> {
+pub(crate) fn lock(s: &str) -> Option<Lock> {
     let t = s.trim();
     if t == "<RELEASED>" {
         return Some(Lock::named(t));
@@ -91,7 +91,7 @@ pub(super) fn lock(s: &str) -> Option<Lock> {
 }
 
 /// The index of a held lock (`#0: `) and what follows.
-pub(super) fn held_index(s: &str) -> Option<(u32, &str)> {
+pub(crate) fn held_index(s: &str) -> Option<(u32, &str)> {
     let (n, rest) = number(s.trim_start().strip_prefix('#')?)?;
     Some((u32::try_from(n).ok()?, rest.strip_prefix(':')?))
 }
@@ -99,18 +99,18 @@ pub(super) fn held_index(s: &str) -> Option<(u32, &str)> {
 /// A lock that comes in pieces: KERN_CONT fragments that other CPUs printed between (4.x), or a
 /// line that a mail program wrapped.
 #[derive(Clone, Debug)]
-pub(super) struct Fragments {
+pub(crate) struct Fragments {
     /// `#I`, for a held lock.
-    pub(super) index: Option<u32>,
+    pub(crate) index: Option<u32>,
     /// First line of it.
-    pub(super) since: u64,
+    pub(crate) since: u64,
     joined: String,
     /// Names are printed bare; without caller ids several texts may be the one.
     candidates: Vec<String>,
 }
 
 /// What became of a piece.
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// It belongs to something else.
     Foreign,
     /// Taken; more is to come.
@@ -121,7 +121,7 @@ pub(super) enum Piece {
 
 impl Fragments {
     /// Starts with what the first line already says.
-    pub(super) fn new(index: Option<u32>, since: u64, start: &str) -> Self {
+    pub(crate) fn new(index: Option<u32>, since: u64, start: &str) -> Self {
         Self {
             index,
             since,
@@ -131,7 +131,7 @@ impl Fragments {
     }
 
     /// Whether `s` may start a lock in pieces: nothing, an address, `(`, or an unfinished lock.
-    pub(super) fn may_start(s: &str) -> bool {
+    pub(crate) fn may_start(s: &str) -> bool {
         let t = s.trim();
         t.is_empty()
             || t == "("
@@ -141,7 +141,7 @@ impl Fragments {
     }
 
     /// What is known when no more pieces come: a lock without `at:`.
-    pub(super) fn finish(mut self) -> Option<Lock> {
+    pub(crate) fn finish(mut self) -> Option<Lock> {
         if !self.joined.contains("){") {
             let name = self.best_name()?;
             self.joined.push_str(&name);
@@ -157,7 +157,7 @@ impl Fragments {
     }
 
     /// Offers the next line.
-    pub(super) fn offer(&mut self, text: &str) -> Piece {
+    pub(crate) fn offer(&mut self, text: &str) -> Piece {
         let t = text.trim();
         if self.joined.len().saturating_add(t.len()) > limits::NAME_BYTES.saturating_mul(4) {
             return Piece::Foreign;
@@ -172,7 +172,7 @@ impl Fragments {
     fn offer_place(&mut self, t: &str) -> Piece {
         let waiting_for_symbol = self.joined.trim_end().ends_with("at:");
         let fits = if waiting_for_symbol {
-            super::frame::bracketed(t).is_some() || super::frame::symbol(t).is_some() || is_word(t)
+            crate::frame::bracketed(t).is_some() || crate::frame::symbol(t).is_some() || is_word(t)
         } else {
             t.starts_with(", at:") || t.starts_with("at: ") || t == "at:" || t.starts_with("-{")
         };

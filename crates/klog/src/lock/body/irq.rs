@@ -1,11 +1,11 @@
 //! What the irq kinds add: the two sides, the dumps of the classes between them, the irq trace.
 
-use super::super::frame::{bracketed, printed_symbol};
-use super::super::limits;
-use super::super::lock;
-use super::super::model::{ClassDump, IrqEvent, IrqSide, IrqTrace, UsageTrace};
-use super::super::report::{LockSlot, Open, TraceSlot};
-use super::super::text::{address, indent, keep, number};
+use crate::frame::{bracketed, printed_symbol};
+use crate::limits;
+use crate::lock::line;
+use crate::lock::open::{LockSlot, Open, TraceSlot};
+use crate::lock::parts::{ClassDump, IrqEvent, IrqSide, IrqTrace, UsageTrace};
+use crate::text::{address, indent, keep, number};
 
 /// Offers a line.
 pub(super) fn take(open: &mut Open, text: &str, t: &str) -> bool {
@@ -116,7 +116,7 @@ fn class(open: &mut Open, text: &str, t: &str) -> bool {
 /// `-> (NAME){..}-{..} [ops: N ]{`.
 fn class_head(open: &mut Open, depth: usize, rest: &str) -> bool {
     let whole = format!("({}", rest.trim_end_matches('{').trim_end());
-    let Some((found, tail)) = lock::lock_and_rest(&whole) else {
+    let Some((found, tail)) = line::lock_and_rest(&whole) else {
         return false;
     };
     let ops = tail

@@ -1,57 +1,9 @@
-//! The pieces that reports are made of: tasks, locks, traces, chains, tables.
+//! The pieces that lock reports are made of: locks, chains, tables, irq states.
 
 use serde::{Deserialize, Serialize};
 
-use super::super::text::{keep, number};
-
-/// A task as `COMM/PID` names it. `pid` is what the log says: 0 for idle tasks, and garbage (even
-/// negative) when the task was.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default)]
-pub struct TaskRef {
-    /// Command name, at most 15 bytes in the kernel; any bytes, here made visible.
-    pub comm: String,
-    /// Process id.
-    pub pid: i64,
-}
-
-/// A function that the compiler inlined into a frame (logs that went through a symbolizer).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default)]
-pub struct Inlined {
-    /// The inlined function.
-    pub function: String,
-    /// `file:line` of the call.
-    pub source: String,
-}
-
-/// One line of a trace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default)]
-pub struct Frame {
-    /// Function name as printed (`.isra.0`, `.cold` and the like included), or a bare `0x…` address.
-    pub function: String,
-    /// Offset into the function, `0x…`.
-    pub offset: Option<String>,
-    /// Size of the function, `0x…`.
-    pub size: Option<String>,
-    /// Module that holds the function.
-    pub module: Option<String>,
-    /// False for `? func` (and PowerPC's `(unreliable)`): a stale word on the stack, maybe no caller.
-    pub reliable: bool,
-    /// `file:line` where a symbolizer added it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-    /// The `[<address>]` of kernels up to 4.9 and of some architectures, `0x…`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    /// Functions inlined here, innermost first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub inlined: Vec<Inlined>,
-}
+use crate::model::{Frame, TaskRef};
+use crate::text::{keep, number};
 
 /// A lock as a report names it (print_lock, print_lock_name).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

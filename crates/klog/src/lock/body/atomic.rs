@@ -1,11 +1,12 @@
 //! Sleeping, scheduling and per-CPU access where it is not allowed; leaked work; spinlock debugging.
 
-use super::super::Kind;
-use super::super::dumpstack::is_symbol_line;
-use super::super::frame::printed_symbol;
-use super::super::model::{Lock, TaskRef};
-use super::super::report::{Next, Open};
-use super::super::text::{hex_after, hex_digits, keep, number, value_after};
+use crate::dumpstack::is_symbol_line;
+use crate::frame::printed_symbol;
+use crate::lock::kind::Kind;
+use crate::lock::open::{Next, Open};
+use crate::lock::parts::Lock;
+use crate::model::TaskRef;
+use crate::text::{hex_after, hex_digits, keep, number, value_after};
 
 /// Offers a line.
 pub(super) fn take(open: &mut Open, t: &str) -> bool {
@@ -75,7 +76,7 @@ fn preemption(open: &mut Open, t: &str) -> bool {
 
 /// `[<ADDR>] SYM` where one is due; a symbolizer repeats the line for every inlined function.
 pub(super) fn place(open: &mut Open, t: &str) -> bool {
-    let symbol = super::super::frame::symbol(t).is_some();
+    let symbol = crate::frame::symbol(t).is_some();
     let nowhere = t.strip_prefix("0x").and_then(hex_digits);
     if !is_symbol_line(t) && !symbol && nowhere.is_none_or(|(_, tail)| !tail.is_empty()) {
         return false;

@@ -1,9 +1,9 @@
 //! WARNs whose message stands behind the `WARNING:` line (up to 4.5), and what check_flags() adds.
 
-use super::super::Kind;
-use super::super::dumpstack::{StackLine, is_foreign_report, is_oops, stack_line};
-use super::super::report::Open;
-use super::super::warn::{message_kind, message_text};
+use crate::dumpstack::{StackLine, is_foreign_report, is_oops, stack_line};
+use crate::lock::kind::Kind;
+use crate::lock::open::Open;
+use crate::lock::warn::{message_kind, message_text};
 
 /// Offers a line.
 pub(super) fn take(open: &mut Open, t: &str) -> bool {

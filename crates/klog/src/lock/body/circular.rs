@@ -1,11 +1,10 @@
 //! Circular dependencies: the chain, `Chain exists of:`, the scenario table, the cycle itself.
 
-use super::super::Kind;
-use super::super::limits;
-use super::super::lock;
-use super::super::model::{ChainEntry, Lock, Scenario, ScenarioStep, Splat};
-use super::super::report::{Next, Open, TraceSlot};
-use super::super::text::{indent, keep, number};
+use crate::limits;
+use crate::lock::line;
+use crate::lock::open::{Next, Open, TraceSlot};
+use crate::lock::parts::{ChainEntry, Scenario, ScenarioStep};
+use crate::text::{indent, keep, number};
 
 /// Offers a line.
 pub(super) fn take(open: &mut Open, text: &str, t: &str) -> bool {
@@ -17,7 +16,7 @@ fn chain_entry(open: &mut Open, t: &str) -> bool {
     let Some((n, rest)) = t.strip_prefix("-> #").and_then(number) else {
         return false;
     };
-    let Some(found) = lock::lock(rest.trim_end_matches(':')) else {
+    let Some(found) = line::lock(rest.trim_end_matches(':')) else {
         return false;
     };
     open.place = None;
@@ -105,32 +104,4 @@ fn step(t: &str) -> Option<(String, Option<String>)> {
         "local_irq_disable" => Some((action.to_owned(), None)),
         _ => None,
     }
-}
-
-/// The two locks of a report that has lost its head, from its table: the first row is what the task
-/// holds, the last one what it takes (print_circular_lock_scenario).
-pub(super) fn locks_of_table(splat: &mut Splat) {
-    if splat.kind != Kind::Circular || !splat.beheaded {
-        return;
-    }
-    let rows = splat.scenario.as_ref().map(|table| table.steps.as_slice());
-    let [first, _, _, last] = rows.unwrap_or_default() else {
-        return;
-    };
-    let lock = |step: &ScenarioStep| step.lock.as_deref().map(Lock::named);
-    let (holds, takes) = (lock(first), lock(last));
-    splat.other_lock = splat.other_lock.take().or(holds);
-    splat.lock = splat.lock.take().or(takes);
-}
-
-/// The cycle of a circular report. The task holds what the highest entry names and takes what #0
-/// names; each other entry was taken while the one with the next lower index was held. So the
-/// dependencies run #0, #1, … and from the highest back to #0.
-pub(super) fn cycle(splat: &mut Splat) {
-    if splat.kind != Kind::Circular || splat.chain.is_empty() {
-        return;
-    }
-    let mut entries: Vec<&ChainEntry> = splat.chain.iter().collect();
-    entries.sort_by_key(|e| e.index);
-    splat.cycle = entries.iter().map(|e| e.lock.name.clone()).collect();
 }

@@ -5,17 +5,19 @@
 //! `CPU:` line. One task prints one report at a time, so a new header of the same caller ends the one
 //! before it.
 
-use super::Kind;
-use super::attachment::Collector;
-use super::beheaded::Beheaded;
-use super::carrier::{Caller, LogLine};
-use super::dumpstack::{StackLine, stack_line};
-use super::header::{Head, Header, header};
-use super::limits;
-use super::model::{Log, Splat};
-use super::report::{Open, Take};
-use super::text::{is_rule, keep};
-use super::warn::{WarnLine, message_kind, message_text, place_kind};
+use crate::carrier::{Caller, LogLine};
+use crate::dumpstack::{StackLine, stack_line};
+use crate::limits;
+use crate::lock::attachment::Collector;
+use crate::lock::head_lost::{self, HeadLost};
+use crate::lock::header::{Head, Header, header};
+use crate::lock::kind::Kind;
+use crate::lock::open::{Open, Take};
+use crate::lock::parts::Attachment;
+use crate::lock::splat::Splat;
+use crate::lock::warn::{WarnLine, message_kind, message_text, place_kind};
+use crate::record::Record;
+use crate::text::{is_rule, keep};
 
 /// What was printed before a `WARNING:` line by the same caller.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ struct WarnContext {
 
 /// Reads kernel lines, keeps open reports, and collects finished ones.
 #[derive(Debug, Default)]
-pub(super) struct Machine {
+pub(crate) struct LockReports {
     open: Vec<Open>,
     done: Vec<Splat>,
     /// Lines that the reports in `done` take.
@@ -47,17 +49,28 @@ pub(super) struct Machine {
     line: u64,
     /// Lines read and offered: what the work is proportional to.
     #[cfg(test)]
-    pub(super) work: u64,
+    pub(crate) work: u64,
 }
 
-impl Machine {
+/// What the lines held.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The reports, in the order of their headers.
+    pub(crate) splats: Vec<Splat>,
+    /// What stands beside them.
+    pub(crate) attachments: Vec<Attachment>,
+    /// Headers of reports that there was no room for.
+    pub(crate) left_out: u64,
+}
+
+impl LockReports {
     /// Whether lines may be skipped: nothing is open that a line could belong to.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.open.is_empty() && !self.beside.is_open(self.line.saturating_add(1))
     }
 
     /// Reads one line.
-    pub(super) fn line(&mut self, line: &LogLine<'_>) {
+    pub(crate) fn line(&mut self, line: &LogLine<'_>) {
         self.line = line.number;
         self.count_work();
         self.note_loss(line.text);
@@ -80,8 +93,15 @@ impl Machine {
         }
     }
 
+    /// Looks at the records of a ring: one that wrapped may begin inside a report.
+    pub(crate) fn wrapped(&mut self, records: &[Record<'_>]) {
+        if let Some(rest) = head_lost::find(records) {
+            self.begin_without_head(&rest);
+        }
+    }
+
     /// Opens a report whose head is lost: its lines come from the first one on.
-    pub(super) fn begin_beheaded(&mut self, rest: &Beheaded) {
+    fn begin_without_head(&mut self, rest: &HeadLost) {
         let mut open = Open::new(
             Splat::new(rest.kind, 1),
             &LogLine {
@@ -94,18 +114,18 @@ impl Machine {
             false,
             false,
         );
-        open.behead(rest.in_trace);
+        open.lose_head(rest.in_trace);
         open.splat.caller = rest.caller.map(|c| c.to_string());
         self.open.push(open);
     }
 
     /// Everything that was found; open reports end here.
-    pub(super) fn finish(mut self) -> Log {
+    pub(crate) fn finish(mut self) -> Found {
         for open in std::mem::take(&mut self.open) {
             self.close(open);
         }
         self.done.sort_by_key(|s| s.first_line);
-        Log {
+        Found {
             splats: self.done,
             attachments: self.beside.found,
             left_out: self.left_out,

@@ -5,23 +5,23 @@
 //! looked at this way, and only those of a ring that did wrap: in a text, a report without a header is
 //! as likely a quotation.
 
-use super::Kind;
-use super::carrier::Caller;
-use super::dumpstack::{StackLine, stack_line};
-use super::frame::FrameLine;
-use super::header::header;
-use super::known::base;
-use super::limits;
-use super::records::Record;
-use super::text::visible;
+use crate::carrier::Caller;
+use crate::dumpstack::{StackLine, stack_line};
+use crate::frame::FrameLine;
+use crate::frame::base;
+use crate::limits;
+use crate::lock::header::header;
+use crate::lock::kind::Kind;
+use crate::record::Record;
+use crate::text::visible;
 
 /// The report that the records begin in.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Beheaded {
-    pub(super) kind: Kind,
-    pub(super) caller: Option<Caller>,
+pub(crate) struct HeadLost {
+    pub(crate) kind: Kind,
+    pub(crate) caller: Option<Caller>,
     /// Its trace had begun: frames come before any `Call Trace:`.
-    pub(super) in_trace: bool,
+    pub(crate) in_trace: bool,
 }
 
 /// Sentences by their beginnings.
@@ -93,7 +93,7 @@ const PRINTERS: &[(&str, Kind)] = &[
 ];
 
 /// Looks for the rest of a report at the start of records that others came before.
-pub(super) fn find(records: &[Record<'_>]) -> Option<Beheaded> {
+pub(crate) fn find(records: &[Record<'_>]) -> Option<HeadLost> {
     if records.first().is_none_or(|r| r.seq == 0) {
         return None;
     }
@@ -104,7 +104,7 @@ pub(super) fn find(records: &[Record<'_>]) -> Option<Beheaded> {
         let caller = record.caller.as_deref().and_then(Caller::parse);
         for part in record.text.split(|b| *b == b'\n') {
             lines = lines.saturating_add(1);
-            if lines > limits::BEHEADED_LINES {
+            if lines > limits::HEADLESS_LINES {
                 return None;
             }
             let text = visible(part);
@@ -115,7 +115,7 @@ pub(super) fn find(records: &[Record<'_>]) -> Option<Beheaded> {
                 begun.push(caller); // what follows belongs to that report
             } else if let Some(kind) = kind_of(&text) {
                 let in_trace = is_frame(&text) && !traced.contains(&caller);
-                return Some(Beheaded {
+                return Some(HeadLost {
                     kind,
                     caller,
                     in_trace,

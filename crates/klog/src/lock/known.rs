@@ -1,6 +1,8 @@
 //! Reports that are known bugs.
 
-use super::{Kind, Splat};
+use crate::frame::base;
+use crate::lock::kind::Kind;
+use crate::lock::splat::Splat;
 
 /// Frames between the crash path and the dereference, which inlining may leave as the nearest.
 const EMERGENCY: &[&str] = &[
@@ -50,28 +52,10 @@ fn is_printing(function: &str) -> bool {
         || function == "dump_backtrace"
 }
 
-/// A function's name without what the compiler added (`.cold`, `.isra.0`, `.constprop.0`, `.part.0`).
-pub(super) fn base(function: &str) -> &str {
-    let at = [
-        ".cold",
-        ".isra.",
-        ".constprop.",
-        ".part.",
-        ".llvm.",
-        ".lto_priv",
-    ]
-    .iter()
-    .filter_map(|s| function.find(s))
-    .min();
-    at.and_then(|a| function.get(..a))
-        .filter(|b| !b.is_empty())
-        .unwrap_or(function)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::model::Frame;
     use super::*;
+    use crate::model::Frame;
 
     fn splat(location: &str, functions: &[(&str, bool)]) -> Splat {
         let mut s = Splat::new(Kind::SuspiciousRcu, 1);

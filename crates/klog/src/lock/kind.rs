@@ -1,4 +1,4 @@
-//! The kinds of lock-debugging report, as `reference/lockdep.md` section 1 names them.
+//! The kinds of lock-debugging report.
 
 use serde::{Deserialize, Serialize};
 
@@ -80,7 +80,7 @@ pub enum Kind {
     RcuVoluntarySwitch,
 }
 
-/// Every kind with its name, in the order of the reference.
+/// Every kind with its name, in the order of their declaration.
 const NAMES: &[(Kind, &str)] = &[
     (Kind::Circular, "circular"),
     (Kind::Recursive, "recursive"),
@@ -129,14 +129,14 @@ impl Kind {
             .map_or("unknown", |(_, n)| n)
     }
 
-    /// Every kind, in the order of the reference.
+    /// Every kind, in the order of their declaration.
     pub fn all() -> impl Iterator<Item = Kind> {
         NAMES.iter().map(|(k, _)| *k)
     }
 
     /// The kinds that come as a WARN, or have one in them: registers and an `---[ end trace` follow.
     #[must_use]
-    pub(super) fn is_warn(self) -> bool {
+    pub(crate) fn is_warn(self) -> bool {
         matches!(
             self,
             Kind::UnregisteredKey
@@ -170,7 +170,7 @@ impl Kind {
 
     /// The kinds printed between rules, whose backtrace follows `stack backtrace:` and no sooner.
     #[must_use]
-    pub(super) fn is_framed(self) -> bool {
+    pub(crate) fn is_framed(self) -> bool {
         matches!(
             self,
             Kind::Circular
@@ -192,7 +192,7 @@ impl Kind {
 
     /// Whether the kernel ends this kind with a backtrace.
     #[must_use]
-    pub(super) fn has_backtrace(self) -> bool {
+    pub(crate) fn has_backtrace(self) -> bool {
         !matches!(self, Kind::UserReturnLocks | Kind::IrqsLeftEnabled)
     }
 }

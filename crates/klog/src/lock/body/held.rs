@@ -1,12 +1,12 @@
 //! The list of held locks (lockdep_print_held_locks).
 
-use super::super::attachment::held_header;
-use super::super::carrier::LogLine;
-use super::super::limits;
-use super::super::lock::{Fragments, Piece, held_index, lock};
-use super::super::model::{Attachment, HeldLock, Lock};
-use super::super::report::{LockSlot, Open};
-use super::super::text::keep;
+use crate::carrier::LogLine;
+use crate::limits;
+use crate::lock::attachment::held_header;
+use crate::lock::line::{Fragments, Piece, held_index, lock};
+use crate::lock::open::{LockSlot, Open};
+use crate::lock::parts::{Attachment, HeldLock, Lock};
+use crate::text::keep;
 
 /// Offers a line.
 pub(super) fn take(open: &mut Open, line: &LogLine<'_>, t: &str) -> bool {
@@ -40,7 +40,7 @@ fn list(
     open: &mut Open,
     line: &LogLine<'_>,
     declared: u32,
-    task: super::super::model::TaskRef,
+    task: crate::model::TaskRef,
     t: &str,
 ) -> bool {
     finish_fragments(open);
@@ -110,9 +110,8 @@ pub(super) fn push(open: &mut Open, index: Option<u32>, found: Lock) {
 /// A lock that is due somewhere else may come in pieces as well.
 fn begin_due(open: &mut Open, line: &LogLine<'_>, t: &str) -> bool {
     let plain = matches!(open.due, Some(LockSlot::Lock | LockSlot::Other));
-    let unfinished = t == "("
-        || super::super::text::is_pointer(t)
-        || t.ends_with("at:") && Fragments::may_start(t);
+    let unfinished =
+        t == "(" || crate::text::is_pointer(t) || t.ends_with("at:") && Fragments::may_start(t);
     if !plain || !unfinished || open.fragments.is_some() {
         return false;
     }

@@ -1,14 +1,15 @@
 //! Texts of lock debugging that are no reports: kept beside, never counted.
 
-use super::carrier::LogLine;
-use super::header::task;
-use super::limits;
-use super::lock::{held_index, lock};
-use super::model::{Attachment, HeldLock, TaskRef};
-use super::text::{is_rule, keep, number};
+use crate::carrier::LogLine;
+use crate::limits;
+use crate::lock::header::task;
+use crate::lock::line::{held_index, lock};
+use crate::lock::parts::{Attachment, HeldLock};
+use crate::model::TaskRef;
+use crate::text::{is_rule, keep, number};
 
 /// A line that stands beside a report or alone.
-pub(super) fn beside(t: &str, line: u64) -> Option<Attachment> {
+pub(crate) fn beside(t: &str, line: u64) -> Option<Attachment> {
     let kind = if t.ends_with("INFO: lockdep is turned off.") {
         "lockdep-off"
     } else if t.starts_with("Disabling lock debugging due to kernel taint") {
@@ -42,7 +43,7 @@ fn is_hung_owner(t: &str) -> bool {
 
 /// `N locks held by COMM/PID:`, `no locks held by COMM/PID.`, and since mid-2026
 /// `locks held by COMM/PID: N, last CPU#C:`.
-pub(super) fn held_header(t: &str) -> Option<(u32, TaskRef)> {
+pub(crate) fn held_header(t: &str) -> Option<(u32, TaskRef)> {
     let t = t.trim();
     if let Some(who) = t.strip_prefix("no locks held by ") {
         return Some((0, task(who.trim_end_matches(['.', ':']))?));
@@ -70,20 +71,20 @@ pub(super) fn held_header(t: &str) -> Option<(u32, TaskRef)> {
 
 /// Collects what stands outside of reports.
 #[derive(Debug, Default)]
-pub(super) struct Collector {
-    pub(super) found: Vec<Attachment>,
+pub(crate) struct Collector {
+    pub(crate) found: Vec<Attachment>,
     /// The log line after which a held-locks dump is given up.
     dump_until: u64,
 }
 
 impl Collector {
     /// Whether a dump is being read.
-    pub(super) fn is_open(&self, line: u64) -> bool {
+    pub(crate) fn is_open(&self, line: u64) -> bool {
         line <= self.dump_until
     }
 
     /// Offers a line that no report took.
-    pub(super) fn offer(&mut self, line: &LogLine<'_>) {
+    pub(crate) fn offer(&mut self, line: &LogLine<'_>) {
         let t = line.text.trim();
         if self.is_open(line.number) && self.dump_line(t, line.number) {
             return;

@@ -6,9 +6,10 @@
 //! the locking code. That of a cycle has one function for each lock, and does not tell which task
 //! closed it.
 
-use super::Kind;
-use super::known::base;
-use super::model::{Frame, Splat};
+use crate::frame::base;
+use crate::lock::kind::Kind;
+use crate::lock::splat::Splat;
+use crate::model::Frame;
 
 /// Functions that take, check or report locks: the problem is in who called them. By prefix.
 const LOCKING: &[&str] = &[
@@ -175,12 +176,12 @@ fn outside(trace: &[Frame]) -> impl Iterator<Item = &str> {
 }
 
 /// The nearest function of a trace that is none of the locking code's.
-pub(super) fn first_outside(trace: &[Frame]) -> Option<String> {
+pub(crate) fn first_outside(trace: &[Frame]) -> Option<String> {
     outside(trace).next().map(str::to_owned)
 }
 
 /// The function to look at first.
-pub(super) fn guilty(splat: &Splat) -> Option<String> {
+pub(crate) fn guilty(splat: &Splat) -> Option<String> {
     // The worker prints the trace after the work function has returned.
     if splat.kind == Kind::WorkqueueLeak && splat.work.is_some() {
         return splat.work.as_deref().map(function_of).map(str::to_owned);
@@ -363,7 +364,7 @@ fn steady(text: &str) -> String {
 }
 
 /// One line for people and for grouping.
-pub(super) fn title(splat: &Splat) -> String {
+pub(crate) fn title(splat: &Splat) -> String {
     let mut title = words(splat);
     let locks = locks(splat);
     if splat.kind == Kind::Circular && locks.len() > 1 {
@@ -384,7 +385,7 @@ pub(super) fn title(splat: &Splat) -> String {
 }
 
 /// What groups the same bug over a fleet.
-pub(super) fn signature(splat: &Splat) -> String {
+pub(crate) fn signature(splat: &Splat) -> String {
     let what = match splat.kind {
         // Who asked for what was not given; the others stand in the locking code itself.
         Kind::SuspiciousRcu
@@ -489,8 +490,8 @@ fn without_instance(class: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::{ChainEntry, Lock};
     use super::*;
+    use crate::lock::parts::{ChainEntry, Lock};
 
     #[test]
     fn the_guilty_function_is_the_nearest_outside_the_locking_code() {

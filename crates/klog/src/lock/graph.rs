@@ -15,9 +15,9 @@
 
 use std::fmt::Write as _;
 
-use super::model::Splat;
-use super::title::first_outside;
 use crate::escape;
+use crate::lock::splat::Splat;
+use crate::lock::title::first_outside;
 
 /// One dependency: `to` is taken while `from` is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -227,9 +227,11 @@ fn xml(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::{ChainEntry, Frame, Lock};
-    use super::super::{Kind, Splat};
     use super::*;
+    use crate::lock::kind::Kind;
+    use crate::lock::parts::{ChainEntry, Lock};
+    use crate::lock::splat::Splat;
+    use crate::model::Frame;
 
     fn splat() -> Splat {
         let mut s = Splat::new(Kind::Circular, 1);

@@ -7,25 +7,26 @@
 //! | plain | `BUG: sleeping function called from invalid context at mm/slab.h:420` |
 //! | WARN | see [`super::warn`] |
 
-use super::Kind;
-use super::model::{Lock, TaskRef};
-use super::text::{address, is_pointer, keep, number};
-use super::warn::{WarnLine, warn_line};
+use crate::lock::kind::Kind;
+use crate::lock::parts::Lock;
+use crate::lock::warn::{WarnLine, warn_line};
+use crate::model::TaskRef;
+use crate::text::{address, is_pointer, keep, number};
 
 /// What a header line says.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Head {
-    pub(super) kind: Kind,
-    pub(super) task: Option<TaskRef>,
-    pub(super) cpu: Option<u32>,
-    pub(super) location: Option<String>,
-    pub(super) message: Option<String>,
-    pub(super) lock: Option<Lock>,
+pub(crate) struct Head {
+    pub(crate) kind: Kind,
+    pub(crate) task: Option<TaskRef>,
+    pub(crate) cpu: Option<u32>,
+    pub(crate) location: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) lock: Option<Lock>,
 }
 
 /// A header, or a WARN line whose kind its message decides.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Header<'a> {
+pub(crate) enum Header<'a> {
     Plain(Box<Head>),
     Warn(WarnLine<'a>),
 }
@@ -69,7 +70,7 @@ const LIMITS: &[&str] = &[
 ];
 
 /// Splits `COMM/PID` at its last slash.
-pub(super) fn task(s: &str) -> Option<TaskRef> {
+pub(crate) fn task(s: &str) -> Option<TaskRef> {
     let (comm, pid) = s.trim().rsplit_once('/')?;
     Some(TaskRef {
         comm: keep(comm),
@@ -87,7 +88,7 @@ fn signed(s: &str) -> Option<i64> {
 }
 
 /// Recognises a header in a line whose prefix is stripped.
-pub(super) fn header(text: &str) -> Option<Header<'_>> {
+pub(crate) fn header(text: &str) -> Option<Header<'_>> {
     let t = text.trim();
     let t = t
         .strip_prefix("[ ")

@@ -5,8 +5,10 @@
 //! Source of the texts: the functions of kernel/locking/lockdep.c and the places that
 //! `reference/lockdep.md` lists for each kind.
 
-use super::Kind;
-use super::model::{ClassDump, Frame, IrqSide, Lock, ScenarioStep, Splat, TaskRef};
+use crate::lock::kind::Kind;
+use crate::lock::parts::{ClassDump, IrqSide, Lock, ScenarioStep};
+use crate::lock::splat::Splat;
+use crate::model::{Frame, TaskRef};
 
 /// The lines of a report. `stale` says whether frames that are only words found on the stack
 /// (`? f+0x1/0x2`) are printed too.

@@ -1,12 +1,12 @@
 //! The backtrace of a report: whose it is, where it begins and ends, and what belongs to it.
 
-use super::super::anatomy;
-use super::super::dumpstack::{CpuLine, StackLine};
-use super::super::frame::FrameLine;
-use super::super::limits;
-use super::super::model::{Frame, TaskRef};
-use super::super::text::{indent, keep};
 use super::{Kind, Next, Open, Stack, Take};
+use crate::dumpstack::{CpuLine, StackLine};
+use crate::frame::FrameLine;
+use crate::limits;
+use crate::lock::body;
+use crate::model::{Frame, TaskRef};
+use crate::text::{indent, keep};
 
 impl Open {
     /// A line by its place in a backtrace.
@@ -128,7 +128,7 @@ impl Open {
 
     /// Nothing of the body is open any more.
     fn close_body(&mut self) {
-        anatomy::finish_fragments(self);
+        body::finish_fragments(self);
         self.place = None;
         self.due = None;
         self.in_held = false;
@@ -229,7 +229,7 @@ impl Open {
     /// Adds a frame where it belongs; false when there is no more room.
     fn push(&mut self, frame: Frame, stored: bool) -> bool {
         let list = if stored {
-            match anatomy::stored_trace(self) {
+            match body::stored_trace(self) {
                 Some(list) => list,
                 None => return true,
             }

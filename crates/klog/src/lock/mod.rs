@@ -1,0 +1,35 @@
+//! Lock-debugging reports ("splats") of lockdep, RCU-lockdep and their kin.
+//!
+//! ```text
+//!  LogLine ──► routing ──► open ──► body, backtrace ──► Splat ──► title, sentence, known
+//!              which of    the      the lines of a
+//!              the open    parser's report, each by
+//!              reports?    state    its own words
+//! ```
+
+mod attachment;
+mod body;
+mod complete;
+pub mod graph;
+mod head_lost;
+mod header;
+mod kind;
+mod known;
+mod line;
+mod open;
+mod parts;
+pub mod print;
+mod routing;
+mod sentence;
+mod splat;
+mod title;
+mod warn;
+
+pub use kind::Kind;
+pub use known::known_issue_of;
+pub use parts::{
+    AtomicState, Attachment, ChainEntry, ClassDump, HeldLock, IrqEvent, IrqSide, IrqTrace, Lock,
+    Scenario, ScenarioStep, TaskContext, UsageChange, UsageTrace,
+};
+pub(crate) use routing::LockReports;
+pub use splat::Splat;
