@@ -5,6 +5,15 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use virtopsy::report::{CheckVerdict, Summary};
 
+/// What the help of a command says of its exit status.
+pub(crate) const HELP: &str = "\
+Exit status:
+  0  every question that was asked has its good answer
+  1  a check failed
+  2  usage, input or internal error
+  3  nothing failed, but something is inconclusive
+  Of several, 2 wins over 1, 1 over 3, 3 over 0. Missing evidence is never a pass.";
+
 /// What makes the exit status of `check` 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FailOn {

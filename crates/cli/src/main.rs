@@ -10,6 +10,7 @@ mod fleet;
 mod generated;
 mod input;
 mod judge;
+mod options;
 mod output;
 mod page;
 mod partition;
@@ -19,20 +20,21 @@ mod render;
 mod resume;
 mod surroundings;
 mod terminal;
-mod tui;
 mod words;
 mod worker;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::args::{Cli, Command, Common, PageFormat};
+use crate::args::{Cli, Command};
 use crate::exit::Status;
+use crate::options::Common;
+use crate::render::PageFormat;
 
 fn main() -> ExitCode {
     // Not an argument of the user's: no help, manual page or completion has it.
@@ -69,7 +71,7 @@ fn run(cli: &Cli, is_worker: bool) -> anyhow::Result<Status> {
         anyhow::bail!(problem);
     }
     let common = &cli.common;
-    if let Some(lack) = surroundings::debuginfod_lacks(common).filter(|_| !is_worker) {
+    if let Some(lack) = common.debuginfod_lacks().filter(|_| !is_worker) {
         terminal::say(lack);
     }
     match &cli.command {
@@ -96,8 +98,8 @@ fn run(cli: &Cli, is_worker: bool) -> anyhow::Result<Status> {
         Some(Command::Open(args)) => command::open::run(args, common),
         Some(Command::Explain(args)) => command::explain::run(args, common),
         Some(Command::Schema(_)) => command::schema::run(),
-        Some(Command::Completions(args)) => command::completions::run(args),
-        Some(Command::Man(args)) => command::man::run(args),
+        Some(Command::Completions(args)) => command::completions::run(args, Cli::command()),
+        Some(Command::Man(args)) => command::man::run(args, Cli::command()),
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::args::Common;
 use crate::terminal::say;
 
 /// Who is told what is being waited for.
@@ -106,20 +105,19 @@ pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
     /// A bar over `total` dumps, with rate and time left.
-    pub(crate) fn dumps(common: &Common, total: usize) -> Progress {
+    pub(crate) fn dumps(wanted: bool, total: usize) -> Progress {
         let style = "{bar:30} {pos}/{len} dumps, {per_sec}, {eta} left {msg}";
-        Progress::shown(common, total > 1, total as u64, style)
+        Progress::shown(wanted, total > 1, total as u64, style)
     }
 
     /// A spinner beside `what`.
-    pub(crate) fn spinner(common: &Common, what: String) -> Progress {
-        let progress = Progress::shown(common, true, 0, "{spinner} {msg} {elapsed}");
+    pub(crate) fn spinner(wanted: bool, what: String) -> Progress {
+        let progress = Progress::shown(wanted, true, 0, "{spinner} {msg} {elapsed}");
         progress.0.set_message(what);
         progress
     }
 
-    fn shown(common: &Common, useful: bool, total: u64, style: &str) -> Progress {
-        let wanted = !common.no_progress && !common.quiet && common.verbose == 0;
+    fn shown(wanted: bool, useful: bool, total: u64, style: &str) -> Progress {
         let terminal = stderr().is_terminal();
         if !wanted || !terminal || !useful {
             if wanted && !terminal {

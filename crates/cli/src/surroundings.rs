@@ -9,15 +9,12 @@ use std::time::Duration;
 
 use virtopsy::{Debuginfod, Unpack};
 
-use crate::args::Common;
 use crate::progress;
 
 /// Where a dump that is packed whole is unpacked: `--unpack-dir`, else `TMPDIR`, else `/var/tmp`,
 /// which is on a disk where `/tmp` may be memory.
-pub(crate) fn unpack(common: &Common) -> Unpack {
-    let folder = common
-        .unpack_dir
-        .clone()
+pub(crate) fn unpack(named: Option<PathBuf>) -> Unpack {
+    let folder = named
         .or_else(|| absolute(std::env::var_os("TMPDIR")))
         .unwrap_or_else(|| {
             let disk = Path::new("/var/tmp");
@@ -34,8 +31,8 @@ pub(crate) fn unpack(common: &Common) -> Unpack {
 }
 
 /// The servers of `DEBUGINFOD_URLS`, if the user wants them asked.
-pub(crate) fn debuginfod(common: &Common) -> Option<Debuginfod> {
-    if !common.debuginfod {
+pub(crate) fn debuginfod(wanted: bool) -> Option<Debuginfod> {
+    if !wanted {
         return None;
     }
     let urls = std::env::var("DEBUGINFOD_URLS").ok()?;
@@ -55,8 +52,8 @@ pub(crate) fn debuginfod(common: &Common) -> Option<Debuginfod> {
 }
 
 /// Why `--debuginfod` can have no effect; `None`: it can, or was not given.
-pub(crate) fn debuginfod_lacks(common: &Common) -> Option<&'static str> {
-    (common.debuginfod && debuginfod(common).is_none()).then_some(
+pub(crate) fn debuginfod_lacks(wanted: bool) -> Option<&'static str> {
+    (wanted && debuginfod(wanted).is_none()).then_some(
         "--debuginfod: nothing is fetched: DEBUGINFOD_URLS names no server, or there is no HOME \
          for the cache (DEBUGINFOD_CACHE_PATH)",
     )
@@ -68,11 +65,10 @@ fn debuginfod_cache(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathB
         .or_else(|| Some(cache(variable)?.join("debuginfod_client")))
 }
 
-/// The folder of `virtopsy profile`; `None`: there is none, or the user wants none.
-pub(crate) fn profiles(common: &Common) -> Option<PathBuf> {
+/// The folder of `virtopsy profile`: the one that the user named, else that of our cache.
+pub(crate) fn profiles(named: Option<PathBuf>) -> Option<PathBuf> {
     let usual = || Some(cache(&|name| std::env::var_os(name))?.join("virtopsy"));
-    let folder = common.profile_dir.clone().or_else(usual);
-    folder.filter(|_| !common.no_profile)
+    named.or_else(usual)
 }
 
 /// The folder of the user's caches.

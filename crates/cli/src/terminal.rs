@@ -3,9 +3,18 @@
 use std::env;
 use std::io::{self, IsTerminal as _, Write};
 
+use clap::ValueEnum;
 use terminal_size::{Width, terminal_size};
 
-use crate::args::Color;
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
 
 /// How to print for reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,10 @@
 //! `virtopsy bt`: backtraces of CPUs and tasks.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use clap::Args;
 use serde::Serialize;
 use virtopsy::facts::{EndedFacts, FrameFacts, SourceFacts, TaskFacts};
 use virtopsy::report::{Text, escape};
@@ -11,10 +13,42 @@ use virtopsy_kernel::{
 };
 
 use super::{ask_kernel, error_text, print, print_json};
-use crate::args::{BtArgs, Common, PageFormat};
 use crate::exit::Status;
+use crate::options::Common;
 use crate::page::clean;
+use crate::render::PageFormat;
 use crate::terminal::Look;
+
+const BT_HELP: &str = "\
+Examples:
+  virtopsy bt vmcore                      what each CPU did
+  virtopsy bt --cpu 2 vmcore
+  virtopsy bt --task 4711 vmcore          where a task sleeps
+  virtopsy bt --all --format json vmcore | jq '.backtraces[].frames[0].function'";
+
+/// Backtraces: what each CPU did, and where tasks sleep
+///
+/// Unwinds by the kernel's own tables, across interrupts, NMIs and exceptions. A frame with a `?`
+/// is a guess: by frame pointer, or found by scanning the stack.
+#[derive(Debug, Args)]
+#[command(after_long_help = BT_HELP)]
+pub(crate) struct BtArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// Only this CPU; may be given several times
+    #[arg(long, value_name = "N", conflicts_with_all = ["task", "all"])]
+    pub(crate) cpu: Vec<u32>,
+    /// The task with this thread id, or at this address
+    #[arg(long, value_name = "PID|ADDRESS", conflicts_with = "all")]
+    pub(crate) task: Vec<String>,
+    /// Every CPU, and every task that was not running
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
 
 #[derive(Serialize)]
 struct Answer {
@@ -49,7 +83,7 @@ pub(crate) fn run(args: &BtArgs, common: &Common) -> anyhow::Result<Status> {
     };
     match args.format {
         PageFormat::Json => print_json(&args.dump, &answer)?,
-        PageFormat::Text => print(&text(&answer, Look::of_stdout(common.color)))?,
+        PageFormat::Text => print(&text(&answer, common.look()))?,
     }
     Ok(Status::Pass)
 }

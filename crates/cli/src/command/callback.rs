@@ -1,14 +1,31 @@
 //! `virtopsy callback`: the KVM emergency callback.
 
+use std::ffi::OsString;
+
+use clap::Args;
 use serde::Serialize;
 use virtopsy::report::{CallbackReport, ErrorReport, SCHEMA, Text};
 
 use super::{ask, print};
-use crate::args::{CallbackArgs, Common, PageFormat};
 use crate::exit::Status;
+use crate::options::Common;
 use crate::output::Output;
-use crate::render::{json, text};
-use crate::terminal::Look;
+use crate::render::{PageFormat, json, text};
+
+/// The KVM emergency callback: pointer, function, module, and whether it was alive
+#[derive(Debug, Args)]
+#[command(after_long_help = crate::exit::HELP)]
+pub(crate) struct CallbackArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+    /// Exit with 0 whatever the verdict; errors still give 2
+    #[arg(long)]
+    pub(crate) exit_zero: bool,
+}
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -37,7 +54,7 @@ pub(crate) fn run(args: &CallbackArgs, common: &Common) -> anyhow::Result<Status
             },
         )?,
         PageFormat::Text if error.is_some() && callback.variable.is_none() => {}
-        PageFormat::Text => print(&text::callback(report, Look::of_stdout(common.color)))?,
+        PageFormat::Text => print(&text::callback(report, common.look()))?,
     }
     Ok(status.exit_zero(args.exit_zero))
 }

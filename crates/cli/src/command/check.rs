@@ -1,27 +1,162 @@
 //! `virtopsy check`: verdicts for one dump or a fleet.
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 use virtopsy::Options;
 use virtopsy::report::Summary;
 
-use crate::args::{BatchFormat, CheckArgs, Common};
 use crate::batch::{self, Ended, Examine, InProcess, MakeExaminer, Plan};
 use crate::exit::{FailOn, Status};
+use crate::explain;
 use crate::input::{self, Job};
 use crate::judge::{self, Judge, Judged};
+use crate::options::Common;
 use crate::output::{Output, is_closed_pipe};
+use crate::partition::Partition;
 use crate::policy::{Day, Policy};
 use crate::progress::Progress;
-use crate::render::{Render, renderer};
+use crate::render::{BatchFormat, Render, renderer};
 use crate::resume::{Earlier, Record};
 use crate::terminal::{Look, say};
-use crate::worker::{self, Limits, Worker};
+use crate::worker::{self, LEAST_MEMORY, Limits, Worker};
+
+const CHECK_HELP: &str = "\
+Examples:
+  virtopsy check vmcore
+  virtopsy check --select virt-disabled-all-cpus vmcore
+  virtopsy check --vmlinux /usr/lib/debug/boot/ --jobs 8 /var/crash
+  find /dumps -name vmcore -print0 | virtopsy check -0 --format jsonl -
+  virtopsy check --format jsonl --output out.jsonl --resume out.jsonl /dumps
+  virtopsy check --partition hash:$SLURM_ARRAY_TASK_ID/100 --format jsonl - < list
+  virtopsy check dump.part1,dump.part2,dump.part3
+
+In a directory, every file counts as a dump, at any depth, except hidden files, text, ELF files
+that are no cores (kernels, modules), and empty files not named like a dump. Symbolic links to
+directories are not followed.
+
+A policy file holds any of:
+  checks.no-lock-splats = \"warning\"        # error | warning | off, by check
+  [[severity]]                             # the same for some kernels; the last that fits counts
+  check = \"no-lock-splats\"
+  is = \"off\"
+  kernels = [\"6.1.*\"]
+  [[tolerate]]
+  issue = \"rcu-splat-in-emergency-callback\"
+  until = 2027-03-31                       # the last day (UTC) on which it is tolerated
+  kernels = [\"7.2.*\"]                      # releases it holds for; all when absent
+  [[callback]]
+  kernels = [\"*-amd64\"]
+  expect = [\"svm_emergency_disable_virtualization_cpu\", \"none\"]
+
+Exit status:
+  0  every selected check of every dump passed
+  1  a check failed
+  2  usage, input or internal error, or a dump that could not be examined
+  3  nothing failed, but something is inconclusive
+  Of several, 2 wins over 1, 1 over 3, 3 over 0. Missing evidence is never a pass. --fail-on and
+  --exit-zero change what 1 and 3 stand for; 2 always stays 2.";
+
+/// Verdicts for one dump or a fleet
+///
+/// Examines every dump that is named, listed or found in a directory, and prints one verdict
+/// each. One bad dump never stops the others. Results come in input order and are the same,
+/// byte by byte, for any number of jobs. ^C stops early; what is done is kept.
+#[derive(Debug, Args)]
+#[command(after_long_help = CHECK_HELP)]
+pub(crate) struct CheckArgs {
+    /// Dumps, directories to search, or `-` for a list of paths on standard input
+    ///
+    /// The parts of a split dump are joined by commas. A raw memory image is FILE@ADDRESS, the
+    /// physical address of its first byte.
+    #[arg(required = true, value_name = "PATH|-")]
+    pub(crate) paths: Vec<OsString>,
+    /// The list on standard input is separated by NUL instead of newline
+    #[arg(short = '0', long)]
+    pub(crate) null: bool,
+    /// How to print the results
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: BatchFormat,
+    /// Write the results to FILE, which appears when the run is complete
+    ///
+    /// Until then they stand in FILE.partial, which is left behind by a run that was stopped.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Examine N dumps at a time [default: the number of CPUs]
+    #[arg(short, long, value_name = "N", env = "VIRTOPSY_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    /// Examine only share I (from 0) of N, chosen by a hash of each path as given
+    #[arg(long, value_name = "hash:I/N")]
+    pub(crate) partition: Option<Partition>,
+    /// Run only these checks; they alone are printed and count for the exit status
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = check_id())]
+    pub(crate) select: Vec<String>,
+    /// Leave these checks out
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = check_id())]
+    pub(crate) ignore: Vec<String>,
+    /// Which checks matter how much, and which known issues are tolerated until when
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) policy: Option<PathBuf>,
+    /// What makes the exit status 1
+    #[arg(long, value_enum, default_value_t, value_name = "VERDICT")]
+    pub(crate) fail_on: FailOn,
+    /// Exit with 0 whatever the verdicts; errors still give 2
+    #[arg(long)]
+    pub(crate) exit_zero: bool,
+    /// Give up on a dump after so many seconds; it then counts as an error
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+    /// Refuse a dump more memory than SIZE, for example 512M; it then counts as an error
+    ///
+    /// Counts heap and stacks, not mapped files. K, M and G stand for powers of 1024.
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory_limit: Option<u64>,
+    /// Take over the dumps that FILE, the JSONL of an earlier run, already has
+    ///
+    /// FILE.partial is read too. Dumps that ended in an error, whose size or time of change is
+    /// another now, whose checks are not those selected, or that another version of virtopsy
+    /// examined, are examined again. Needs --format jsonl. Results got with another --vmlinux or
+    /// --types are taken over all the same: for those start anew.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
+}
+
+fn check_id() -> PossibleValuesParser {
+    PossibleValuesParser::new(explain::check_ids())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(n) if n > 0.0 => Duration::try_from_secs_f64(n).map_err(|e| e.to_string()),
+        _ => Err("a number of seconds above 0 is needed".to_owned()),
+    }
+}
+
+fn memory(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let shift = match text.get(digits.len()..) {
+        Some("") => Some(0),
+        Some("K") => Some(10),
+        Some("M") => Some(20),
+        Some("G") => Some(30),
+        _ => None,
+    };
+    let bytes = shift.and_then(|shift| digits.parse::<u64>().ok()?.checked_mul(1 << shift));
+    match bytes {
+        Some(bytes) if bytes >= LEAST_MEMORY => Ok(bytes),
+        Some(_) => Err(format!("at least {}M are needed", LEAST_MEMORY >> 20)),
+        None => Err("a size is a number of bytes, or one with K, M or G, like 512M".to_owned()),
+    }
+}
 
 /// Examines all dumps and prints their verdicts.
 ///
@@ -195,9 +330,9 @@ impl<'a> Run<'a> {
         }
         let look = match &args.output {
             Some(_) => Look::of_file(),
-            None => Look::of_stdout(common.color),
+            None => common.look(),
         };
-        let progress = Progress::dumps(common, queue.len());
+        let progress = Progress::dumps(common.wants_progress(), queue.len());
         Ok(Run {
             render: renderer(args.format, look, args.fail_on == FailOn::Inconclusive),
             out: Output::create(args.output.as_deref())?,
@@ -315,30 +450,35 @@ fn stopped(args: &CheckArgs, unfinished: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::{Cli, Command};
     use crate::output::partial;
     use crate::render::samples;
-    use clap::Parser as _;
+    use clap::Parser;
     use std::fs;
     use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use virtopsy::DumpSpec;
     use virtopsy::report::DumpReport;
 
+    /// The command line of `check` alone.
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: CheckArgs,
+        #[command(flatten)]
+        common: Common,
+    }
+
     /// Runs `check` with `examine` in the library's place.
     fn check(
         line: &[&str],
         examine: impl Fn(&str) -> DumpReport + Send + Sync + 'static,
     ) -> anyhow::Result<u8> {
-        let cli = Cli::try_parse_from(["virtopsy", "-q", "check"].iter().chain(line)).unwrap();
-        let Some(Command::Check(args)) = &cli.command else {
-            panic!()
-        };
+        let line = Line::try_parse_from(["check", "-q"].iter().chain(line)).unwrap();
         let examine = move |spec: &DumpSpec, _: &Options| DumpReport {
             files: spec.files(),
             ..examine(spec.paths[0].to_str().unwrap())
         };
-        run_with(args, &cli.common, Some(Arc::new(examine))).map(Status::code)
+        run_with(&line.args, &line.common, Some(Arc::new(examine))).map(Status::code)
     }
 
     fn by_name(path: &str) -> DumpReport {
@@ -355,6 +495,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("out").display().to_string();
         (directory, out)
+    }
+
+    #[test]
+    fn a_memory_limit_is_a_size() {
+        for (text, bytes) in [("512M", 512 << 20), ("2G", 2 << 30), ("67108864", 64 << 20)] {
+            assert_eq!(memory(text), Ok(bytes), "{text}");
+        }
     }
 
     #[test]

@@ -1,15 +1,36 @@
 //! `virtopsy cpus`: VMX or SVM on every CPU.
 
+use std::ffi::OsString;
+
+use clap::Args;
 use serde::Serialize;
 use virtopsy::report::{CpuReport, ErrorReport, SCHEMA, Text, VirtualizationReport};
 
 use super::cpu_states::{self, Machine};
 use super::{examine_and_ask, judged, print};
-use crate::args::{Common, CpusArgs, PageFormat};
 use crate::exit::Status;
+use crate::options::Common;
 use crate::output::Output;
-use crate::render::{json, text};
-use crate::terminal::{Look, say};
+use crate::render::{PageFormat, json, text};
+use crate::terminal::say;
+
+/// VMX or SVM on every CPU, with the reason
+#[derive(Debug, Args)]
+#[command(after_long_help = crate::exit::HELP)]
+pub(crate) struct CpusArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// Tell how CPU N came to its state: all evidence, in the order of events
+    #[arg(long, value_name = "N")]
+    pub(crate) explain: Option<u32>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+    /// Exit with 0 whatever the verdict; errors still give 2
+    #[arg(long)]
+    pub(crate) exit_zero: bool,
+}
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -43,7 +64,7 @@ pub(crate) fn run(args: &CpusArgs, common: &Common) -> anyhow::Result<Status> {
     let report = &judged.report;
     let (schema, path, error, virtualization) =
         (SCHEMA, &report.path, &report.error, &report.virtualization);
-    let look = Look::of_stdout(common.color);
+    let look = common.look();
     let json = args.format == PageFormat::Json;
     match args.explain {
         Some(number) => match virtualization.cpus.iter().find(|cpu| cpu.cpu == number) {

@@ -1,18 +1,28 @@
 //! `virtopsy explain`: what an id means.
 
+use clap::Args;
+
 use super::print;
-use crate::args::{Common, ExplainArgs};
 use crate::exit::Status;
 use crate::explain::{self, Explanation};
+use crate::options::Common;
 use crate::page::{Page, Tone};
 use crate::terminal::{Look, say};
+
+/// What a check or a known issue means, and what to do
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The id of a check or a known issue; without one, all ids are listed
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<String>,
+}
 
 /// Prints the explanation of an id, or all ids.
 ///
 /// # Errors
 /// When it cannot be printed.
 pub(crate) fn run(args: &ExplainArgs, common: &Common) -> anyhow::Result<Status> {
-    let look = Look::of_stdout(common.color);
+    let look = common.look();
     let Some(id) = &args.id else {
         print(&list(look))?;
         return Ok(Status::Pass);

@@ -1,20 +1,49 @@
 //! `virtopsy info`: what a dump is made of, and what its symbols and types come from.
 
+use std::ffi::OsString;
 use std::sync::atomic::AtomicBool;
 
+use clap::Args;
 use serde::Serialize;
 use virtopsy::info::{ContainerInfo, DumpInfo, Finding, KernelInfo, inspect};
 use virtopsy::report::{ErrorReport, SCHEMA, Text};
 
 use super::print;
-use crate::args::{Common, InfoArgs, PageFormat};
 use crate::exit::Status;
+use crate::options::Common;
 use crate::output::Output;
 use crate::page::{Page, Tone};
 use crate::progress::Progress;
-use crate::render::json;
+use crate::render::{PageFormat, json};
 use crate::terminal::{Look, say};
 use crate::{batch, input};
+
+const INFO_HELP: &str = "\
+Examples:
+  virtopsy info vmcore
+  virtopsy info --vmcoreinfo vmcore
+  virtopsy info --format json vmcore | jq .container.pages
+
+Exit status:
+  0  the dump opened                            2  it did not, or the vmlinux is not its own";
+
+/// What a dump is made of: format, header, pages, notes, VMCOREINFO, symbols and types
+///
+/// Counts the pages that are present, zero, excluded and missing by bitmaps and descriptors, without
+/// decoding them, and says where symbols and types come from or what is needed for them.
+#[derive(Debug, Args)]
+#[command(after_long_help = INFO_HELP)]
+pub(crate) struct InfoArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// Show VMCOREINFO line by line
+    #[arg(long)]
+    pub(crate) vmcoreinfo: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
 
 /// Ranges of memory that a page shows.
 const RANGES_SHOWN: usize = 8;
@@ -34,7 +63,8 @@ struct Document<'a> {
 pub(crate) fn run(args: &InfoArgs, common: &Common) -> anyhow::Result<Status> {
     let spec = input::spec(&args.dump);
     let found = {
-        let _spinner = Progress::spinner(common, format!("reading {}", spec.label()));
+        let _spinner =
+            Progress::spinner(common.wants_progress(), format!("reading {}", spec.label()));
         batch::catch(|| inspect(&spec, &common.options(), &AtomicBool::new(false)))
     };
     let info = found.unwrap_or_else(|error| {
@@ -54,7 +84,7 @@ pub(crate) fn run(args: &InfoArgs, common: &Common) -> anyhow::Result<Status> {
                 info: &info,
             },
         )?,
-        PageFormat::Text => print(&page(&info, args.vmcoreinfo, Look::of_stdout(common.color)))?,
+        PageFormat::Text => print(&page(&info, args.vmcoreinfo, common.look()))?,
     }
     Ok(if info.error.is_some() {
         Status::Error

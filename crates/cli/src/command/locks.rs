@@ -1,7 +1,9 @@
 //! `virtopsy locks`: what tasks hold and wait for.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
+use clap::Args;
 use serde::Serialize;
 use virtopsy::report::{Hex, Text};
 use virtopsy_kernel::{
@@ -10,10 +12,28 @@ use virtopsy_kernel::{
 };
 
 use super::{ask_kernel, error_text, print, print_json};
-use crate::args::{Common, LocksArgs, PageFormat};
 use crate::exit::Status;
+use crate::options::Common;
 use crate::page::clean;
+use crate::render::PageFormat;
 use crate::terminal::Look;
+
+/// Locks that tasks hold and wait for, and lockdep's own state
+///
+/// What is held is known to kernels with lockdep only. Who waits for whom is known to others too,
+/// where they record it (DETECT_HUNG_TASK_BLOCKER, proxy execution).
+#[derive(Debug, Args)]
+pub(crate) struct LocksArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// All lock classes too, with the four letters of their usage
+    #[arg(long)]
+    pub(crate) classes: bool,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
 
 #[derive(Serialize)]
 struct Answer {
@@ -112,7 +132,7 @@ pub(crate) fn run(args: &LocksArgs, common: &Common) -> anyhow::Result<Status> {
     };
     match args.format {
         PageFormat::Json => print_json(&args.dump, &answer)?,
-        PageFormat::Text => print(&text(&answer, Look::of_stdout(common.color)))?,
+        PageFormat::Text => print(&text(&answer, common.look()))?,
     }
     Ok(Status::Pass)
 }

@@ -1,23 +1,70 @@
 //! `virtopsy log`: the kernel log of a dump.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::{Context as _, anyhow};
+use clap::Args;
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Serialize;
 use virtopsy::report::{SCHEMA, Text, escape};
 use virtopsy_kernel::{BootTimeSource, Caller, Error, Kernel, Leftover};
 
 use super::ask_kernel;
-use crate::args::{Common, ListFormat, LogArgs};
 use crate::exit::Status;
+use crate::options::Common;
 use crate::output::Output;
 use crate::page::{clean, clean_bytes};
 use crate::policy::Day;
-use crate::render::json;
-use crate::terminal::{Look, say};
+use crate::render::{ListFormat, json};
+use crate::terminal::say;
+
+/// The kernel log of a dump
+///
+/// Prints it as dmesg does, oldest record first. Control characters are shown visibly. Options
+/// that choose records hold together: a record must satisfy all of them.
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// Only records of these levels: emerg, alert, crit, err, warn, notice, info, debug, or 0-7
+    ///
+    /// `warn+` means warn and more severe, `+warn` means warn and less severe.
+    #[arg(long, value_name = "LEVEL", value_delimiter = ',', value_parser = level_set)]
+    pub(crate) level: Vec<u8>,
+    /// Only records from so many seconds after boot on
+    #[arg(long, value_name = "SECONDS", value_parser = nanoseconds)]
+    pub(crate) since: Option<u64>,
+    /// Only records whose text matches this regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) grep: Option<String>,
+    /// Only records of this caller: T and a thread's number, or C and a CPU's
+    #[arg(long, value_name = "T<PID>|C<CPU>")]
+    pub(crate) caller: Option<String>,
+    /// Also every other record of the callers whose records were chosen
+    ///
+    /// Untangles one thread's (or one CPU's) story from what others printed in between.
+    #[arg(long)]
+    pub(crate) follow_caller: bool,
+    /// Times of day instead of seconds since boot, UTC
+    ///
+    /// The kernel's log clock and the wall clock run apart by little, but while the machine sleeps
+    /// the first stands still: after a suspend times are too early.
+    #[arg(long)]
+    pub(crate) wall_clock: bool,
+    /// Facility and level before each line
+    #[arg(long)]
+    pub(crate) decode: bool,
+    /// Below each record what it is about, as drivers say it: SUBSYSTEM, DEVICE
+    #[arg(long)]
+    pub(crate) dictionary: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ListFormat,
+}
 
 /// The names of the levels, from 0.
 const LEVELS: [&str; 8] = [
@@ -170,7 +217,7 @@ pub(crate) fn run(args: &LogArgs, common: &Common) -> anyhow::Result<Status> {
     let mut out = Output::stdout();
     match args.format {
         ListFormat::Text => {
-            let look = Look::of_stdout(common.color);
+            let look = common.look();
             let style = Style::new(args, answer.booted, look.unicode);
             chosen
                 .iter()

@@ -33,11 +33,11 @@ use virtopsy::Session;
 use virtopsy::report::{DumpReport, ErrorReport, SCHEMA, Text};
 use virtopsy_kernel::Kernel;
 
-use crate::args::Common;
 use crate::batch;
 use crate::exit::Status;
 use crate::input;
 use crate::judge::{Judge, Judged};
+use crate::options::Common;
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::render::json;
@@ -46,7 +46,7 @@ use crate::terminal::say;
 /// Examines one dump. A panic becomes its error.
 fn examine(name: &OsStr, common: &Common) -> DumpReport {
     let label = Text::new(name.as_bytes());
-    let _spinner = Progress::spinner(common, format!("reading {label}"));
+    let _spinner = Progress::spinner(common.wants_progress(), format!("reading {label}"));
     let mut report = batch::guarded(
         &virtopsy::examine,
         &input::spec(name),
@@ -63,7 +63,7 @@ fn examine_and_ask<T>(
     question: impl Fn(&Kernel) -> Option<T>,
 ) -> (DumpReport, Option<T>) {
     let label = Text::new(name.as_bytes());
-    let _spinner = Progress::spinner(common, format!("reading {label}"));
+    let _spinner = Progress::spinner(common.wants_progress(), format!("reading {label}"));
     let (spec, options) = (input::spec(name), common.report_options());
     let asked = batch::catch(|| {
         let session = Session::open(&spec, &options)?;
@@ -117,7 +117,7 @@ fn ask_kernel<T>(
 ) -> Option<T> {
     let label = Text::new(name.as_bytes());
     let asked = {
-        let _spinner = Progress::spinner(common, format!("reading {label}"));
+        let _spinner = Progress::spinner(common.wants_progress(), format!("reading {label}"));
         let (spec, options) = (input::spec(name), common.options());
         batch::catch(|| {
             let session = Session::open(&spec, &options)?;

@@ -1,17 +1,31 @@
 //! `virtopsy modules`: loaded modules.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
+use clap::Args;
 use serde::Serialize;
 use virtopsy::facts::ModuleFacts;
 use virtopsy::report::Text;
 use virtopsy_kernel::{Error, Kernel};
 
 use super::{ask_kernel, error_text, print, print_json};
-use crate::args::{Common, ModulesArgs, PageFormat};
 use crate::exit::Status;
+use crate::options::Common;
 use crate::page::clean;
+use crate::render::PageFormat;
 use crate::terminal::Look;
+
+/// Loaded modules: state, memory, users, taints
+#[derive(Debug, Args)]
+pub(crate) struct ModulesArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
 
 #[derive(Serialize)]
 struct Answer {
@@ -33,7 +47,7 @@ pub(crate) fn run(args: &ModulesArgs, common: &Common) -> anyhow::Result<Status>
     };
     match args.format {
         PageFormat::Json => print_json(&args.dump, &answer)?,
-        PageFormat::Text => print(&text(&answer, Look::of_stdout(common.color)))?,
+        PageFormat::Text => print(&text(&answer, common.look()))?,
     }
     let nothing = answer.modules.is_empty() && answer.incomplete_because.is_some();
     Ok(if nothing { Status::Error } else { Status::Pass })

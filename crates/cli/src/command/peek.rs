@@ -1,17 +1,56 @@
 //! `virtopsy peek`: memory by name.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
+use clap::Args;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use virtopsy::report::{Hex, Text, escape};
 use virtopsy_kernel::{Error, Node, PeekLimits, Value};
 
 use super::{ask_kernel, error_text, print, print_json};
-use crate::args::{Common, PageFormat, PeekArgs};
 use crate::exit::Status;
+use crate::options::Common;
 use crate::page::clean;
+use crate::render::PageFormat;
 use crate::terminal::{Look, say};
+
+const PEEK_HELP: &str = "\
+Expressions:
+  init_task.tasks.next                    a variable, its members; -> and . mean the same
+  percpu(cpu_tlbstate, 2).cr4             a CPU's copy of a per-CPU variable
+  kvm:vm_list                             a variable of the module kvm
+  '(struct task_struct *)0xffff888003a80000->comm'
+                                          a cast; members of it may follow
+  'boot_cpu_data.x86_capability[0..4]'    elements 0 to 3
+  '*init_task.mm'                         what a pointer points to
+  '&init_task.tasks'                      where it is
+  0xffff888003a80000:64                   64 bytes as they are
+
+Without debug files, types come from BTF, which knows the types of per-CPU variables only; for
+others there is a small built-in table, and casts.";
+
+/// Read memory by name
+#[derive(Debug, Args)]
+#[command(after_long_help = PEEK_HELP)]
+pub(crate) struct PeekArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// What to read
+    #[arg(required = true, value_name = "EXPR")]
+    pub(crate) expressions: Vec<String>,
+    /// Levels of structures inside structures that are shown
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=16))]
+    pub(crate) depth: u32,
+    /// Elements that are shown of an array without a range
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(0..=65536))]
+    pub(crate) elements: u64,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
 
 #[derive(Serialize)]
 struct Answer {
@@ -45,7 +84,7 @@ pub(crate) fn run(args: &PeekArgs, common: &Common) -> anyhow::Result<Status> {
             print_json(&args.dump, &Answer { values })?;
         }
         PageFormat::Text => {
-            let look = Look::of_stdout(common.color);
+            let look = common.look();
             for (text, found) in &found {
                 match found {
                     Ok(node) => print(&tree(node, look))?,

@@ -1,22 +1,80 @@
 //! `virtopsy profile`: what checks need of a kernel, kept and shipped.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use virtopsy::Session;
 use virtopsy::profile::{Profile, ProfileStore, Stored};
 use virtopsy::report::Text;
 
 use super::{print, print_json};
-use crate::args::{Common, PageFormat, ProfileCommand, ProfileCreateArgs, ProfileListArgs};
 use crate::batch;
 use crate::exit::Status;
 use crate::input;
+use crate::options::Common;
 use crate::output::Output;
-use crate::surroundings;
+use crate::render::PageFormat;
 use crate::terminal::say;
+
+const PROFILE_HELP: &str = "\
+Examples:
+  virtopsy profile create --vmlinux /usr/lib/debug vmcore --output kernel.profile
+  virtopsy profile use kernel.profile
+  virtopsy profile list
+
+A profile is of one build of a kernel (its build-id) and one version of virtopsy. It is text with a
+checksum; one that is damaged, of another version or of another build is left aside, which -v tells.";
+
+/// Keep what checks need of a kernel, and ship it to machines without debug info
+///
+/// Reports keep what they asked of a vmlinux: the next dump of that kernel does not need its DWARF.
+/// Where --profile-dir names a folder they keep what they asked of dumps too: the next one does not
+/// need its BTF and kallsyms. What `use` puts in serves all dumps of that kernel; if it was made with
+/// --vmlinux, those that have no types or symbols of their own, and a note in the report says so.
+#[derive(Debug, Args)]
+#[command(after_long_help = PROFILE_HELP)]
+pub(crate) struct ProfileArgs {
+    #[command(subcommand)]
+    pub(crate) command: ProfileCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProfileCommand {
+    Create(ProfileCreateArgs),
+    List(ProfileListArgs),
+    Use(ProfileUseArgs),
+}
+
+/// Make a profile from a dump of the kernel, and from its vmlinux where one is given
+#[derive(Debug, Args)]
+pub(crate) struct ProfileCreateArgs {
+    /// Any dump of the kernel; what its report asks is what the profile knows
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// Write to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// List the profiles that are kept, and why one is not used
+#[derive(Debug, Args)]
+pub(crate) struct ProfileListArgs {
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
+
+/// Put profiles in that `create` made, on this machine or another
+#[derive(Debug, Args)]
+pub(crate) struct ProfileUseArgs {
+    /// Files that `create` made
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
 
 /// Runs one of the commands.
 ///
@@ -40,7 +98,7 @@ pub(crate) fn run(command: &ProfileCommand, common: &Common) -> anyhow::Result<S
 }
 
 fn store(common: &Common) -> anyhow::Result<ProfileStore> {
-    let folder = surroundings::profiles(common);
+    let folder = common.profile_folder();
     folder.map(ProfileStore::new).ok_or_else(|| {
         anyhow::anyhow!(
             "no folder for profiles: --no-profile was given, or neither XDG_CACHE_HOME nor HOME \

@@ -1,7 +1,13 @@
 //! `virtopsy schema`: the JSON Schema of the results.
 
+use clap::Args;
+
 use super::print;
 use crate::exit::Status;
+
+/// Print the JSON Schema of the results
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {}
 
 /// The schema of the version that [`virtopsy::report::SCHEMA`] names, generated from the types by
 /// the tests below.

@@ -1,21 +1,72 @@
 //! `virtopsy splats`: lock-debugging reports in a dump or a text log.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use virtopsy::klog::{Log, Splat, graph, scan_log};
 use virtopsy::report::{CheckVerdict, ErrorReport, SCHEMA, redacted_splats};
 
 use super::ask;
-use crate::args::{Common, GraphFormat, ListFormat, SplatsArgs};
 use crate::exit::Status;
+use crate::options::Common;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::render::{json, text};
-use crate::terminal::Look;
+use crate::render::{ListFormat, json, text};
+
+const SPLATS_HELP: &str = "\
+Examples:
+  virtopsy splats vmcore                       from the log buffer of a dump
+  virtopsy splats --log serial.log             from a serial console's log
+  virtopsy splats --log serial.log --graph svg > cycle.svg   a circular report's cycle
+  dmesg | virtopsy splats --log -              from standard input
+  journalctl -k -o short-monotonic | virtopsy splats --log - --format jsonl
+
+Exit status:
+  0  there is no such report                   2  usage, input or internal error
+  1  there is at least one                     3  the log could not be read whole";
+
+/// Lock-debugging reports in a dump's log buffer or in a text log
+///
+/// Reports of lockdep, RCU-lockdep and the other lock debuggers, each with its place, its held
+/// locks and its backtrace.
+#[derive(Debug, Args)]
+#[command(after_long_help = SPLATS_HELP)]
+#[command(group = clap::ArgGroup::new("source").required(true).args(["dump", "log"]))]
+pub(crate) struct SplatsArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: Option<OsString>,
+    /// A text log instead (serial console, dmesg, journal, /dev/kmsg); `-` is standard input
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) log: Option<PathBuf>,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ListFormat,
+    /// Draw the cycle of each circular report instead: Graphviz' DOT, or a finished SVG
+    ///
+    /// An arrow from A to B says that B is taken while A is held, by the function named beside it;
+    /// the dashed one is the acquisition that closed the cycle.
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "format")]
+    pub(crate) graph: Option<GraphFormat>,
+    /// Exit with 0 whatever is found; errors still give 2
+    #[arg(long)]
+    pub(crate) exit_zero: bool,
+}
+
+/// How `splats --graph` draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// For Graphviz: `dot -Tpng`
+    Dot,
+    /// A picture that browsers show
+    Svg,
+}
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -90,7 +141,7 @@ pub(crate) fn run(args: &SplatsArgs, common: &Common) -> anyhow::Result<Status> 
         // Of a log that could not be read, silence is all that can be said here.
         ListFormat::Text if splats.is_empty() && status != Status::Pass => {}
         ListFormat::Text => {
-            out.write_all(text::splats(&splats, Look::of_stdout(common.color)).as_bytes())?;
+            out.write_all(text::splats(&splats, common.look()).as_bytes())?;
         }
     }
     out.finish()?;
@@ -111,7 +162,10 @@ fn draw(out: &mut Output, format: GraphFormat, splats: &[Splat]) -> anyhow::Resu
 }
 
 fn from_log(path: &Path, common: &Common) -> anyhow::Result<Log> {
-    let _spinner = Progress::spinner(common, format!("reading {}", path.display()));
+    let _spinner = Progress::spinner(
+        common.wants_progress(),
+        format!("reading {}", path.display()),
+    );
     let scan =
         |reader: &mut dyn BufRead| scan_log(reader).with_context(|| path.display().to_string());
     if path == Path::new("-") {

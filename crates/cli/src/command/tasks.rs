@@ -1,17 +1,36 @@
 //! `virtopsy tasks`: all tasks.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
+use clap::Args;
 use serde::Serialize;
 use virtopsy::facts::TaskFacts;
 use virtopsy::report::Text;
 use virtopsy_kernel::{CpuId, CpuState, Kernel, TaskInfo, TaskList};
 
 use super::{ask_kernel, error_text, print, print_json};
-use crate::args::{Common, PageFormat, TasksArgs};
 use crate::exit::Status;
+use crate::options::Common;
 use crate::page::clean;
+use crate::render::PageFormat;
 use crate::terminal::Look;
+
+/// All tasks: state, CPU, process ids, name
+///
+/// `>` marks a task that ran, with what it did, `!` the one that brought the kernel down.
+#[derive(Debug, Args)]
+pub(crate) struct TasksArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// Only tasks in these states, by the letters of ps(1): R S D T t X Z P I
+    #[arg(long, value_name = "LETTERS")]
+    pub(crate) state: Option<String>,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
 
 #[derive(Serialize)]
 struct Answer {
@@ -46,7 +65,7 @@ pub(crate) fn run(args: &TasksArgs, common: &Common) -> anyhow::Result<Status> {
     let answer = answer(&tasks, &running, args.state.as_deref());
     match args.format {
         PageFormat::Json => print_json(&args.dump, &answer)?,
-        PageFormat::Text => print(&text(&answer, Look::of_stdout(common.color)))?,
+        PageFormat::Text => print(&text(&answer, common.look()))?,
     }
     let nothing = tasks.tasks.is_empty() && !tasks.broken.is_empty();
     Ok(if nothing { Status::Error } else { Status::Pass })

@@ -1,17 +1,31 @@
 //! `virtopsy vms`: virtual machines.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
+use clap::Args;
 use serde::Serialize;
 use virtopsy::facts::{VcpuFacts, VmFacts};
 use virtopsy::report::Text;
 use virtopsy_kernel::{Error, Kernel, Vm};
 
 use super::{ask_kernel, error_text, print, print_json};
-use crate::args::{Common, PageFormat, VmsArgs};
 use crate::exit::Status;
+use crate::options::Common;
 use crate::page::clean;
+use crate::render::PageFormat;
 use crate::terminal::Look;
+
+/// Virtual machines and their virtual CPUs
+#[derive(Debug, Args)]
+pub(crate) struct VmsArgs {
+    /// A dump, or the parts of a split one joined by commas
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: OsString,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PageFormat,
+}
 
 #[derive(Serialize)]
 struct Answer {
@@ -31,7 +45,7 @@ pub(crate) fn run(args: &VmsArgs, common: &Common) -> anyhow::Result<Status> {
     };
     match args.format {
         PageFormat::Json => print_json(&args.dump, &answer)?,
-        PageFormat::Text => print(&text(&answer, Look::of_stdout(common.color)))?,
+        PageFormat::Text => print(&text(&answer, common.look()))?,
     }
     Ok(Status::Pass)
 }

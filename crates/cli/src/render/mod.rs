@@ -11,12 +11,50 @@ pub(crate) mod samples;
 
 use std::io::Write;
 
+use clap::ValueEnum;
 use serde::Serialize;
 use virtopsy::report::Summary;
 
-use crate::args::BatchFormat;
 use crate::judge::Judged;
 use crate::terminal::Look;
+
+/// How a batch prints its results. [`renderer`] names the file of each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BatchFormat {
+    /// One line for each dump
+    #[default]
+    Text,
+    /// One document
+    Json,
+    /// One line of JSON for each dump, then one with the summary
+    Jsonl,
+    /// JUnit XML: one suite for each dump, one case for each check
+    Junit,
+    /// SARIF 2.1.0
+    Sarif,
+}
+
+/// How a command prints its one answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PageFormat {
+    /// For reading
+    #[default]
+    Text,
+    /// One document
+    Json,
+}
+
+/// How a command prints entries that can be read one by one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// For reading
+    #[default]
+    Text,
+    /// One document
+    Json,
+    /// One line of JSON for each entry
+    Jsonl,
+}
 
 /// Prints the results of a batch as they come, in input order.
 pub(crate) trait Render {
