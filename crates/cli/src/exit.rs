@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use virtopsy::klog::LogFacts;
 use virtopsy::report::{CheckVerdict, Summary};
 
 /// What the help of a command says of its exit status.
@@ -61,6 +62,18 @@ impl Status {
             1 => Status::Fail,
             3 => Status::Inconclusive,
             _ => Status::Error,
+        }
+    }
+
+    /// Of a text log: without a line of a kernel's, or with a part that could not be unpacked, nothing
+    /// is shown to be well.
+    pub(crate) fn of_log(read: &LogFacts, reports: bool) -> Status {
+        if reports {
+            Status::Fail
+        } else if read.kernel_lines == 0 || read.damage.is_some() {
+            Status::Inconclusive
+        } else {
+            Status::Pass
         }
     }
 

@@ -1,7 +1,10 @@
 //! Lock-debugging reports ("splats") of lockdep, RCU-lockdep and their kin, read from kernel logs.
 //!
 //! ```text
-//!  text log ──► stream ──► carrier ──► LogLine ─┐
+//!  file ──► input   unpacked, decoded, its lines counted; what is not a text is refused by name
+//!             │
+//!  text log ◄─┘
+//!     └───────► stream ──► carrier ──► LogLine ─┐
 //!  (blocks)     finds the  strips prefixes,     ├──► reader ──► lock ──► Splat
 //!               anchors    joins, splits        │    offers
 //!  ring buffer ──► records ─────────────────────┘    lines
@@ -16,6 +19,7 @@ mod carrier;
 mod dumpstack;
 mod escape;
 mod frame;
+mod input;
 pub mod limits;
 mod lock;
 mod log;
@@ -27,6 +31,7 @@ mod stream;
 mod text;
 
 pub use escape::{deceives, escape};
+pub use input::{Form, Input, InputError, LogFacts, Medium, Packing};
 pub use lock::{
     AtomicState, Attachment, ChainEntry, ClassDump, HeldLock, IrqEvent, IrqSide, IrqTrace, Kind,
     Lock, Scenario, ScenarioStep, Splat, TaskContext, UsageChange, UsageTrace, graph,
@@ -36,14 +41,14 @@ pub use log::Log;
 pub use model::{Frame, Inlined, TaskRef};
 pub use record::Record;
 
-use std::io::{self, BufRead};
+use std::io::{self, Read};
 
 /// Finds the reports in a text log in any carrier, in memory that does not grow with the log.
 ///
 /// # Errors
 ///
 /// What reading `input` returns.
-pub fn scan_text(input: impl BufRead) -> io::Result<Vec<Splat>> {
+pub fn scan_text(input: impl Read) -> io::Result<Vec<Splat>> {
     Ok(scan_log(input)?.splats)
 }
 
@@ -52,8 +57,20 @@ pub fn scan_text(input: impl BufRead) -> io::Result<Vec<Splat>> {
 /// # Errors
 ///
 /// What reading `input` returns.
-pub fn scan_log(input: impl BufRead) -> io::Result<Log> {
-    stream::read(input)
+pub fn scan_log(input: impl Read) -> io::Result<Log> {
+    scan(Input::of_text(input))
+}
+
+/// Finds the reports in a log file that [`Input::open`] looked at, and says what was read.
+///
+/// # Errors
+///
+/// What reading `input` returns.
+pub fn scan(mut input: Input<'_>) -> io::Result<Log> {
+    let mut log = stream::read(&mut input)?;
+    log.read = input.facts();
+    log.note_end();
+    Ok(log)
 }
 
 /// Finds the reports in the records of a printk ring buffer; `first_line` and `last_line` count the

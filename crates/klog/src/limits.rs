@@ -59,3 +59,23 @@ pub const PSTORE_BYTES: usize = 1 << 20;
 pub const UNFINISHED_RECORDS: usize = 64;
 /// WARN messages remembered until their `WARNING:` line comes.
 pub const WARN_CONTEXTS: usize = 8;
+/// Bytes at the start of a file that tell what it is.
+pub const HEAD_BYTES: u64 = 64 << 10;
+/// Packings one inside the other that are undone.
+pub const PACKINGS: usize = 4;
+/// Bytes that a packed file may hold; what follows is left out, and that is said.
+pub const UNPACKED_BYTES: u64 = 1 << 40;
+/// Bytes of a packed file that are read at a time.
+pub const PACKED_BLOCK_BYTES: usize = 64 << 10;
+/// The most that a zstd frame may ask for: what `zstd -d` allows without being told to.
+pub const ZSTD_WINDOW_BYTES: u64 = 128 << 20;
+/// The largest xz dictionary, in KiB: `xz -9` takes 64 MiB.
+pub const XZ_DICTIONARY_KIB: u32 = 128 << 10;
+/// Bytes at the start of a line that a carrier's prefix is looked for in, for counting.
+pub const TALLY_HEAD: usize = 224;
+/// Bytes kept of a line that goes over the end of a block, for counting.
+pub const TALLY_BYTES: usize = 1 << 10;
+/// Bytes at the start of a line that a clock is looked for in.
+pub const CLOCK_BYTES: usize = 64;
+/// Shapes of clocks that are told apart.
+pub const CLOCKS: usize = 16;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::input::LogFacts;
 use crate::lock::{Attachment, Splat};
 
 /// A log read whole: its reports, and what stands beside them.
@@ -17,4 +18,17 @@ pub struct Log {
     /// [`limits::REPORTS`](crate::limits::REPORTS) reports, or than
     /// [`limits::KEPT_LINES`](crate::limits::KEPT_LINES) lines of them.
     pub left_out: u64,
+    /// What was read of a text log; of a ring nothing is counted.
+    pub read: LogFacts,
+}
+
+impl Log {
+    /// Settles what only the reports tell of the text: whether it ends inside one, and that their lines
+    /// are a kernel's, in whatever carrier they came.
+    pub(crate) fn note_end(&mut self) {
+        let end = self.read.lines.saturating_sub(2);
+        self.read.ends_in_report = self.splats.iter().any(|s| s.cut && s.last_line >= end);
+        let of_reports = u64::try_from(self.splats.len()).unwrap_or(u64::MAX);
+        self.read.kernel_lines = self.read.kernel_lines.max(of_reports);
+    }
 }

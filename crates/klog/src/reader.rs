@@ -1,6 +1,7 @@
 //! The reader of kernel lines: every family of reports sees each line.
 
 use crate::carrier::LogLine;
+use crate::input::LogFacts;
 use crate::lock::LockReports;
 use crate::log::Log;
 use crate::record::Record;
@@ -34,6 +35,7 @@ impl Reader {
             splats: locks.splats,
             attachments: locks.attachments,
             left_out: locks.left_out,
+            read: LogFacts::default(),
         }
     }
 

@@ -5,7 +5,7 @@
 //! [`limits::LOOKBACK_LINES`] before the header on, until no report is open. What a line-by-line
 //! reading would have found is found; a test compares the two.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::sync::LazyLock;
 
 use regex::bytes::Regex;
@@ -54,7 +54,7 @@ static WANTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// Reads a text log.
-pub(crate) fn read(input: impl BufRead) -> io::Result<Log> {
+pub(crate) fn read(input: impl Read) -> io::Result<Log> {
     let fast = ANCHORS.is_some() && WANTED.is_some();
     Stream::new(fast, limits::BLOCK_BYTES).read(input)
 }
@@ -94,7 +94,7 @@ impl Stream {
         }
     }
 
-    fn read(mut self, mut input: impl BufRead) -> io::Result<Log> {
+    fn read(mut self, mut input: impl Read) -> io::Result<Log> {
         loop {
             let more = self.fill(&mut input)?;
             self.lines(!more);

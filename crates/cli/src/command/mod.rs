@@ -10,6 +10,7 @@ pub(crate) mod explain;
 pub(crate) mod info;
 pub(crate) mod locks;
 pub(crate) mod log;
+mod log_file;
 pub(crate) mod man;
 pub(crate) mod modules;
 pub(crate) mod open;

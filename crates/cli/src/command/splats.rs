@@ -1,22 +1,18 @@
 //! `virtopsy splats`: lock-debugging reports in a dump or a text log.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write as _};
-use std::path::Path;
+use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use virtopsy::klog::{Log, Splat, graph, scan_log};
+use virtopsy::klog::{LogFacts, Splat, graph};
 use virtopsy::report::{CheckVerdict, ErrorReport, SCHEMA, redacted_splats};
 
-use super::ask;
+use super::{ask, log_file};
 use crate::exit::Status;
 use crate::options::Common;
 use crate::output::Output;
-use crate::progress::Progress;
 use crate::render::{ListFormat, json, text};
 
 const SPLATS_HELP: &str = "\
@@ -28,8 +24,8 @@ Examples:
   journalctl -k -o short-monotonic | virtopsy splats --log - --format jsonl
 
 Exit status:
-  0  there is no such report                   2  usage, input or internal error
-  1  there is at least one                     3  the log could not be read whole";
+  0  there is no such report                   2  usage, input or internal error, or not a text
+  1  there is at least one                     3  unknown: no line of a kernel log, or not all of it";
 
 /// Lock-debugging reports in a dump's log buffer or in a text log
 ///
@@ -71,6 +67,9 @@ pub(crate) enum GraphFormat {
 #[derive(Serialize)]
 struct Document<'a> {
     schema: &'static str,
+    /// What was read of a text log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<&'a LogFacts>,
     error: &'a Option<ErrorReport>,
     splats: &'a [Splat],
     /// Headers of further reports, which were only counted.
@@ -82,22 +81,16 @@ struct Document<'a> {
 /// # Errors
 /// When the log cannot be read or the reports cannot be printed.
 pub(crate) fn run(args: &SplatsArgs, common: &Common) -> anyhow::Result<Status> {
-    let (splats, left_out, error, status) = match (&args.log, &args.dump) {
-        (Some(log), _) => {
-            let Log {
-                splats, left_out, ..
-            } = from_log(log, common)?;
+    let (splats, left_out, read, error, status) = match (&args.log, &args.dump) {
+        (Some(path), _) => {
+            let log = log_file::read(path, common)?;
+            let status = Status::of_log(&log.read, !log.splats.is_empty());
             let splats = if common.redact {
-                redacted_splats(&splats)
+                redacted_splats(&log.splats)
             } else {
-                splats
+                log.splats
             };
-            let found = if splats.is_empty() {
-                Status::Pass
-            } else {
-                Status::Fail
-            };
-            (splats, left_out, None, found)
+            (splats, log.left_out, Some(log.read), None, status)
         }
         (None, Some(dump)) => {
             let (judged, status) = ask(dump, common, "no-lock-splats");
@@ -110,6 +103,7 @@ pub(crate) fn run(args: &SplatsArgs, common: &Common) -> anyhow::Result<Status> 
             (
                 judged.report.splats,
                 0,
+                None,
                 judged.report.error,
                 status.and(found),
             )
@@ -130,6 +124,7 @@ pub(crate) fn run(args: &SplatsArgs, common: &Common) -> anyhow::Result<Status> 
             &mut out,
             &Document {
                 schema: SCHEMA,
+                log: read.as_ref(),
                 error: &error,
                 splats: &splats,
                 left_out,
@@ -138,10 +133,15 @@ pub(crate) fn run(args: &SplatsArgs, common: &Common) -> anyhow::Result<Status> 
         ListFormat::Jsonl => splats
             .iter()
             .try_for_each(|splat| json::print(&mut out, splat))?,
-        // Of a log that could not be read, silence is all that can be said here.
-        ListFormat::Text if splats.is_empty() && status != Status::Pass => {}
         ListFormat::Text => {
-            out.write_all(text::splats(&splats, common.look()).as_bytes())?;
+            let look = common.look();
+            // Of a log that could not be read, silence is all that can be said here.
+            if !splats.is_empty() || status == Status::Pass {
+                out.write_all(text::splats(&splats, look).as_bytes())?;
+            }
+            if let Some(read) = &read {
+                out.write_all(text::log_read(read, look).as_bytes())?;
+            }
         }
     }
     out.finish()?;
@@ -159,18 +159,4 @@ fn draw(out: &mut Output, format: GraphFormat, splats: &[Splat]) -> anyhow::Resu
     };
     out.write_all(picture.as_bytes())?;
     Ok(())
-}
-
-fn from_log(path: &Path, common: &Common) -> anyhow::Result<Log> {
-    let _spinner = Progress::spinner(
-        common.wants_progress(),
-        format!("reading {}", path.display()),
-    );
-    let scan =
-        |reader: &mut dyn BufRead| scan_log(reader).with_context(|| path.display().to_string());
-    if path == Path::new("-") {
-        return scan(&mut io::stdin().lock());
-    }
-    let file = File::open(path).with_context(|| path.display().to_string())?;
-    scan(&mut BufReader::with_capacity(1 << 18, file))
 }
