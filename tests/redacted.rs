@@ -159,13 +159,12 @@ fn a_text_log_keeps_its_secrets() {
 fn the_picture_of_a_cycle_has_its_locks_without_addresses() {
     let log = root().join("crates/klog/tests/logs/locks-7.3/circular.log");
     let options = ["--log", log.to_str().unwrap()];
-    for format in ["svg", "dot"] {
-        let command = format!("splats --graph {format}");
-        let (_, whole) = run(&command, &options);
-        let (_, redacted) = run(&command, &[&["--redact"], &options[..]].concat());
-        assert_eq!(address(&redacted), None, "{redacted}");
-        let arrows =
-            |picture: &str| picture.matches("->").count() + picture.matches("<path").count();
-        assert_eq!(arrows(&redacted), arrows(&whole), "{redacted}");
-    }
+    let (_, whole) = run("splats --graph dot", &options);
+    let (_, redacted) = run(
+        "splats --graph dot",
+        &[&["--redact"], &options[..]].concat(),
+    );
+    assert_eq!(address(&redacted), None, "{redacted}");
+    let arrows = |picture: &str| picture.matches("->").count();
+    assert_eq!(arrows(&redacted), arrows(&whole), "{redacted}");
 }

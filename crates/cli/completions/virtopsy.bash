@@ -1521,7 +1521,7 @@ _virtopsy() {
                     return 0
                     ;;
                 --graph)
-                    COMPREPLY=($(compgen -W "dot svg" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "dot" -- "${cur}"))
                     return 0
                     ;;
                 --vmlinux)

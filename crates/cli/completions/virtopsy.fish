@@ -237,8 +237,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l log -d 'A t
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l format -d 'How to print them' -r -f -a "text\t'For reading'
 json\t'One document'
 jsonl\t'One line of JSON for each entry'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l graph -d 'Draw the cycle of each circular report instead: Graphviz\' DOT, or a finished SVG' -r -f -a "dot\t'For Graphviz: `dot -Tpng`'
-svg\t'A picture that browsers show'"
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l graph -d 'Draw the cycle of each circular report instead, for Graphviz' -r -f -a "dot\t'Graphviz\' language: `dot -Tsvg` makes a picture of it'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F

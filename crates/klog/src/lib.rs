@@ -1,4 +1,38 @@
-//! Lock-debugging reports ("splats") of lockdep, RCU-lockdep and their kin, read from kernel logs.
+//! Reads the text of a Linux kernel log and finds the reports in it: what lockdep, RCU-lockdep and
+//! the kernel's other checks of locks and contexts print ("splats").
+//!
+//! The log may come in any carrier (a serial console, dmesg, the journal, syslog, netconsole, pstore,
+//! mail); the prefix of each line is stripped, and lines that it broke are joined. Each report
+//! becomes plain data: the task, the locks, the traces, the chain, and what follows from them:
+//!
+//! ```
+//! use virtopsy_klog::{Kind, scan_log};
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let text = "\
+//! [    4.321851] BUG: assuming atomic context at net/core/filter.c:379
+//! [    4.321943] in_atomic(): 0, irqs_disabled(): 0, pid: 62, name: tcpdump
+//! [    4.322001] no locks held by tcpdump/62.
+//! [    4.322586] CPU: 2 PID: 62 Comm: tcpdump Not tainted 6.12.0 #1
+//! [    4.322897] Call Trace:
+//! [    4.322982]  <TASK>
+//! [    4.323076]  dump_stack_lvl+0x96/0xd0
+//! [    4.323361]  __cant_sleep+0xb2/0xd0
+//! [    4.323542]  run_filter+0x7/0x20
+//! [    4.324176]  </TASK>
+//! ";
+//!     let log = scan_log(text.as_bytes())?;
+//!     for report in &log.splats {
+//!         println!("line {}: {}", report.first_line, report.sentence);
+//!     }
+//!     assert_eq!(log.splats[0].kind, Kind::CantSleep);
+//!     assert_eq!(log.splats[0].guilty.as_deref(), Some("run_filter"));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`scan_records`] does the same with the records of a printk ring buffer. [`mod@print`] writes a report
+//! as the kernel would, [`mod@graph`] the cycle of a circular one for Graphviz.
 //!
 //! ```text
 //!  file ──► input   unpacked, decoded, its lines counted; what is not a text is refused by name
@@ -11,9 +45,9 @@
 //! ```
 //!
 //! The texts are those of kernels from 2.6.32 to 7.3 (kernel/locking/lockdep.c and the places that
-//! [`Kind`] names). Formats are told apart by their shape and never by the release,
-//! since vendors carry changes back. Nothing here panics or allocates without bound on hostile
-//! input; see [`limits`].
+//! [`Kind`] names). Formats are told apart by their shape and never by the release, since vendors
+//! carry changes back. Nothing here panics or allocates without bound on hostile input; see
+//! [`limits`]. Text in a result is safe on a terminal: [`escape`] says what that means.
 
 mod carrier;
 mod dumpstack;

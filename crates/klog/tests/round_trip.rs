@@ -1,6 +1,6 @@
 //! A report of each kind, built from the kernel's format strings, printed in each carrier, must read
 //! back the same. The texts are those of 7.2 (kernel/locking/lockdep.c and the places that
-//! `reference/lockdep.md` lists) and, where they differ, of the kernels before.
+//! [`Kind`] names) and, where they differ, of the kernels before.
 
 // Helpers of tests may panic like the tests themselves.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]

@@ -18,7 +18,7 @@ fn shown(splats: &[Splat]) {
             assert!(!line.contains(char::is_control), "{line:?}");
         }
     }
-    drop((graph::dot(splats), graph::svg(splats)));
+    drop(graph::dot(splats));
 }
 
 /// Records of a ring buffer: each line's first byte chooses caller, flags and level.

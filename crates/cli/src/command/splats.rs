@@ -19,7 +19,7 @@ const SPLATS_HELP: &str = "\
 Examples:
   virtopsy splats vmcore                       from the log buffer of a dump
   virtopsy splats --log serial.log             from a serial console's log
-  virtopsy splats --log serial.log --graph svg > cycle.svg   a circular report's cycle
+  virtopsy splats --log serial.log --graph dot | dot -Tsvg > cycle.svg   a circular report's cycle
   dmesg | virtopsy splats --log -              from standard input
   journalctl -k -o short-monotonic | virtopsy splats --log - --format jsonl
 
@@ -44,7 +44,7 @@ pub(crate) struct SplatsArgs {
     /// How to print them
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: ListFormat,
-    /// Draw the cycle of each circular report instead: Graphviz' DOT, or a finished SVG
+    /// Draw the cycle of each circular report instead, for Graphviz
     ///
     /// An arrow from A to B says that B is taken while A is held, by the function named beside it;
     /// the dashed one is the acquisition that closed the cycle.
@@ -58,10 +58,8 @@ pub(crate) struct SplatsArgs {
 /// How `splats --graph` draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GraphFormat {
-    /// For Graphviz: `dot -Tpng`
+    /// Graphviz' language: `dot -Tsvg` makes a picture of it
     Dot,
-    /// A picture that browsers show
-    Svg,
 }
 
 #[derive(Serialize)]
@@ -155,7 +153,6 @@ fn draw(out: &mut Output, format: GraphFormat, splats: &[Splat]) -> anyhow::Resu
     }
     let picture = match format {
         GraphFormat::Dot => graph::dot(splats),
-        GraphFormat::Svg => graph::svg(splats),
     };
     out.write_all(picture.as_bytes())?;
     Ok(())

@@ -1,4 +1,4 @@
-//! The cycle of a circular report as a picture: Graphviz' DOT, or SVG drawn here.
+//! The cycle of a circular report for Graphviz, in its language DOT.
 //!
 //! ```text
 //!        ┌──────┐  f_now   ┌──────┐
@@ -10,8 +10,7 @@
 //!        │  b   │ ────────────┘
 //!        └──────┘
 //! ```
-//! The dashed arrow is the acquisition that closed the cycle. Text of a log is hostile: it is escaped
-//! for each format.
+//! The dashed arrow is the acquisition that closed the cycle. Text of a log is hostile: it is escaped.
 
 use std::fmt::Write as _;
 
@@ -101,130 +100,6 @@ fn dot_text(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
-/// Pixels between the rows of one cycle.
-const ROW: usize = 64;
-/// Height of a lock's box.
-const BOX: usize = 28;
-/// Width of one character of the monospaced font, at 13 px.
-const CHAR: usize = 8;
-/// Space around everything.
-const MARGIN: usize = 24;
-/// Length kept of a label: longer ones would make the picture unreadable.
-const LABEL: usize = 80;
-
-/// The cycles of all circular reports as one SVG document: each cycle a column of boxes, from the
-/// lock taken now downwards, with an arrow back up from the last.
-#[must_use]
-pub fn svg(splats: &[Splat]) -> String {
-    let drawn: Vec<(&Splat, Vec<Edge>)> = splats
-        .iter()
-        .map(|s| (s, edges(s)))
-        .filter(|(_, edges)| !edges.is_empty())
-        .collect();
-    let mut body = String::new();
-    let (mut top, mut widest) = (MARGIN, 0usize);
-    for (splat, edges) in &drawn {
-        let (height, width) = column(&mut body, splat, edges, top);
-        top = top.saturating_add(height);
-        widest = widest.max(width);
-    }
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{widest}\" height=\"{top}\" viewBox=\"0 0 {widest} {top}\" \
-         font-family=\"monospace\" font-size=\"13\">\n<defs><marker id=\"arrow\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" \
-         markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\"><path d=\"M0 0 L10 5 L0 10 z\"/></marker></defs>\n\
-         <rect width=\"{widest}\" height=\"{top}\" fill=\"white\"/>\n{body}</svg>\n"
-    )
-}
-
-/// Draws one cycle from `top` on; its height and width.
-fn column(out: &mut String, splat: &Splat, edges: &[Edge], top: usize) -> (usize, usize) {
-    let locks: Vec<String> = splat.cycle.iter().map(|l| label(l)).collect();
-    let by: Vec<String> = edges
-        .iter()
-        .map(|e| e.by.as_deref().map_or_else(String::new, label))
-        .collect();
-    let longest = |texts: &[String]| texts.iter().map(|t| t.chars().count()).max().unwrap_or(0);
-    let box_width = longest(&locks).saturating_mul(CHAR).saturating_add(MARGIN);
-    let right = MARGIN.saturating_add(box_width);
-    let middle = MARGIN.saturating_add(box_width / 2);
-    let first = top.saturating_add(MARGIN);
-    let title = label(&splat.title);
-    let _ = writeln!(
-        out,
-        "<text x=\"{MARGIN}\" y=\"{top}\">{}</text>",
-        xml(&title)
-    );
-    for (row, lock) in locks.iter().enumerate() {
-        let y = first.saturating_add(row.saturating_mul(ROW));
-        let _ = writeln!(
-            out,
-            "<rect x=\"{MARGIN}\" y=\"{y}\" width=\"{box_width}\" height=\"{BOX}\" rx=\"4\" fill=\"none\" stroke=\"black\"/>\
-             <text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-            y.saturating_add(19),
-            xml(lock)
-        );
-        if row == 0 {
-            continue;
-        }
-        // The arrow from the box above: this lock is taken while that one is held.
-        let start = y.saturating_sub(ROW.saturating_sub(BOX));
-        let _ = writeln!(
-            out,
-            "<line x1=\"{middle}\" y1=\"{start}\" x2=\"{middle}\" y2=\"{y}\" stroke=\"black\" marker-end=\"url(#arrow)\"/>\
-             <text x=\"{}\" y=\"{}\" fill=\"#444\">{}</text>",
-            middle.saturating_add(8),
-            start.saturating_add(22),
-            xml(by.get(row).map_or("", String::as_str))
-        );
-    }
-    // The arrow that closes the cycle, from the last box around to the first.
-    let last = first.saturating_add(locks.len().saturating_sub(1).saturating_mul(ROW));
-    let (from, to) = (last.saturating_add(BOX / 2), first.saturating_add(BOX / 2));
-    let by_room = longest(&by).saturating_mul(CHAR);
-    let bend = right.saturating_add(by_room / 2).saturating_add(40);
-    let _ = writeln!(
-        out,
-        "<path d=\"M{right} {from} H{bend} V{to} H{right}\" fill=\"none\" stroke=\"#b00\" stroke-dasharray=\"6 4\" marker-end=\"url(#arrow)\"/>\
-         <text x=\"{}\" y=\"{}\" fill=\"#b00\">{}</text>",
-        bend.saturating_add(8),
-        from.midpoint(to),
-        xml(by.first().map_or("", String::as_str))
-    );
-    let height = locks.len().saturating_mul(ROW).saturating_add(MARGIN * 2);
-    let width = bend
-        .saturating_add(by_room)
-        .max(title.chars().count().saturating_mul(CHAR))
-        .saturating_add(MARGIN * 2);
-    (height, width)
-}
-
-/// A label of bounded length.
-fn label(text: &str) -> String {
-    if text.chars().count() <= LABEL {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(LABEL).collect();
-    short.push('…');
-    short
-}
-
-/// A string for the text of an XML element.
-fn xml(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in escape(text.as_bytes()).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // No XML document may hold these.
-            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,14 +156,10 @@ mod tests {
     }
 
     #[test]
-    fn names_are_escaped_for_dot_and_for_xml() {
+    fn names_are_escaped_for_dot() {
         let splats = [splat()];
         let dot = dot(&splats);
         assert!(dot.contains("label=\"a \\\"title\\\" with <marks> & more\""));
         assert!(dot.contains("n0_2 -> n0_0 [label=\"f_now\", style=dashed];"));
-        let svg = svg(&splats);
-        assert!(svg.contains(">c&lt;x&gt;</text>") && svg.contains(">&amp;a</text>"));
-        assert!(!svg.contains("<marks>"));
-        assert_eq!(svg.matches("marker-end").count(), 3);
     }
 }

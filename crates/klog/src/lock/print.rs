@@ -1,9 +1,9 @@
 //! A report as the kernel prints it (7.2), from what was read: whole again where memory completed it,
-//! without prefixes, foreign lines and what a carrier broke. What [`scan_text`](super::scan_text)
+//! without prefixes, foreign lines and what a carrier broke. What [`scan_text`](crate::scan_text)
 //! reads of it is the same report.
 //!
 //! Source of the texts: the functions of kernel/locking/lockdep.c and the places that
-//! `reference/lockdep.md` lists for each kind.
+//! [`Kind`] names.
 
 use crate::lock::kind::Kind;
 use crate::lock::parts::{ClassDump, IrqSide, Lock, ScenarioStep};

@@ -1,6 +1,6 @@
 //! A report of each kind from given parts, line by line as the kernel prints it.
 //!
-//! Source: the functions that `reference/lockdep.md` names for each kind, 7.2.
+//! Source: the functions that `Kind` names for each kind, 7.2.
 
 use virtopsy_klog::{AtomicState, Frame, IrqSide, Kind, Lock, UsageChange, UsageTrace};
 

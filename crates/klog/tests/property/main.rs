@@ -15,6 +15,7 @@ mod kinds;
 mod parts;
 mod printer;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -161,7 +162,9 @@ fn what_is_printed_of_real_reports_reads_as_the_reports() {
                 .filter(|f| f.extension().is_some_and(|e| e == "log")),
         );
     } else {
-        virtopsy_testkit::skipped("printing the reports of the corpus' logs: no ../shared");
+        // Not a macro: what those print, a passing test keeps to itself.
+        let skipped = b"SKIPPED printing the reports of the corpus' logs: no ../shared\n";
+        std::io::stderr().write_all(skipped).unwrap();
     }
     let (mut reports, mut wrong) = (0, Vec::new());
     for log in logs {
