@@ -1,14 +1,11 @@
 //! The seeds of the corpora: small inputs of every kind, made by testkit, by a C compiler, or cut out
 //! of a sample.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use virtopsy_debuginfo::profile::{Profile, ProfileKey, RecordedTypes, SymbolAnswers};
-use virtopsy_debuginfo::{Btf, Tag, TypeSource as _};
 use virtopsy_kernel::{Kernel, KernelOptions, VirtAddr};
 use virtopsy_testkit::{Codec, Elf, Kdump, Memory, Note, avml, flatten, lime};
 use virtopsy_vmcore::{Dump, OpenOptions};
@@ -141,7 +138,6 @@ impl Seeds {
         base.add(19, false, "wide", 8, 1, &[0, 1, 2]);
         let whole = base.build();
         self.put("btf", "base", &[&[0; 4], whole.as_slice()].concat());
-        self.profiles(&whole);
         let mut split = btf::MadeBtf::split(base.next_id(), base.string_bytes());
         split.structure(
             4,
@@ -184,31 +180,6 @@ impl Seeds {
             }
         }
         fs::remove_dir_all(&folder).unwrap();
-    }
-
-    fn profiles(&mut self, base: &[u8]) {
-        let real = Arc::new(Btf::parse(base, None).unwrap());
-        let types = RecordedTypes::of(real);
-        for name in ["list_head", "kvm", "none"] {
-            if let Some(id) = types.find(Tag::Struct, name).unwrap() {
-                types.describe(id).unwrap();
-            }
-        }
-        let profile = Profile {
-            key: ProfileKey::new("00112233445566778899aabb", "dump-auto").unwrap(),
-            tool: Profile::current_tool(),
-            release: "6.12.0".to_owned(),
-            symbols_from: "kallsyms".to_owned(),
-            types_from: "BTF".to_owned(),
-            symbols: SymbolAnswers::default(),
-            origin: types.origin(),
-            types: types.answers(),
-            modules: BTreeMap::default(),
-        };
-        let whole = profile.encode().unwrap();
-        let body = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-        self.put("profile", "whole", &whole);
-        self.put("profile", "body", &whole[body..]);
     }
 
     fn symbols(&mut self) {

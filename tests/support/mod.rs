@@ -36,7 +36,7 @@ where
     Command::new(env!("CARGO_BIN_EXE_virtopsy"))
         .args(args)
         .env_remove("NO_COLOR")
-        // No test leaves profiles in the user's folder.
+        // No test writes to the user's cache.
         .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .output()
         .unwrap()

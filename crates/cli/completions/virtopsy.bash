@@ -58,9 +58,6 @@ _virtopsy() {
             virtopsy,peek)
                 cmd="virtopsy__subcmd__peek"
                 ;;
-            virtopsy,profile)
-                cmd="virtopsy__subcmd__profile"
-                ;;
             virtopsy,report)
                 cmd="virtopsy__subcmd__report"
                 ;;
@@ -121,9 +118,6 @@ _virtopsy() {
             virtopsy__subcmd__help,peek)
                 cmd="virtopsy__subcmd__help__subcmd__peek"
                 ;;
-            virtopsy__subcmd__help,profile)
-                cmd="virtopsy__subcmd__help__subcmd__profile"
-                ;;
             virtopsy__subcmd__help,report)
                 cmd="virtopsy__subcmd__help__subcmd__report"
                 ;;
@@ -142,39 +136,6 @@ _virtopsy() {
             virtopsy__subcmd__help,vms)
                 cmd="virtopsy__subcmd__help__subcmd__vms"
                 ;;
-            virtopsy__subcmd__help__subcmd__profile,create)
-                cmd="virtopsy__subcmd__help__subcmd__profile__subcmd__create"
-                ;;
-            virtopsy__subcmd__help__subcmd__profile,list)
-                cmd="virtopsy__subcmd__help__subcmd__profile__subcmd__list"
-                ;;
-            virtopsy__subcmd__help__subcmd__profile,use)
-                cmd="virtopsy__subcmd__help__subcmd__profile__subcmd__use"
-                ;;
-            virtopsy__subcmd__profile,create)
-                cmd="virtopsy__subcmd__profile__subcmd__create"
-                ;;
-            virtopsy__subcmd__profile,help)
-                cmd="virtopsy__subcmd__profile__subcmd__help"
-                ;;
-            virtopsy__subcmd__profile,list)
-                cmd="virtopsy__subcmd__profile__subcmd__list"
-                ;;
-            virtopsy__subcmd__profile,use)
-                cmd="virtopsy__subcmd__profile__subcmd__use"
-                ;;
-            virtopsy__subcmd__profile__subcmd__help,create)
-                cmd="virtopsy__subcmd__profile__subcmd__help__subcmd__create"
-                ;;
-            virtopsy__subcmd__profile__subcmd__help,help)
-                cmd="virtopsy__subcmd__profile__subcmd__help__subcmd__help"
-                ;;
-            virtopsy__subcmd__profile__subcmd__help,list)
-                cmd="virtopsy__subcmd__profile__subcmd__help__subcmd__list"
-                ;;
-            virtopsy__subcmd__profile__subcmd__help,use)
-                cmd="virtopsy__subcmd__profile__subcmd__help__subcmd__use"
-                ;;
             *)
                 ;;
         esac
@@ -182,7 +143,7 @@ _virtopsy() {
 
     case "${cmd}" in
         virtopsy)
-            opts="-v -q -h -V --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help --version check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help"
+            opts="-v -q -h -V --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help --version check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -204,10 +165,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -220,7 +177,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__bt)
-            opts="-v -q -h --cpu --task --all --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --cpu --task --all --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -254,10 +211,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -270,7 +223,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__callback)
-            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -296,10 +249,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -312,7 +261,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__check)
-            opts="-0 -o -j -v -q -h --null --format --output --jobs --partition --select --ignore --policy --fail-on --exit-zero --timeout --memory-limit --resume --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-0 -o -j -v -q -h --null --format --output --jobs --partition --select --ignore --policy --fail-on --exit-zero --timeout --memory-limit --resume --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -386,10 +335,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -402,7 +347,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__completions)
-            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help bash elvish fish powershell zsh"
+            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -424,10 +369,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -440,7 +381,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__cpus)
-            opts="-v -q -h --explain --format --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --explain --format --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -470,10 +411,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -486,7 +423,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__explain)
-            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -508,10 +445,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -524,7 +457,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__help)
-            opts="check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help"
+            opts="check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -733,62 +666,6 @@ _virtopsy() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        virtopsy__subcmd__help__subcmd__profile)
-            opts="create list use"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        virtopsy__subcmd__help__subcmd__profile__subcmd__create)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        virtopsy__subcmd__help__subcmd__profile__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        virtopsy__subcmd__help__subcmd__profile__subcmd__use)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         virtopsy__subcmd__help__subcmd__report)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -874,7 +751,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__info)
-            opts="-v -q -h --vmcoreinfo --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --vmcoreinfo --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -898,10 +775,6 @@ _virtopsy() {
                     ;;
                 --types)
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
-                    return 0
-                    ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -916,7 +789,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__locks)
-            opts="-v -q -h --classes --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --classes --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -942,10 +815,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -958,7 +827,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__log)
-            opts="-v -q -h --level --since --grep --caller --follow-caller --wall-clock --decode --dictionary --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --level --since --grep --caller --follow-caller --wall-clock --decode --dictionary --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1000,10 +869,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1016,7 +881,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__man)
-            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1038,10 +903,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1054,7 +915,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__modules)
-            opts="-v -q -h --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1080,10 +941,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1096,7 +953,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__open)
-            opts="-v -q -h --theme --mouse --source --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --theme --mouse --source --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1126,10 +983,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1142,7 +995,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__peek)
-            opts="-v -q -h --depth --elements --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --depth --elements --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1176,244 +1029,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        virtopsy__subcmd__profile)
-            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help create list use help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --vmlinux)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --debug-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --unpack-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --types)
-                    COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
-                    return 0
-                    ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        virtopsy__subcmd__profile__subcmd__create)
-            opts="-o -v -q -h --output --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --output)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --vmlinux)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --debug-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --unpack-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --types)
-                    COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
-                    return 0
-                    ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        virtopsy__subcmd__profile__subcmd__help)
-            opts="create list use help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        virtopsy__subcmd__profile__subcmd__help__subcmd__create)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        virtopsy__subcmd__profile__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        virtopsy__subcmd__profile__subcmd__help__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        virtopsy__subcmd__profile__subcmd__help__subcmd__use)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        virtopsy__subcmd__profile__subcmd__list)
-            opts="-v -q -h --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
-                    return 0
-                    ;;
-                --vmlinux)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --debug-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --unpack-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --types)
-                    COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
-                    return 0
-                    ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        virtopsy__subcmd__profile__subcmd__use)
-            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --vmlinux)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --debug-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --unpack-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --types)
-                    COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
-                    return 0
-                    ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1426,7 +1041,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__report)
-            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1450,10 +1065,6 @@ _virtopsy() {
                     ;;
                 --types)
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
-                    return 0
-                    ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1468,7 +1079,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__schema)
-            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1490,10 +1101,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1506,7 +1113,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__splats)
-            opts="-v -q -h --log --format --graph --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --log --format --graph --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1540,10 +1147,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1556,7 +1159,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__summary)
-            opts="-o -v -q -h --format --output --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-o -v -q -h --format --output --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1590,10 +1193,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1606,7 +1205,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__tasks)
-            opts="-v -q -h --state --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --state --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1636,10 +1235,6 @@ _virtopsy() {
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
                     return 0
                     ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1652,7 +1247,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__vms)
-            opts="-v -q -h --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --profile-dir --no-profile --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1676,10 +1271,6 @@ _virtopsy() {
                     ;;
                 --types)
                     COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
-                    return 0
-                    ;;
-                --profile-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --color)

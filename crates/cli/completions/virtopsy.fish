@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_virtopsy_global_optspecs
-    string join \n vmlinux= debug-dir= debuginfod unpack-dir= types= no-mmap mmap force-vmlinux profile-dir= no-profile v/verbose q/quiet redact color= no-progress h/help V/version
+    string join \n vmlinux= debug-dir= debuginfod unpack-dir= types= no-mmap mmap force-vmlinux v/verbose q/quiet redact color= no-progress h/help V/version
 end
 
 function __fish_virtopsy_needs_command
@@ -30,7 +30,6 @@ complete -c virtopsy -n "__fish_virtopsy_needs_command" -l unpack-dir -d 'Where 
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_needs_command" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -38,7 +37,6 @@ complete -c virtopsy -n "__fish_virtopsy_needs_command" -l debuginfod -d 'Fetch 
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_needs_command" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -59,7 +57,6 @@ complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "modules" -d 'Loaded 
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "vms" -d 'Virtual machines and their virtual CPUs'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "locks" -d 'Locks that tasks hold and wait for, and lockdep\'s own state'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "peek" -d 'Read memory by name'
-complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "profile" -d 'Keep what checks need of a kernel, and ship it to machines without debug info'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "open" -d 'Look around in a dump, in the terminal'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "explain" -d 'What a check or a known issue means, and what to do'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "schema" -d 'Print the JSON Schema of the results'
@@ -99,7 +96,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l unpack-dir -
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -109,7 +105,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l debuginfod -
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -126,7 +121,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l unpack-dir
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -134,7 +128,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l debuginfod
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -148,7 +141,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l unpack-dir 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -157,7 +149,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l debuginfod 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -172,7 +163,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l unpack-dir -d
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -181,7 +171,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l debuginfod -d
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -195,7 +184,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l unpack-di
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -204,7 +192,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l debuginfo
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -218,7 +205,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l unpack-dir -d
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -227,7 +213,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l debuginfod -d
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -244,7 +229,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l unpack-dir 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -253,7 +237,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l debuginfod 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -272,7 +255,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l unpack-dir -d 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -284,7 +266,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l debuginfod -d 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -300,7 +281,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l unpack-dir -d '
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -309,7 +289,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l debuginfod -d '
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -324,7 +303,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l unpack-dir -
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -332,7 +310,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l debuginfod -
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -346,7 +323,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l unpack-dir
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -354,7 +330,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l debuginfod
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -368,7 +343,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l unpack-dir -d 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -376,7 +350,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l debuginfod -d 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -390,7 +363,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l unpack-dir -
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -399,7 +371,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l debuginfod -
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -415,7 +386,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l unpack-dir -d
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -423,103 +393,11 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l debuginfod -d
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
-btf\t'BTF only'
-dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
-always\t''
-never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l mmap -d 'Map files into memory'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l no-profile -d 'Use no profiles, and keep none'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -s q -l quiet -d 'Say nothing on standard error but errors'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -f -a "create" -d 'Make a profile from a dump of the kernel, and from its vmlinux where one is given'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -f -a "list" -d 'List the profiles that are kept, and why one is not used'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -f -a "use" -d 'Put profiles in that `create` made, on this machine or another'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and not __fish_seen_subcommand_from create list use help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -s o -l output -d 'Write to a file instead of standard output' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
-btf\t'BTF only'
-dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
-always\t''
-never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l mmap -d 'Map files into memory'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l no-profile -d 'Use no profiles, and keep none'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Say nothing on standard error but errors'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l format -d 'How to print' -r -f -a "text\t'For reading'
-json\t'One document'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
-btf\t'BTF only'
-dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
-always\t''
-never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l mmap -d 'Map files into memory'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l no-profile -d 'Use no profiles, and keep none'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing on standard error but errors'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
-btf\t'BTF only'
-dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
-always\t''
-never\t''"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l mmap -d 'Map files into memory'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l no-profile -d 'Use no profiles, and keep none'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -s q -l quiet -d 'Say nothing on standard error but errors'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "create" -d 'Make a profile from a dump of the kernel, and from its vmlinux where one is given'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the profiles that are kept, and why one is not used'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "use" -d 'Put profiles in that `create` made, on this machine or another'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l theme -d 'Colours [default: dark, or what the configuration file says]' -r -f -a "dark\t'For a dark background'
 light\t'For a light background'
 mono\t'No colour: bold, dim and reversed text only'"
@@ -530,7 +408,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l unpack-dir -d
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -539,7 +416,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l debuginfod -d
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -551,7 +427,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l unpack-dir
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -559,7 +434,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l debuginfod
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -571,7 +445,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l unpack-dir 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -579,7 +452,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l debuginfod 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -591,7 +463,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l unpack
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -599,7 +470,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l debugi
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
@@ -611,7 +481,6 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l unpack-dir -d 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
 btf\t'BTF only'
 dwarf\t'DWARF only'"
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l profile-dir -d 'Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
 always\t''
 never\t''"
@@ -619,33 +488,28 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l debuginfod -d 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l mmap -d 'Map files into memory'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l no-profile -d 'Use no profiles, and keep none'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -s q -l quiet -d 'Say nothing on standard error but errors'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "check" -d 'Verdicts for one dump or a fleet'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "summary" -d 'What the results of many runs add up to'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "report" -d 'Everything about one dump, for reading'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "cpus" -d 'VMX or SVM on every CPU, with the reason'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "callback" -d 'The KVM emergency callback: pointer, function, module, and whether it was alive'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "info" -d 'What a dump is made of: format, header, pages, notes, VMCOREINFO, symbols and types'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "splats" -d 'Lock-debugging reports in a dump\'s log buffer or in a text log'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "log" -d 'The kernel log of a dump'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "bt" -d 'Backtraces: what each CPU did, and where tasks sleep'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "tasks" -d 'All tasks: state, CPU, process ids, name'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "modules" -d 'Loaded modules: state, memory, users, taints'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "vms" -d 'Virtual machines and their virtual CPUs'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "locks" -d 'Locks that tasks hold and wait for, and lockdep\'s own state'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "peek" -d 'Read memory by name'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "profile" -d 'Keep what checks need of a kernel, and ship it to machines without debug info'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "open" -d 'Look around in a dump, in the terminal'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "explain" -d 'What a check or a known issue means, and what to do'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "schema" -d 'Print the JSON Schema of the results'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "completions" -d 'Print completions for a shell'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "man" -d 'Print the manual page of virtopsy or one of its commands'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek profile open explain schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "create" -d 'Make a profile from a dump of the kernel, and from its vmlinux where one is given'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "list" -d 'List the profiles that are kept, and why one is not used'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "use" -d 'Put profiles in that `create` made, on this machine or another'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "check" -d 'Verdicts for one dump or a fleet'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "summary" -d 'What the results of many runs add up to'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "report" -d 'Everything about one dump, for reading'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "cpus" -d 'VMX or SVM on every CPU, with the reason'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "callback" -d 'The KVM emergency callback: pointer, function, module, and whether it was alive'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "info" -d 'What a dump is made of: format, header, pages, notes, VMCOREINFO, symbols and types'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "splats" -d 'Lock-debugging reports in a dump\'s log buffer or in a text log'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "log" -d 'The kernel log of a dump'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "bt" -d 'Backtraces: what each CPU did, and where tasks sleep'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "tasks" -d 'All tasks: state, CPU, process ids, name'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "modules" -d 'Loaded modules: state, memory, users, taints'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "vms" -d 'Virtual machines and their virtual CPUs'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "locks" -d 'Locks that tasks hold and wait for, and lockdep\'s own state'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "peek" -d 'Read memory by name'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "open" -d 'Look around in a dump, in the terminal'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "explain" -d 'What a check or a known issue means, and what to do'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "schema" -d 'Print the JSON Schema of the results'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "completions" -d 'Print completions for a shell'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "man" -d 'Print the manual page of virtopsy or one of its commands'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -63,7 +63,6 @@ pub(crate) enum Command {
     Vms(command::vms::VmsArgs),
     Locks(command::locks::LocksArgs),
     Peek(command::peek::PeekArgs),
-    Profile(command::profile::ProfileArgs),
     Open(command::open::OpenArgs),
     Explain(command::explain::ExplainArgs),
     Schema(command::schema::SchemaArgs),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use virtopsy::{Options, Profiles, TypesChoice};
+use virtopsy::{Options, TypesChoice};
 
 use crate::surroundings;
 use crate::terminal::{Color, Look};
@@ -79,24 +79,6 @@ pub(crate) struct Common {
     /// Use the vmlinux although its build-id is not the dump's
     #[arg(long, global = true, help_heading = "Opening dumps")]
     pub(crate) force_vmlinux: bool,
-    /// Where profiles are kept [default: $XDG_CACHE_HOME/virtopsy or ~/.cache/virtopsy]
-    ///
-    /// A report keeps there, by build-id, what it asked of a kernel's symbols and types, so that the
-    /// next dump of that kernel costs no debug info. The report is the same with and without.
-    /// In the default folder only what was read from a vmlinux is kept. Where a folder is named,
-    /// what was read from dumps is kept too, and the first dump of a kernel speaks for the next:
-    /// name one where all dumps are trusted. Of a damaged dump a report may say more then.
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "VIRTOPSY_PROFILE_DIR",
-        help_heading = "Opening dumps"
-    )]
-    pub(crate) profile_dir: Option<PathBuf>,
-    /// Use no profiles, and keep none
-    #[arg(long, global = true, help_heading = "Opening dumps")]
-    pub(crate) no_profile: bool,
     /// Say more: every CPU's evidence in a report, and on standard error what was tried
     ///
     /// Twice for every step. VIRTOPSY_LOG says for each part instead: `virtopsy_kernel=debug,warn`.
@@ -134,18 +116,6 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// How the library is to open dumps that it reports on.
-    pub(crate) fn report_options(&self) -> Options {
-        let mut options = self.options();
-        // What dumps say of themselves is only kept where a folder is named: a dump can claim any
-        // build-id, and what a batch prints must not hang on which dump came first.
-        options.profiles = self.profile_folder().map(|folder| Profiles {
-            folder,
-            of_dumps: self.profile_dir.is_some(),
-        });
-        options
-    }
-
     /// How the library is to open dumps.
     pub(crate) fn options(&self) -> Options {
         let mut options = Options::default();
@@ -162,11 +132,6 @@ impl Common {
             Types::Dwarf => TypesChoice::Dwarf,
         };
         options
-    }
-
-    /// The folder of `virtopsy profile`; `None`: there is none, or the user wants none.
-    pub(crate) fn profile_folder(&self) -> Option<PathBuf> {
-        surroundings::profiles(self.profile_dir.clone()).filter(|_| !self.no_profile)
     }
 
     /// Why `--debuginfod` can have no effect; `None`: it can, or was not given.

@@ -1,5 +1,5 @@
 //! What the environment says of places outside the dump: where to unpack, which servers may be
-//! asked for debug files, and where those and profiles are kept. The libraries read none of it.
+//! asked for debug files, and where those are kept. The libraries read none of it.
 
 use std::ffi::OsString;
 use std::ops::ControlFlow;
@@ -63,12 +63,6 @@ pub(crate) fn debuginfod_lacks(wanted: bool) -> Option<&'static str> {
 fn debuginfod_cache(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     absolute(variable("DEBUGINFOD_CACHE_PATH"))
         .or_else(|| Some(cache(variable)?.join("debuginfod_client")))
-}
-
-/// The folder of `virtopsy profile`: the one that the user named, else that of our cache.
-pub(crate) fn profiles(named: Option<PathBuf>) -> Option<PathBuf> {
-    let usual = || Some(cache(&|name| std::env::var_os(name))?.join("virtopsy"));
-    named.or_else(usual)
 }
 
 /// The folder of the user's caches.

@@ -2,14 +2,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 /// A virtual address of the kernel, in bytes.
 ///
 /// Whether it is an address before or after KASLR depends on where it came
 /// from; see the source that gave it. Per-CPU symbols of x86-64 kernels before
 /// 6.15 are offsets near zero and carry no KASLR offset at all.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct VirtAddr(pub u64);
 
 impl VirtAddr {

@@ -262,21 +262,6 @@ impl ElfFile {
             })
     }
 
-    /// What tells this file from others, also from others of the same build-id: a number made
-    /// from its build-id and its table of sections.
-    #[must_use]
-    pub fn identity(&self) -> u64 {
-        let mut text = format!("{:?} {}", self.build_id(), self.file.len());
-        for section in &self.sections {
-            let (kind, flags) = (section.kind, section.flags);
-            text.push_str(&format!(
-                "\n{} {kind} {flags} {} {} {}",
-                section.name, section.address.0, section.offset, section.size
-            ));
-        }
-        crate::profile::identity(text.as_bytes())
-    }
-
     /// The value of a key in `.modinfo`, such as `name`, `vermagic`, `intree`.
     #[must_use]
     pub fn modinfo(&self, key: &str) -> Option<String> {

@@ -148,14 +148,6 @@ pub enum Error {
         /// gimli's message.
         reason: String,
     },
-    /// A profile does not know an answer, and what it was made from can't be asked.
-    #[error("this {what} is not in the profile: {why}")]
-    NotInProfile {
-        /// What was asked for: a symbol, a type.
-        what: String,
-        /// Why its source can't be asked.
-        why: String,
-    },
     /// None of the ways to decode kallsyms addresses gives the known addresses.
     #[error("no kallsyms encoding fits: {tried}")]
     NoEncoding {

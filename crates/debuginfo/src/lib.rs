@@ -38,9 +38,9 @@ mod module_symbols;
 mod name_index;
 mod path;
 mod private;
-pub mod profile;
 mod read;
 mod relocation;
+mod remembered;
 pub mod symbols;
 mod symtab;
 
@@ -57,6 +57,7 @@ pub use lines::{SourceFrame, SourceLines};
 pub use model::{Member, Param, Tag, Type, TypeId, TypeOrigin, TypeSource, Variable};
 pub use module_symbols::ModuleSymbols;
 pub use path::{Place, TypeSourceExt};
+pub use remembered::{RememberedSymbols, RememberedTypes};
 pub use symbols::{Symbol, SymbolOrigin, SymbolSource};
 pub use symtab::SymbolTable;
 

@@ -3,8 +3,6 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{Error, Place, VirtAddr};
 
 /// How many links a chain of typedefs and qualifiers, or a nest of arrays and
@@ -19,7 +17,7 @@ pub const MAX_NAME: usize = 2048;
 pub const MAX_MEMBERS: usize = 0xffff;
 
 /// A handle of a type. It means something only to the source that gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypeId(pub u64);
 
 impl TypeId {
@@ -29,7 +27,7 @@ impl TypeId {
 
 /// What kind of definition a name is looked up among. C keeps structures,
 /// unions and enums in one space of names, typedefs and functions in another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tag {
     /// `struct name`.
     Struct,
@@ -46,7 +44,7 @@ pub enum Tag {
 }
 
 /// Where types came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TypeOrigin {
     /// BTF: complete for types, knows only per-CPU variables.
     Btf,
@@ -64,26 +62,20 @@ impl std::fmt::Display for TypeOrigin {
 }
 
 /// One member of a structure or union.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Its name; empty for an anonymous structure or union.
-    #[serde(rename = "n", default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Bits from the start of the structure to the member's lowest bit.
-    #[serde(rename = "o")]
     pub bit_offset: u64,
     /// The width in bits of a bitfield; `None` for any other member.
-    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub bit_size: Option<u32>,
     /// Its type.
-    #[serde(rename = "t")]
     pub type_id: TypeId,
 }
 
 /// One parameter of a function.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Param {
     /// Its name; empty where the source has none.
     pub name: String,
@@ -93,7 +85,7 @@ pub struct Param {
 
 /// A type, one level deep: what it refers to is behind [`TypeId`]s.
 /// Sizes are in bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Type {
     /// `void`.
@@ -138,7 +130,6 @@ pub enum Type {
         /// Bytes.
         size: u64,
         /// In the order of the source.
-        #[serde(with = "shared")]
         members: Arc<[Member]>,
         /// Whether it is a union.
         union: bool,
@@ -153,7 +144,6 @@ pub enum Type {
         /// are given by their bit pattern.
         signed: bool,
         /// Names and values.
-        #[serde(with = "shared")]
         enumerators: Arc<[(String, i64)]>,
     },
     /// Another name for a type.
@@ -175,7 +165,6 @@ pub enum Type {
         /// What it returns.
         result: TypeId,
         /// In order.
-        #[serde(with = "shared")]
         params: Arc<[Param]>,
         /// Whether more arguments may follow (`...`).
         variadic: bool,
@@ -187,26 +176,6 @@ pub enum Type {
         /// Whether it is a union.
         union: bool,
     },
-}
-
-/// Shared slices as sequences.
-mod shared {
-    use std::sync::Arc;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<T: Serialize, S: Serializer>(
-        items: &Arc<[T]>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(items.iter())
-    }
-
-    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Arc<[T]>, D::Error> {
-        Vec::deserialize(deserializer).map(Arc::from)
-    }
 }
 
 impl Type {
@@ -245,8 +214,7 @@ impl Type {
 }
 
 /// A variable of the kernel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
     /// Its type.
     pub type_id: TypeId,

@@ -2,8 +2,6 @@
 
 use std::fmt::Debug;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{Error, VirtAddr};
 
 /// Where symbols came from.
@@ -28,8 +26,7 @@ impl std::fmt::Display for SymbolOrigin {
 }
 
 /// A named address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
     /// Its name.
     pub name: String,

@@ -14,7 +14,6 @@ use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::module::Module;
 use crate::open::{KernelOptions, file_types};
-use crate::profile::ReadFrom;
 
 /// A vmlinux that belongs to the dump.
 pub(crate) struct Vmlinux {
@@ -93,11 +92,7 @@ pub(crate) fn module_types(
     fetch: bool,
 ) -> Result<Arc<dyn TypeSource>> {
     let (_, elf) = module_file(kernel, module, fetch)?;
-    let parts = &kernel.parts;
-    let tables = parts.tables.clone();
-    parts.remembered(&module.name, (elf.identity(), ReadFrom::File), move || {
-        file_types(&elf, &tables)
-    })
+    file_types(&elf, &kernel.parts.tables)
 }
 
 /// Where debug files of the dump's kernel may be.

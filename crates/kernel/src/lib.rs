@@ -43,7 +43,6 @@ mod percpu;
 mod pid_namespace;
 mod printk;
 mod processor;
-mod profile;
 mod regs;
 mod source;
 mod stack;
@@ -74,7 +73,7 @@ pub use lockdep::{
 pub use module::{Module, ModuleArea, ModuleList, ModuleState};
 pub use module_facts::{ModuleUsers, UnloadedModule};
 pub use object::{Object, TypeRef};
-pub use open::{KernelOptions, Profiles, TypesChoice};
+pub use open::{KernelOptions, TypesChoice};
 pub use orc::{Orc, OrcEntry, OrcReg, OrcTable, OrcType, OrcVersion};
 pub use paging::{AddressSpace, KERNEL_IMAGE_BASE, PagingMode};
 pub use peek::{Expression, Node, ParseError, PeekLimits, Value, parse as parse_expression};

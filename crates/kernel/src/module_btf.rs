@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use virtopsy_debuginfo::profile::identity;
 use virtopsy_debuginfo::{Btf, FileBytes, TypeSource, TypeSourceExt as _};
 
 use crate::error::{Error, Result};
@@ -16,7 +15,7 @@ use crate::list;
 use crate::module::Module;
 use crate::object::Object;
 use crate::open::{MAX_BTF, read_long};
-use crate::profile::ReadFrom;
+use crate::tables::remembered;
 
 /// More modules with BTF than any machine loads.
 const MAX_ENTRIES: usize = 16384;
@@ -39,20 +38,12 @@ pub(crate) fn load(kernel: &Kernel, module: &Module) -> Result<Arc<dyn TypeSourc
         Some(bytes) => (bytes, None),
         None => own_sections(kernel, module)?,
     };
-    let of_base = distilled.as_deref().map_or(0, identity).rotate_left(1);
-    let of_both = identity(&bytes) ^ of_base;
-    let tables = kernel.parts.tables.clone();
-    let open = move || -> Result<Arc<dyn TypeSource>> {
-        let base = tables.types()?.btf.clone().ok_or_else(not_btf)?;
-        let bytes = bytes.clone();
-        Ok(Arc::new(match &distilled {
-            Some(distilled) => Btf::parse_distilled(bytes, distilled.clone(), base)?,
-            None => Btf::parse(bytes, Some(base))?,
-        }))
-    };
-    kernel
-        .parts
-        .remembered(&module.name, (of_both, ReadFrom::Dump), open)
+    let base = kernel.parts.tables.types()?.btf.clone();
+    let base = base.ok_or_else(not_btf)?;
+    Ok(remembered(Arc::new(match distilled {
+        Some(distilled) => Btf::parse_distilled(bytes, distilled, base)?,
+        None => Btf::parse(bytes, Some(base))?,
+    })))
 }
 
 /// `btf->data` of the module's entry in `btf_modules`.

@@ -8,7 +8,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use virtopsy_debuginfo::profile::{ProfileStore, RecordedSymbols};
 use virtopsy_debuginfo::{
     Btf, Debuginfod, Dwarf, ElfFile, KernelFiles, Search, TypeSource, VirtAddr,
 };
@@ -22,9 +21,8 @@ use crate::kernel::{Kernel, TypesOrigin};
 use crate::module::Module;
 use crate::module_btf;
 use crate::paging::{AddressSpace, KERNEL_IMAGE_BASE, PagingMode};
-use crate::profile::{ReadFrom, Recording};
 use crate::symbols::KernelSymbols;
-use crate::tables::Tables;
+use crate::tables::{Tables, remembered};
 
 /// Largest BTF that is believed (vmlinux: 5 to 10 MB).
 pub(crate) const MAX_BTF: u64 = 256 << 20;
@@ -59,19 +57,6 @@ pub struct KernelOptions {
     /// Servers that are asked for a vmlinux by build-id, where the dump alone does not suffice and
     /// no file is at hand; `None`: none.
     pub debuginfod: Option<Debuginfod>,
-    /// Profiles: what earlier runs asked of this kernel is answered from there, and
-    /// [`Kernel::keep_profile`] writes there. `None`: none are used.
-    pub profiles: Option<Profiles>,
-}
-
-/// Where profiles are kept, and which.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Profiles {
-    /// Their folder.
-    pub folder: PathBuf,
-    /// Whether what was read from a dump's own tables is kept too. A dump can claim any build-id:
-    /// where it is, the first dump of a kernel speaks for those that follow.
-    pub of_dumps: bool,
 }
 
 /// What a [`Kernel`] is made of.
@@ -82,12 +67,8 @@ pub(crate) struct Parts {
     pub(crate) build_id: Option<String>,
     pub(crate) symbols: Result<KernelSymbols>,
     pub(crate) types: Result<(Arc<dyn TypeSource>, TypesOrigin)>,
-    /// What both are read from, unless a profile knows it.
+    /// What both are read from.
     pub(crate) tables: Arc<Tables>,
-    /// What is asked of both, for the profile.
-    pub(crate) recording: Option<Recording>,
-    /// Symbols of a profile that was put in by hand.
-    pub(crate) installed: Option<Arc<RecordedSymbols>>,
     pub(crate) files: Option<KernelFiles>,
     /// Where the files of modules are looked for.
     pub(crate) search: Search,
@@ -117,27 +98,19 @@ impl Kernel {
             symbols: Err(Error::NoSymbols { why: String::new() }),
             types: Err(Error::NoTypes { why: String::new() }),
             tables: Arc::new(tables),
-            recording: None,
-            installed: None,
             files: None,
             notes,
         };
-        let profiles = options.profiles.as_ref();
         let named = given.is_some();
-        parts.take(given, mode, options.types, profiles);
+        parts.take(given, mode, options.types);
         let lacks = parts.symbols.is_err() || parts.types.is_err();
         if !named && (lacks || !options.debug_dirs.is_empty()) {
             // Nothing is fetched that could be done without.
             let servers = options.debuginfod.as_ref().filter(|_| lacks);
             let found = files::find(&parts.vmcoreinfo, options, servers);
             if found.is_some() {
-                parts.take(found, mode, options.types, profiles);
+                parts.take(found, mode, options.types);
             }
-        }
-        if let Some(profiles) = profiles
-            && (parts.symbols.is_err() || parts.types.is_err())
-        {
-            parts.take_installed(&ProfileStore::new(&profiles.folder));
         }
         parts.say_what_kernel_it_is();
         Ok(Kernel::without_erased(parts))
@@ -162,29 +135,12 @@ impl Kernel {
 }
 
 impl Parts {
-    /// Takes symbols and types from a vmlinux, or from the dump alone; what a profile knows of
-    /// them, from there.
-    fn take(
-        &mut self,
-        vmlinux: Option<Vmlinux>,
-        mode: PagingMode,
-        choice: TypesChoice,
-        profiles: Option<&Profiles>,
-    ) {
+    /// Takes symbols and types from a vmlinux, or from the dump alone.
+    fn take(&mut self, vmlinux: Option<Vmlinux>, mode: PagingMode, choice: TypesChoice) {
         let (elf, files) = vmlinux.map(|found| (found.elf, found.files)).unzip();
         self.files = files;
-        let info = &self.vmcoreinfo;
-        let tables = Tables::new(self.space.dump().clone(), mode, info, choice, elf);
-        let tables = Arc::new(tables);
-        self.tables = tables.clone();
-        self.recording = profiles
-            .and_then(|profiles| Recording::begin(profiles, info, &tables))
-            .or_else(|| Recording::fresh(&tables));
-        if let Some(recording) = &self.recording {
-            self.symbols = Ok(recording.symbols(tables.bias()));
-            self.types = Ok(recording.types());
-            return;
-        }
+        let dump = self.space.dump().clone();
+        let tables = Arc::new(Tables::new(dump, mode, &self.vmcoreinfo, choice, elf));
         self.notes.extend(
             tables
                 .symbol_table()
@@ -195,6 +151,7 @@ impl Parts {
         self.types = tables
             .types()
             .map(|types| (types.source.clone(), types.origin));
+        self.tables = tables;
     }
 
     /// A kernel that has crashed has CRASHTIME; one that has not may be the crash kernel itself.
@@ -263,22 +220,6 @@ pub(crate) fn module_types(
     })
 }
 
-impl Parts {
-    /// Types of a module, remembered for the profile where there is one. `identity` tells what
-    /// `open` reads from others; `from` says where that is.
-    pub(crate) fn remembered(
-        &self,
-        module: &str,
-        (identity, from): (u64, ReadFrom),
-        open: impl Fn() -> Result<Arc<dyn TypeSource>> + Send + Sync + 'static,
-    ) -> Result<Arc<dyn TypeSource>> {
-        match &self.recording {
-            Some(recording) => recording.module(module, (identity, from), open),
-            None => open(),
-        }
-    }
-}
-
 /// Types of a module's file: BTF if the kernel's own are, else DWARF.
 pub(crate) fn file_types(elf: &ElfFile, tables: &Tables) -> Result<Arc<dyn TypeSource>> {
     let btf = tables
@@ -289,7 +230,7 @@ pub(crate) fn file_types(elf: &ElfFile, tables: &Tables) -> Result<Arc<dyn TypeS
     if let Some(base) = btf
         && let Some(bytes) = elf.section_bytes(".BTF")?
     {
-        return Ok(Arc::new(Btf::parse(bytes, Some(base))?));
+        return Ok(remembered(Arc::new(Btf::parse(bytes, Some(base))?)));
     }
-    Ok(Arc::new(Dwarf::load(elf)?))
+    Ok(remembered(Arc::new(Dwarf::load(elf)?)))
 }

@@ -54,15 +54,6 @@ impl KernelSymbols {
         }
     }
 
-    /// Symbols at their addresses before KASLR, wherever they were read.
-    pub(crate) fn recorded(source: Arc<dyn SymbolSource>, origin: SymbolOrigin, bias: u64) -> Self {
-        KernelSymbols {
-            source,
-            origin,
-            bias,
-        }
-    }
-
     /// Where they come from.
     pub fn origin(&self) -> SymbolOrigin {
         self.origin

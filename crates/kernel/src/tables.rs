@@ -1,10 +1,12 @@
 //! What a kernel's symbols and types are read from: a vmlinux, or the dump alone.
 //!
-//! They are opened once, when they are first needed: with a profile that may be never.
+//! They are opened once, when they are first needed, and what they answer is remembered.
 
 use std::sync::{Arc, OnceLock};
 
-use virtopsy_debuginfo::{Btf, Dwarf, ElfFile, SymbolSource, TypeSource, VirtAddr};
+use virtopsy_debuginfo::{
+    Btf, Dwarf, ElfFile, RememberedSymbols, RememberedTypes, SymbolSource, TypeSource, VirtAddr,
+};
 use virtopsy_vmcore::{Dump, VmcoreInfo};
 
 use crate::error::{Error, Result};
@@ -41,6 +43,11 @@ pub(crate) struct Types {
     pub(crate) origin: TypesOrigin,
     /// The same where they are BTF: the base of the modules' BTF.
     pub(crate) btf: Option<Arc<Btf>>,
+}
+
+/// Types that remember what was asked of them.
+pub(crate) fn remembered(source: Arc<dyn TypeSource>) -> Arc<dyn TypeSource> {
+    Arc::new(RememberedTypes::of(source))
 }
 
 impl Tables {
@@ -100,7 +107,10 @@ impl Tables {
     fn open_symbol_table(&self) -> Result<SymbolTable> {
         let in_dump = |note: Option<String>| {
             Ok(SymbolTable {
-                source: kallsyms::load(&self.space, &self.info)?,
+                source: Arc::new(RememberedSymbols::of(kallsyms::load(
+                    &self.space,
+                    &self.info,
+                )?)),
                 origin: SymbolOrigin::KallsymsInDump,
                 note,
             })
@@ -111,7 +121,7 @@ impl Tables {
         match elf.symbols() {
             Ok(Some(table)) if virtopsy_debuginfo::SymbolSource::len(&table) > 0 => {
                 Ok(SymbolTable {
-                    source: Arc::new(table),
+                    source: Arc::new(RememberedSymbols::of(Arc::new(table))),
                     origin: SymbolOrigin::Vmlinux,
                     note: None,
                 })
@@ -132,7 +142,7 @@ impl Tables {
             match self.open_btf() {
                 Ok((btf, origin)) => {
                     return Ok(Types {
-                        source: btf.clone(),
+                        source: remembered(btf.clone()),
                         origin,
                         btf: Some(btf),
                     });
@@ -145,7 +155,7 @@ impl Tables {
                 Some(Ok(dwarf)) => {
                     dwarf.look_first_at(&self.core_code());
                     return Ok(Types {
-                        source: Arc::new(dwarf),
+                        source: remembered(Arc::new(dwarf)),
                         origin: TypesOrigin::Dwarf,
                         btf: None,
                     });

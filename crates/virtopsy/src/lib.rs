@@ -37,9 +37,5 @@ pub use virtopsy_klog as klog;
 pub use listing::{CodeRow, CodeTarget, Listing};
 
 pub use known_issue::{KNOWN_ISSUES, KnownIssue, known_issue};
-/// Profiles: what reports ask of a kernel's symbols and types, kept by build-id.
-pub use virtopsy_debuginfo::profile;
 
-pub use session::{
-    Debuginfod, DumpSpec, LogLine, Options, Profiles, Session, TypesChoice, Unpack, examine,
-};
+pub use session::{Debuginfod, DumpSpec, LogLine, Options, Session, TypesChoice, Unpack, examine};

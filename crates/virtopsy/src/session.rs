@@ -7,7 +7,7 @@ use std::sync::Arc;
 use virtopsy_kernel::{Kernel, KernelOptions, Log, VirtAddr};
 use virtopsy_vmcore::{Dump, OpenOptions, is_procfs};
 
-pub use virtopsy_kernel::{Debuginfod, Profiles, TypesChoice};
+pub use virtopsy_kernel::{Debuginfod, TypesChoice};
 pub use virtopsy_vmcore::Unpack;
 
 use crate::callback::Circumstances;
@@ -82,9 +82,6 @@ pub struct Options {
     pub system_root: Option<PathBuf>,
     /// Servers that are asked for a vmlinux which is needed and nowhere else; `None`: none.
     pub debuginfod: Option<Debuginfod>,
-    /// Profiles: what earlier reports asked of a kernel's symbols and types, by its build-id, and
-    /// what this one asks. The report is the same with and without. `None`: none.
-    pub profiles: Option<Profiles>,
     /// Where to unpack a dump that is packed whole; `None`: such a dump is refused.
     pub unpack: Option<Unpack>,
     /// [`examine`] and [`Session::report`] give a report without host names, names of tasks,
@@ -114,7 +111,6 @@ impl Default for Options {
             force_vmlinux: false,
             system_root: Some(PathBuf::from("/")),
             debuginfod: None,
-            profiles: None,
             unpack: None,
             redact: false,
         }
@@ -193,9 +189,6 @@ impl Session {
 
     /// Everything that can be said of the dump. All checks are run.
     ///
-    /// A profile that left a question open which the dump can't answer either (its
-    /// own tables are damaged) is left aside: missing evidence is told as it is without profiles.
-    ///
     /// Where a file was written to since it was opened, the report has an error of kind `changed`,
     /// and nothing of what was read: that would be of two states.
     pub fn report(&self) -> DumpReport {
@@ -227,34 +220,6 @@ impl Session {
     }
 
     fn whole_report(&self) -> DumpReport {
-        let report = self.report_once();
-        let Ok(kernel) = &self.kernel else {
-            return report;
-        };
-        if kernel.profile_failed() {
-            tracing::debug!("the profile does not suffice: once more without profiles");
-            let plain = Options {
-                profiles: None,
-                ..self.options.clone()
-            };
-            return match Session::open(&self.spec, &plain) {
-                Ok(session) => session.report_once(),
-                Err(_) => report,
-            };
-        }
-        report
-    }
-
-    /// Keeps what was asked of the kernel's symbols and types until now in the folder of profiles,
-    /// if there is one.
-    pub fn keep_profile(&self) {
-        match &self.kernel {
-            Ok(kernel) if self.changed().is_none() => kernel.keep_profile(),
-            _ => {}
-        }
-    }
-
-    fn report_once(&self) -> DumpReport {
         let mut report = self.container_report();
         let (log, traces) = match &self.kernel {
             Ok(kernel) => kernel_report(kernel, &mut report),
@@ -334,11 +299,7 @@ impl Session {
 /// Opens a dump and reports on it. What went wrong stands in the report's `error`.
 pub fn examine(spec: &DumpSpec, options: &Options) -> DumpReport {
     match Session::open(spec, options) {
-        Ok(session) => {
-            let report = session.report();
-            session.keep_profile();
-            report
-        }
+        Ok(session) => session.report(),
         Err(error) => options.as_asked(failed(spec.label(), spec.files(), error)),
     }
 }
@@ -380,7 +341,6 @@ fn kernel_options(spec: &DumpSpec, options: &Options) -> KernelOptions {
         dump: spec.paths.first().cloned(),
         system_root: options.system_root.clone(),
         debuginfod: options.debuginfod.clone(),
-        profiles: options.profiles.clone(),
     }
 }
 

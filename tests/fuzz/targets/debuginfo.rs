@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use virtopsy_debuginfo::profile::{Profile, RecordedSymbols, RecordedTypes};
 use virtopsy_debuginfo::{
     Btf, CallFrames, Dwarf, ElfFile, FileBytes, Kallsyms, KallsymsAddresses, KallsymsParts,
-    ModuleSymbols, SourceLines, SymbolOrigin, SymbolSource, SymbolTable, Tag, TypeId, TypeSource,
+    ModuleSymbols, SourceLines, SymbolSource, SymbolTable, Tag, TypeId, TypeSource,
     TypeSourceExt as _, VirtAddr,
 };
 
@@ -122,34 +121,6 @@ pub fn lines(data: &[u8]) {
         for address in addresses {
             frames.at(VirtAddr(address));
         }
-    }
-}
-
-/// A profile, as it stands in a file and without its first line.
-pub fn profile(data: &[u8]) {
-    Profile::decode(data);
-    let Ok(body) = serde_json::from_slice::<Profile>(data) else {
-        return;
-    };
-    // The checksum is not what keeps a profile's answers within bounds.
-    let Ok(profile) = body.encode().and_then(|bytes| Profile::decode(&bytes)) else {
-        return;
-    };
-    let mut both = profile.clone();
-    both.merge(&profile);
-    ask_symbols(&RecordedSymbols::closed(
-        SymbolOrigin::Kallsyms,
-        profile.symbols.clone(),
-    ));
-    let sources = profile.modules.values().map(|m| (m.origin, &m.types));
-    for (origin, answers) in sources.chain([(profile.origin, &profile.types)]) {
-        // What is not known is asked of a source that can't be opened.
-        let none = || match Btf::parse(&[][..], None) {
-            Ok(btf) => Ok(Arc::new(btf) as Arc<dyn TypeSource>),
-            Err(error) => Err(error),
-        };
-        let types = RecordedTypes::new(origin, answers.clone(), none);
-        ask_types(&types, (0..64).map(TypeId));
     }
 }
 

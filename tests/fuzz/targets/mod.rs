@@ -10,7 +10,7 @@ mod kernel;
 mod text;
 
 pub use container::{dump, flattened, notes, page, split, vmcoreinfo};
-pub use debuginfo::{btf, dwarf, elf, kallsyms, lines, profile};
+pub use debuginfo::{btf, dwarf, elf, kallsyms, lines};
 pub use kernel::{code, crashed, lists, orc, page_tables, printk};
 pub use text::{peek, records, splats};
 
@@ -38,7 +38,6 @@ pub const TARGETS: &[Target] = &[
     ("splats", splats),
     ("records", records),
     ("peek", peek),
-    ("profile", profile),
     ("crashed", crashed),
 ];
 

@@ -172,7 +172,7 @@ pub(crate) fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Status> {
 /// When its limits cannot be set, or the batch cannot be understood.
 pub(crate) fn work(args: &CheckArgs, common: &Common) -> anyhow::Result<Status> {
     crate::progress::tell_starter();
-    worker::serve(common.report_options(), limits(args), jobs(args))
+    worker::serve(common.options(), limits(args), jobs(args))
 }
 
 /// Runs a batch; `examine` stands in the library's place where it is given, without processes.
@@ -196,8 +196,8 @@ fn run_with(
     let limits = limits(args);
     let alone = run.queue.len() < 2 && limits == Limits::default();
     let examiner: Arc<MakeExaminer> = match examine {
-        None if alone => in_process(args, common.report_options(), Arc::new(virtopsy::examine)),
-        Some(examine) => in_process(args, common.report_options(), examine),
+        None if alone => in_process(args, common.options(), Arc::new(virtopsy::examine)),
+        Some(examine) => in_process(args, common.options(), examine),
         None => {
             let cancel = Arc::clone(&cancel);
             Arc::new(move || Box::new(Worker::new(limits, Arc::clone(&cancel))))

@@ -15,7 +15,6 @@ pub(crate) mod man;
 pub(crate) mod modules;
 pub(crate) mod open;
 pub(crate) mod peek;
-pub(crate) mod profile;
 pub(crate) mod report;
 pub(crate) mod schema;
 #[cfg(test)]
@@ -48,11 +47,7 @@ use crate::terminal::say;
 fn examine(name: &OsStr, common: &Common) -> DumpReport {
     let label = Text::new(name.as_bytes());
     let _spinner = Progress::spinner(common.wants_progress(), format!("reading {label}"));
-    let mut report = batch::guarded(
-        &virtopsy::examine,
-        &input::spec(name),
-        &common.report_options(),
-    );
+    let mut report = batch::guarded(&virtopsy::examine, &input::spec(name), &common.options());
     report.path = label;
     report
 }
@@ -65,12 +60,11 @@ fn examine_and_ask<T>(
 ) -> (DumpReport, Option<T>) {
     let label = Text::new(name.as_bytes());
     let _spinner = Progress::spinner(common.wants_progress(), format!("reading {label}"));
-    let (spec, options) = (input::spec(name), common.report_options());
+    let (spec, options) = (input::spec(name), common.options());
     let asked = batch::catch(|| {
         let session = Session::open(&spec, &options)?;
         let answer = session.kernel().ok().and_then(&question);
         let report = session.report();
-        session.keep_profile();
         Ok((report, answer))
     });
     let (mut report, answer) = asked.unwrap_or_else(Err).unwrap_or_else(|error| {
