@@ -2,7 +2,6 @@
 
 use crate::effect::Answer;
 use crate::key::Key;
-use crate::place::View;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -23,53 +22,4 @@ pub(crate) enum Action {
     Tick(Option<String>),
     /// The process should stop until continued.
     Suspend,
-}
-
-/// What a key can be bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Command {
-    Quit,
-    Help,
-    Show(View),
-    Goto,
-    Back,
-    Follow,
-    Cancel,
-    Reload,
-    Redraw,
-    Suspend,
-    NextDump,
-    PreviousDump,
-    Down,
-    Up,
-    Left,
-    Right,
-    HalfDown,
-    HalfUp,
-    PageDown,
-    PageUp,
-    Top,
-    Bottom,
-    OtherPane,
-    Search,
-    SearchNext,
-    SearchPrevious,
-    Filter,
-    Sort,
-    SortReverse,
-    NextProblem,
-    Level,
-    Caller,
-    Fold,
-    FoldAll,
-    Stack,
-    OtherShape,
-    Source,
-    Copy,
-    CopyAll,
-    Export,
-    Bookmark,
-    Bookmarks,
-    RemoveBookmark,
-    Mouse,
 }

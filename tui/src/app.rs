@@ -15,7 +15,7 @@ use crate::effect::{Answer, Effect};
 use crate::error::Error;
 use crate::key::Key;
 use crate::model::{Message, Model};
-use crate::reader::Gate;
+use crate::reader::{Gate, Input};
 use crate::terminal::Screen;
 use crate::update::{begin, update};
 use crate::worker::Pool;
@@ -28,17 +28,6 @@ const BURST: usize = 256;
 const WHEEL: isize = 3;
 /// How often it is asked whether an editor has ended.
 const EDITOR_TICK: Duration = Duration::from_millis(40);
-
-/// What comes from outside.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// From the terminal.
-    Terminal(Event),
-    /// A signal.
-    Signal(i32),
-    /// The terminal can't be read any more.
-    Lost(io::Error),
-}
 
 /// Waits for signals on a thread of its own; the handle ends it.
 pub(crate) fn read_signals(inputs: Sender<Input>) -> io::Result<signal_hook::iterator::Handle> {

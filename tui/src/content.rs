@@ -33,20 +33,6 @@ pub(crate) fn document(model: &Model, pane: Pane) -> Option<Doc> {
     })
 }
 
-/// How many rows a table has; 0 for a page.
-pub(crate) fn table_rows(tab: &Tab, pane: Pane) -> usize {
-    let report = tab.report.ready();
-    match pane {
-        Pane::Cpus => tab.cpu_rows.len(),
-        Pane::Splats => report.map_or(0, |r| r.splats.len()),
-        Pane::Log => tab.log_rows(),
-        Pane::Stacks => tab.task_rows.len(),
-        Pane::Modules => tab.vm_list().len().saturating_add(tab.module_list().len()),
-        Pane::Memory => view::memory::rows(tab),
-        _ => 0,
-    }
-}
-
 /// How many rows a pane has, and the first that the cursor can be on.
 pub(crate) fn extent(model: &Model, pane: Pane) -> (usize, usize) {
     match document(model, pane) {
@@ -54,7 +40,7 @@ pub(crate) fn extent(model: &Model, pane: Pane) -> (usize, usize) {
             let last = doc.lines.len().saturating_sub(1);
             (doc.lines.len(), doc.first.min(last))
         }
-        None => (model.tab().map_or(0, |tab| table_rows(tab, pane)), 0),
+        None => (model.tab().map_or(0, |tab| tab.table_rows(pane)), 0),
     }
 }
 
@@ -119,7 +105,7 @@ pub(crate) fn text(model: &Model, pane: Pane, limit: usize) -> String {
         return String::new();
     };
     let mut out = String::new();
-    for row in 0..table_rows(tab, pane) {
+    for row in 0..tab.table_rows(pane) {
         if out.len() > limit {
             break;
         }

@@ -10,7 +10,7 @@ use virtopsy_kernel::{TaskList, VmList};
 
 use crate::editor::SourceLine;
 use crate::logtext::{LogFilter, LogText};
-use crate::source::{MemoryPage, ModuleTable, Opened, StackOf, StackText};
+use crate::source::{MemoryAt, MemoryPage, ModuleTable, Opened, StackOf, StackText, SymbolHit};
 
 /// The generation number of a job: each has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -178,25 +178,6 @@ impl PartialEq for Payload {
             _ => false,
         }
     }
-}
-
-/// What part of memory is meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum MemoryAt {
-    /// The page that holds this address.
-    Address(u64),
-    /// What an expression of `virtopsy peek` comes to, or a place as traces write it:
-    /// `function+0x10/0x20 [module]`.
-    Expression(String),
-}
-
-/// A symbol that matches what was typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SymbolHit {
-    pub(crate) name: String,
-    pub(crate) address: u64,
-    /// How well it matches; more is better.
-    pub(crate) score: i32,
 }
 
 /// What a worker found.

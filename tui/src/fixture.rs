@@ -18,9 +18,9 @@ use virtopsy_kernel::{
 };
 
 use crate::editor::SourceLine;
-use crate::effect::{MemoryAt, SymbolHit};
 use crate::place::Place;
 use crate::source::*;
+use crate::source::{MemoryAt, SymbolHit};
 
 /// The log of the sample: level and text of each record.
 const LOG: &[(u8, &str, &str)] = &[
@@ -650,7 +650,7 @@ fn cpu_stack(cpu: u32) -> StackText {
             taken_at: "kvm_vcpu_ioctl+0x90/0x6f0 [kvm]".into(),
         }],
         scans: vec![StackPart {
-            title: crate::view::stacks::FOLDED[0],
+            title: crate::model::FOLDED[0],
             note: "0xffff88803ec0d000 to 0xffff88803ec0f000".into(),
             words: vec![(
                 0xffff_8880_3ec0_dfd8,

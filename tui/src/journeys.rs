@@ -11,12 +11,13 @@ use crossterm::event::{Event, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use crate::app::{App, Input};
+use crate::app::App;
 use crate::drive::mono;
 use crate::error::Error;
 use crate::fixture::{self, Sample};
 use crate::key::Key;
 use crate::model::Model;
+use crate::reader::Input;
 use crate::terminal::Screen;
 use crate::worker::Pool;
 

@@ -1,8 +1,56 @@
 //! The one table of keys: key handling, the help overlay, the footer and the manual read it.
 
-use crate::action::Command;
 use crate::key::Key;
 use crate::place::View;
+
+/// What a key can be bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Command {
+    Quit,
+    Help,
+    Show(View),
+    Goto,
+    Back,
+    Follow,
+    Cancel,
+    Reload,
+    Redraw,
+    Suspend,
+    NextDump,
+    PreviousDump,
+    Down,
+    Up,
+    Left,
+    Right,
+    HalfDown,
+    HalfUp,
+    PageDown,
+    PageUp,
+    Top,
+    Bottom,
+    OtherPane,
+    Search,
+    SearchNext,
+    SearchPrevious,
+    Filter,
+    Sort,
+    SortReverse,
+    NextProblem,
+    Level,
+    Caller,
+    Fold,
+    FoldAll,
+    Stack,
+    OtherShape,
+    Source,
+    Copy,
+    CopyAll,
+    Export,
+    Bookmark,
+    Bookmarks,
+    RemoveBookmark,
+    Mouse,
+}
 
 /// Where a binding holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

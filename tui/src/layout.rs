@@ -3,7 +3,6 @@
 
 use ratatui::layout::Rect;
 
-use crate::content;
 use crate::model::{Mode, Model, Tab};
 use crate::place::{Pane, View};
 
@@ -53,7 +52,7 @@ impl Areas {
         if let Some(tab) = model.tab()
             && tab.view.panes().1.is_some()
         {
-            let rows = content::table_rows(tab, tab.view.panes().0);
+            let rows = tab.table_rows(tab.view.panes().0);
             (areas.main, areas.detail) = split(body, tab, rows);
         }
         areas

@@ -9,16 +9,20 @@ use virtopsy::facts::ModuleFacts;
 use virtopsy::report::{CpuReport, DumpReport, ErrorReport};
 use virtopsy_kernel::{TaskInfo, TaskList, Vm, VmList};
 
-use crate::effect::{JobId, MemoryAt, SymbolHit};
+use crate::effect::JobId;
 use crate::input::LineInput;
 use crate::key::Key;
 use crate::keymap::Keymap;
 use crate::logtext::{LogFilter, LogText};
+use crate::notes::{self, Bookmark};
 use crate::place::{Pane, Place, View};
 use crate::remote::Remote;
 use crate::settings::Settings;
-use crate::source::{MemoryPage, ModuleTable, Opened, StackOf, StackText};
+use crate::source::{MemoryAt, MemoryPage, ModuleTable, Opened, StackOf, StackText, SymbolHit};
 use crate::theme::Theme;
+
+/// Sections that are folded until somebody opens them.
+pub(crate) const FOLDED: [&str; 2] = ["NMI stack, word by word", "The task's stack, word by word"];
 
 /// The state.
 #[derive(Debug)]
@@ -181,13 +185,6 @@ pub(crate) enum MachineRow<'a> {
     Module(&'a ModuleFacts),
 }
 
-/// A bookmark.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Bookmark {
-    pub(crate) place: Place,
-    pub(crate) note: String,
-}
-
 /// By what the CPUs are sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum CpuSort {
@@ -331,12 +328,12 @@ impl Tab {
         let notes_file = settings
             .state_dir
             .as_ref()
-            .map(|dir| dir.join(crate::notes::file_name(spec)));
+            .map(|dir| dir.join(notes::file_name(spec)));
         Tab {
             label,
             name,
             notes_file,
-            folded: crate::view::stacks::FOLDED.map(str::to_owned).into(),
+            folded: FOLDED.map(str::to_owned).into(),
             ..Tab::default()
         }
     }
@@ -454,6 +451,34 @@ impl Tab {
             return self.log.ready().map_or(0, |l| l.len());
         }
         self.log_shown.ready().map_or(0, |l| l.len())
+    }
+
+    /// How many rows a table has; 0 for a page.
+    pub(crate) fn table_rows(&self, pane: Pane) -> usize {
+        match pane {
+            Pane::Cpus => self.cpu_rows.len(),
+            Pane::Splats => self.report.ready().map_or(0, |r| r.splats.len()),
+            Pane::Log => self.log_rows(),
+            Pane::Stacks => self.task_rows.len(),
+            Pane::Modules => self
+                .vm_list()
+                .len()
+                .saturating_add(self.module_list().len()),
+            Pane::Memory => self.memory_rows(),
+            _ => 0,
+        }
+    }
+
+    /// How many rows the memory that is shown has, in its shape.
+    fn memory_rows(&self) -> usize {
+        let Some(page) = self.memory.ready() else {
+            return 0;
+        };
+        match self.shape() {
+            Shape::Typed => page.tree.len(),
+            Shape::Code => page.code.as_ref().map_or(0, |c| c.instructions.len()),
+            Shape::Words => page.words.len(),
+        }
     }
 
     /// Everything that is waited for.

@@ -4,8 +4,14 @@ use std::hash::{Hash as _, Hasher as _};
 
 use virtopsy::DumpSpec;
 
-use crate::model::Bookmark;
 use crate::place::{Place, View};
+
+/// A bookmark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bookmark {
+    pub(crate) place: Place,
+    pub(crate) note: String,
+}
 
 /// More bookmarks than anybody keeps; the rest of a file is not read.
 const MOST: usize = 1000;

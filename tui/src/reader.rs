@@ -6,8 +6,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
+use crossterm::event::Event;
 
-use crate::app::Input;
+/// What comes from outside.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// From the terminal.
+    Terminal(Event),
+    /// A signal.
+    Signal(i32),
+    /// The terminal can't be read any more.
+    Lost(io::Error),
+}
 
 /// Longest time between two looks at the gate while nobody types.
 const LOOK: Duration = Duration::from_millis(200);

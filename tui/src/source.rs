@@ -9,7 +9,6 @@ use virtopsy::{Listing, LogLine};
 use virtopsy_kernel::{Backtrace, SourceFrame, TaskInfo, TaskList, VmList};
 
 use crate::editor::SourceLine;
-use crate::effect::{MemoryAt, SymbolHit};
 use crate::place::Place;
 
 /// Says whether anybody still waits for a job.
@@ -140,6 +139,25 @@ pub(crate) struct StackPart {
     pub(crate) note: String,
     /// Words that are code addresses: where they stand, their value, its name.
     pub(crate) words: Vec<(u64, u64, String)>,
+}
+
+/// What part of memory is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MemoryAt {
+    /// The page that holds this address.
+    Address(u64),
+    /// What an expression of `virtopsy peek` comes to, or a place as traces write it:
+    /// `function+0x10/0x20 [module]`.
+    Expression(String),
+}
+
+/// A symbol that matches what was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SymbolHit {
+    pub(crate) name: String,
+    pub(crate) address: u64,
+    /// How well it matches; more is better.
+    pub(crate) score: i32,
 }
 
 /// The modules of a kernel.

@@ -1,7 +1,7 @@
 //! The words, glyphs and tones in which results are told.
 
 use serde::Serialize;
-use virtopsy::report::{CallbackState, CheckVerdict, CpuState, Feature, Verdict};
+use virtopsy::report::{CallbackState, CheckVerdict, CpuState, Feature, TaskReport, Verdict};
 
 use crate::page::Tone;
 
@@ -63,6 +63,11 @@ pub(crate) fn feature(feature: Feature) -> &'static str {
         Feature::Vmx => "VMX",
         Feature::None | Feature::Unknown => "VMX/SVM",
     }
+}
+
+/// `sh (pid 107)`.
+pub(crate) fn task(task: &TaskReport) -> String {
+    format!("{} (pid {})", task.comm, task.pid)
 }
 
 /// `1 dump`, `2 dumps`.

@@ -5,9 +5,8 @@ use virtopsy::report::ErrorReport;
 use virtopsy_kernel::{Kernel, Location, Node, PeekLimits, Value, VirtAddr};
 
 use super::{name, symbol};
-use crate::effect::MemoryAt;
 use crate::place::Place;
-use crate::source::{MemoryPage, PAGE, TypedRow};
+use crate::source::{MemoryAt, MemoryPage, PAGE, TypedRow};
 use crate::view::memory::is_kernel_address;
 
 /// How much of a structure is shown: what lies deeper is a key away.

@@ -12,10 +12,10 @@ use virtopsy_debuginfo::SymbolSource as _;
 use virtopsy_kernel::{Error, Kernel, SourceFrame, TaskList, VirtAddr, VmList};
 
 use crate::editor::SourceLine;
-use crate::effect::{MemoryAt, SymbolHit};
 use crate::fuzzy::{self, Best};
 use crate::source::{
-    Cancelled, MemoryPage, ModuleTable, Opened, Opener, Source, StackOf, StackText,
+    Cancelled, MemoryAt, MemoryPage, ModuleTable, Opened, Opener, Source, StackOf, StackText,
+    SymbolHit,
 };
 
 /// Opens dumps with the library.

@@ -1,9 +1,10 @@
 //! Bookmarks: where one is, and a note; each dump keeps its own.
 
-use crate::effect::{Effect, MemoryAt, Payload, Request};
-use crate::model::{Bookmark, MachineRow, Mode, Model, Overlay, Shape, Tab};
-use crate::notes;
+use crate::effect::{Effect, Payload, Request};
+use crate::model::{MachineRow, Mode, Model, Overlay, Shape, Tab};
+use crate::notes::{self, Bookmark};
 use crate::place::{Pane, Place, View};
+use crate::source::MemoryAt;
 
 /// What the bookmark of this very place is.
 fn here(tab: &Tab) -> Place {

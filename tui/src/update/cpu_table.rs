@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 
 use virtopsy::report::{CpuReport, CpuState};
 
-use crate::action::Command;
+use crate::keymap::Command;
 use crate::model::{CpuSort, ListState, Model, Tab};
 use crate::place::Pane;
 use crate::view::words;
 
-use super::navigate;
+use super::cursor::jump;
 
 /// Puts the rows in order; the chosen CPU stays chosen where it still is a row.
 pub(super) fn arrange(tab: &mut Tab) {
@@ -110,7 +110,7 @@ fn next_problem(model: &mut Model) {
         .chain(0..count.min(cursor.saturating_add(1)))
         .find(problem);
     match found {
-        Some(row) => navigate::jump(model, Pane::Cpus, row),
+        Some(row) => jump(model, Pane::Cpus, row),
         None => model.say("every CPU listed is shown to be off"),
     }
 }

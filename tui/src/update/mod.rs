@@ -3,6 +3,7 @@
 mod answer;
 mod bookmark;
 mod cpu_table;
+mod cursor;
 mod navigate;
 mod palette;
 mod prompt;
@@ -17,10 +18,11 @@ pub(crate) use search::regex as search_regex;
 
 use crossterm::event::KeyCode;
 
-use crate::action::{Action, Command};
+use crate::action::Action;
 use crate::content;
 use crate::effect::{Effect, JobId, Request};
 use crate::key::Key;
+use crate::keymap::Command;
 use crate::keymap::Meaning;
 use crate::layout;
 use crate::model::{Message, Mode, Model, Overlay};

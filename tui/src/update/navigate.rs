@@ -1,14 +1,14 @@
 //! Moving about: within a pane, between views, to what a line leads to, and back.
 
-use crate::action::Command;
 use crate::content;
-use crate::effect::MemoryAt;
-use crate::layout::{self, Areas};
+use crate::keymap::Command;
+use crate::layout;
 use crate::model::{ListState, Mode, Model, Overlay, Shape, Spot, Tab};
 use crate::place::{Pane, Place, View};
 use crate::remote::Remote;
-use crate::source::PAGE;
+use crate::source::{MemoryAt, PAGE};
 
+use super::cursor::{height, jump, reset_detail};
 use super::{MOST_BACK, cpu_table, search, task_table};
 
 /// Cells that Left and Right move.
@@ -43,10 +43,6 @@ pub(super) fn run(model: &mut Model, command: Command) {
         }
         _ => {}
     }
-}
-
-fn height(model: &Model, pane: Pane) -> usize {
-    usize::from(Areas::of(model).rows(pane).height)
 }
 
 /// Moves the cursor of the pane that has it.
@@ -115,31 +111,6 @@ fn set_cursor(model: &mut Model, cursor: usize) {
             ListState {
                 cursor: cursor.min(rows.saturating_sub(1)).max(first),
                 ..state
-            },
-        );
-        reset_detail(tab, pane);
-    }
-}
-
-/// Another row is chosen: what is shown of it begins at its top.
-fn reset_detail(tab: &mut Tab, pane: Pane) {
-    let (main, detail) = tab.view.panes();
-    if let Some(detail) = detail
-        && pane == main
-    {
-        tab.lists.remove(&detail);
-    }
-}
-
-/// Puts the cursor on a row, with some rows above it in sight.
-pub(super) fn jump(model: &mut Model, pane: Pane, row: usize) {
-    let above = height(model, pane) / 3;
-    if let Some(tab) = model.tabs.get_mut(model.active) {
-        tab.lists.insert(
-            pane,
-            ListState {
-                cursor: row,
-                top: row.saturating_sub(above),
             },
         );
         reset_detail(tab, pane);

@@ -7,11 +7,12 @@ use virtopsy::KNOWN_ISSUES;
 use virtopsy::check::CHECKS;
 use virtopsy::report::Text;
 
-use crate::effect::{Effect, SymbolHit};
+use crate::effect::Effect;
 use crate::fuzzy::{self, Best};
 use crate::key::Key;
 use crate::model::{Entry, Mode, Model, Palette};
 use crate::place::{Place, View};
+use crate::source::SymbolHit;
 
 use super::{navigate, want};
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use crossterm::event::KeyCode;
 
-use crate::action::Command;
 use crate::content;
 use crate::effect::{Effect, Payload, Request};
 use crate::input::LineInput;
 use crate::key::Key;
+use crate::keymap::Command;
 use crate::model::{Mode, Model, Prompt, PromptKind, Tab};
 use crate::place::{Pane, View};
 use crate::remote::Remote;

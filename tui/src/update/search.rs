@@ -2,16 +2,17 @@
 
 use regex::bytes::Regex;
 
-use crate::action::Command;
 use crate::content;
 use crate::doc::DocLine;
 use crate::effect::Effect;
+use crate::keymap::Command;
 use crate::logtext;
 use crate::model::{Model, Search, Tab};
 use crate::place::Pane;
 use crate::remote::Remote;
 
-use super::{navigate, want};
+use super::cursor::jump;
+use super::want;
 
 /// Begins a search for what was typed; an empty pattern ends it.
 pub(super) fn begin(model: &mut Model, pattern: &str) -> Vec<Effect> {
@@ -114,7 +115,7 @@ fn go_to_match(model: &mut Model, from: usize, forward: bool) {
         _ => *found as usize,
     };
     model.say(format!("match {} of {}", at.saturating_add(1), lines.len()));
-    navigate::jump(model, Pane::Log, row);
+    jump(model, Pane::Log, row);
 }
 
 /// Looks through a pane's lines, from row `from`.
@@ -140,7 +141,7 @@ fn step(model: &mut Model, pane: Pane, from: usize, forward: bool) {
             .find(|r| matches(*r))
     };
     match found {
-        Some(row) => navigate::jump(model, pane, row),
+        Some(row) => jump(model, pane, row),
         None => model.complain("no line matches"),
     }
 }

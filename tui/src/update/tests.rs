@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::{begin, update};
 use crate::action::Action;
 use crate::drive::{Driven, mono};
-use crate::effect::{Answer, Effect, JobId, MemoryAt, Reply, Request};
+use crate::effect::{Answer, Effect, JobId, Reply, Request};
 use crate::fixture;
 use crate::key::Key;
 use crate::model::{MachineRow, Mode, Model, Shape};
 use crate::place::{Pane, View};
 use crate::remote::Remote;
-use crate::source::{Opened, StackOf};
+use crate::source::{MemoryAt, Opened, StackOf};
 
 fn fresh() -> (Model, Vec<Effect>) {
     let mut model = Model::new(&fixture::dumps(1), &mono(), (80, 24));

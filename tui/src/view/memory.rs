@@ -2,10 +2,9 @@
 
 use crate::cells;
 use crate::doc::{DocLine, piece, safe};
-use crate::effect::MemoryAt;
 use crate::model::{Model, Shape, Tab};
 use crate::place::Place;
-use crate::source::{MemoryPage, TypedRow};
+use crate::source::{MemoryAt, MemoryPage, TypedRow};
 use crate::theme::Role;
 
 use super::callback::instruction;
@@ -30,18 +29,6 @@ pub(super) fn title(tab: &Tab) -> String {
         Shape::Words => "words",
     };
     format!("Memory at {asked}{name}, {shape}")
-}
-
-/// How many rows there are.
-pub(crate) fn rows(tab: &Tab) -> usize {
-    let Some(page) = tab.memory.ready() else {
-        return 0;
-    };
-    match tab.shape() {
-        Shape::Typed => page.tree.len(),
-        Shape::Code => page.code.as_ref().map_or(0, |c| c.instructions.len()),
-        Shape::Words => page.words.len(),
-    }
 }
 
 /// A row.

@@ -265,7 +265,7 @@ fn bookmarks(tab: &Tab, doc: &mut Doc) {
     }
 }
 
-fn note(mark: &crate::model::Bookmark) -> String {
+fn note(mark: &crate::notes::Bookmark) -> String {
     if mark.note.is_empty() {
         "(no note)".into()
     } else {

@@ -13,9 +13,6 @@ use crate::theme::Role;
 
 use super::status;
 
-/// Sections that are folded until somebody opens them.
-pub(crate) const FOLDED: [&str; 2] = ["NMI stack, word by word", "The task's stack, word by word"];
-
 /// The list's heading.
 pub(super) fn title(tab: &Tab) -> String {
     let by = match tab.task_sort {

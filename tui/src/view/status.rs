@@ -5,8 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
-use crate::action::Command;
 use crate::cells;
+use crate::keymap::Command;
 use crate::keymap::{self, Scope};
 use crate::layout::Areas;
 use crate::model::{Mode, Model, PromptKind, Tab};
