@@ -59,6 +59,8 @@ pub const PSTORE_BYTES: usize = 1 << 20;
 pub const UNFINISHED_RECORDS: usize = 64;
 /// WARN messages remembered until their `WARNING:` line comes.
 pub const WARN_CONTEXTS: usize = 8;
+/// Lines that one line may have been wrapped into.
+pub const WRAPPED_LINES: usize = 6;
 /// Bytes at the start of a file that tell what it is.
 pub const HEAD_BYTES: u64 = 64 << 10;
 /// Packings one inside the other that are undone.

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use crate::carrier::{Carrier, Parts};
+use crate::carrier::{Carrier, Mail, Parts, Wrap};
 use crate::limits;
 use crate::log::Log;
 use crate::reader::Reader;
@@ -35,20 +35,26 @@ static ANCHORS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         "Oops#",
         "Emergency#",
         "Shutdown#",
+        // What a mail says of its body.
+        "ransfer-[Ee]ncoding:",
     ];
     Regex::new(&words.join("|")).ok()
 });
 
 /// What ours go on with behind `INFO:` and `BUG:`, which many lines have. dmesg colours the word, so
-/// an escape may stand between.
+/// an escape may stand between, and mail may have wrapped the line anywhere behind it.
 static WANTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let info = "possible |inconsistent |suspicious |trying to register|[A-Za-z_-]+-safe -> |lockdep is|task ";
     let bug = "possible |inconsistent |suspicious |[A-Za-z_-]+-safe -> |Invalid wait|Nested lock|bad |held lock|lock held|\
                .{1,64} still has locks|chain_key|key |looking up|MAX_|sleeping |scheduling |assuming |workqueue leaked|spinlock |(?:read-|write-)?rwlock |using ";
     let colour = "(?:\\x1b\\[[0-9;]{0,16}m)* ";
     let alone = " left hardirqs|\\[chain_key coll|Maximum lock|Showing all|turned off|Disabling lock|exited with|,ncfrag=|(?:Panic|Oops|Emergency|Shutdown)#[0-9]{1,10} Part[0-9]";
+    let cut = "(?:INFO|BUG|WARNING):(?: [A-Za-z_() -]{0,40})?=?[ \\r]*$";
+    // A no-break space of a web page.
+    let spaced = "(?:INFO|BUG|WARNING):\\xc2\\xa0";
+    let encoded = "ransfer-[Ee]ncoding: *(?i:base64|quoted-printable)";
     Regex::new(&format!(
-        "(?-u:WARNING:{colour}|INFO:{colour}(?:{info})|BUG:{colour}(?:{bug})|{alone})"
+        "(?-u:WARNING:{colour}|INFO:{colour}(?:{info})|BUG:{colour}(?:{bug})|{alone}|{cut}|{spaced}|{encoded})"
     ))
     .ok()
 });
@@ -72,9 +78,67 @@ struct Stream {
     /// Reading over the rest of a line that is too long.
     in_long_line: bool,
     fast: bool,
+    lines: Lines,
+}
+
+/// What a line goes through: each hands on what it made of it.
+#[derive(Default)]
+struct Lines {
+    mail: Mail,
     parts: Parts,
     carrier: Carrier,
+    wrap: Wrap,
     reader: Reader,
+}
+
+impl Lines {
+    fn line(&mut self, raw: &[u8], number: u64) {
+        let Self {
+            mail,
+            parts,
+            carrier,
+            wrap,
+            reader,
+        } = self;
+        mail.line(raw, number, &mut |raw, number| {
+            parts.line(raw, number, &mut |raw, number| {
+                carrier.line(raw, number, &mut |l| {
+                    wrap.line(&l, &mut |l| reader.line(l));
+                });
+            });
+        });
+    }
+
+    /// Whether nothing waits for the next line.
+    fn is_idle(&self) -> bool {
+        self.reader.is_idle()
+            && !self.mail.is_open()
+            && !self.parts.is_open()
+            && !self.carrier.is_waiting()
+            && !self.wrap.is_waiting()
+    }
+
+    fn finish(self) -> Log {
+        let Self {
+            mut mail,
+            mut parts,
+            mut carrier,
+            mut wrap,
+            mut reader,
+        } = self;
+        let mut last = |carrier: &mut Carrier, raw: &[u8], number| {
+            carrier.line(raw, number, &mut |l| wrap.line(&l, &mut |l| reader.line(l)));
+        };
+        mail.finish(&mut |raw, number| {
+            parts.line(raw, number, &mut |raw, number| {
+                last(&mut carrier, raw, number)
+            });
+        });
+        parts.finish(&mut |raw, number| last(&mut carrier, raw, number));
+        carrier.finish(&mut |l| wrap.line(&l, &mut |l| reader.line(l)));
+        wrap.finish(&mut |l| reader.line(l));
+        reader.finish()
+    }
 }
 
 impl Stream {
@@ -88,9 +152,7 @@ impl Stream {
             unread: None,
             in_long_line: false,
             fast,
-            parts: Parts::default(),
-            carrier: Carrier::default(),
-            reader: Reader::default(),
+            lines: Lines::default(),
         }
     }
 
@@ -99,19 +161,9 @@ impl Stream {
             let more = self.fill(&mut input)?;
             self.lines(!more);
             if !more {
-                let (carrier, reader) = (&mut self.carrier, &mut self.reader);
-                self.parts.finish(&mut |line, number| {
-                    carrier.line(line, number, &mut |l| reader.line(&l));
-                });
-                self.carrier.finish(&mut |l| self.reader.line(&l));
-                return Ok(self.reader.finish());
+                return Ok(self.lines.finish());
             }
         }
-    }
-
-    /// Whether lines may be skipped: nothing waits for the next one.
-    fn is_idle(&self) -> bool {
-        self.reader.is_idle() && !self.parts.is_open() && !self.carrier.is_waiting()
     }
 
     /// Makes room and reads a block; false at the end of the input.
@@ -166,7 +218,7 @@ impl Stream {
     /// Works through the complete lines of the buffer; with `last`, through all of it.
     fn lines(&mut self, last: bool) {
         loop {
-            if self.fast && self.is_idle() && !self.in_long_line && !self.skip(last) {
+            if self.fast && self.lines.is_idle() && !self.in_long_line && !self.skip(last) {
                 return;
             }
             if !self.one(last) {
@@ -268,10 +320,7 @@ impl Stream {
             .get(..length.min(limits::LINE_BYTES))
             .unwrap_or_default();
         if !self.in_long_line {
-            let (carrier, reader) = (&mut self.carrier, &mut self.reader);
-            self.parts.line(line, self.number, &mut |line, number| {
-                carrier.line(line, number, &mut |l| reader.line(&l));
-            });
+            self.lines.line(line, self.number);
         }
         self.in_long_line = end.is_none();
         if end.is_some() {
@@ -332,7 +381,7 @@ mod tests {
             let more = stream.fill(&mut input).unwrap();
             stream.lines(!more);
             if !more {
-                return stream.reader.work();
+                return stream.lines.reader.work();
             }
         }
     }

@@ -1,5 +1,7 @@
-//! JSON that logs come in: util-linux `dmesg --json` (one member per line) and `journalctl -o json`
-//! (one object per line). Only string members are needed, so no general reader is.
+//! JSON that logs come in: util-linux `dmesg --json` (one member per line), `journalctl -o json`
+//! (one object per line), and what containers, clusters and test labs keep: an object for each line
+//! of a console (`{"log": "[    1.000000] text\\n", …}`, LAVA's `- {"lvl": "target", "msg": "…"}`).
+//! Only string members are needed, so no general reader is.
 
 use super::{Caller, Prefix};
 use crate::limits;
@@ -13,7 +15,12 @@ pub(super) enum Line {
     Part,
     /// The message of a record.
     Message(Prefix, String),
+    /// Lines of a log, with prefixes of their own.
+    Text(String),
 }
+
+/// Names of the member that holds the text, in the order in which they are asked for.
+const TEXTS: &[&str] = &["log", "msg", "message", "MESSAGE", "text", "line"];
 
 /// The members seen of the record being read (dmesg).
 #[derive(Clone, Debug, Default)]
@@ -28,6 +35,11 @@ impl Record {
         let t = text.trim_start();
         if t.starts_with("{\"") && t.contains("\"MESSAGE\"") {
             return journal(t);
+        }
+        if ["{", "- {", "[{", ",{"].iter().any(|s| t.starts_with(s))
+            && let Some(text) = TEXTS.iter().find_map(|name| any_member(t, name))
+        {
+            return Line::Text(text);
         }
         if !t.starts_with('"') {
             let bracket = !t.is_empty()
@@ -60,6 +72,11 @@ impl Record {
             // -x prints the name instead of the number.
             self.prefix = Prefix::default();
             self.prefix.facility = Some(u64::from(!value.contains("\"kern\"")));
+        } else if let Some(value) = t.strip_prefix("\"MESSAGE\"") {
+            // journalctl -o json-pretty
+            let value = value.trim_start().strip_prefix(':').unwrap_or_default();
+            self.since = line;
+            return string(value.trim_start()).map_or(Line::No, Line::Text);
         } else if let Some(value) = t.strip_prefix("\"msg\":") {
             let mut prefix = std::mem::take(&mut self.prefix);
             prefix.stamped = true;
@@ -127,6 +144,28 @@ fn text_member(object: &str, name: &str) -> Option<String> {
         return Some(String::from_utf8_lossy(&bytes?).into_owned());
     }
     string(value)
+}
+
+/// The string member `name` of an object as JSON or YAML write it in one line.
+fn any_member(object: &str, name: &str) -> Option<String> {
+    for (at, _) in object.match_indices(name).take(limits::REMARKS) {
+        let before = object.get(..at)?.trim_end_matches('"');
+        let tail = object.get(at.checked_add(name.len())?..)?;
+        let value = tail.trim_start_matches('"').trim_start().strip_prefix(':');
+        if !before.ends_with(['{', ' ', ',']) {
+            continue;
+        }
+        match value.map(str::trim_start) {
+            Some(value) if value.starts_with('"') => return string(value),
+            Some(value) if value.starts_with('\'') => {
+                let text = value.get(1..)?;
+                let end = text.rfind('\'')?;
+                return Some(text.get(..end)?.replace("''", "'"));
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// A JSON string at the start of `s`, unescaped; an unfinished one is taken as far as it goes.

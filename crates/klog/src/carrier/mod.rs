@@ -14,24 +14,35 @@
 //! | /dev/kmsg, netconsole | `4,339,5140900,-,caller=T1;text`, other bytes as `\xNN` |
 //! | pstore | `<4>[   11.7] text`, in parts that run backwards |
 //! | phones and boards | `[   11.776041]  [0:      swapper/0:    1] text`, … |
-//! | mail | `> text`, indentation lost |
+//! | mail | `> text`, indentation lost, wrapped; quoted-printable, base64 |
+//! | containers, clusters, test labs | `{"log": "[   11.7] text\n", …}` |
+//! | journalctl -o export | `MESSAGE=text` among other fields |
+//! | web pages | `&lt;TASK&gt;` |
+//! | anything else | a prefix that is learned from the lines it is before ([`learned`]) |
 //!
 //! What another CPU or a login prompt printed into the middle of a line is split off where the next
 //! `[time]` begins. State is kept for [`limits::LOOKBACK_LINES`] lines at most, so that reading may
 //! begin anywhere that many lines before what matters.
 
+mod export;
+mod html;
 mod json;
+mod learned;
+mod mail;
 mod netconsole;
 mod prefix;
 mod pstore;
 mod unescape;
 mod vendor;
+mod wrap;
 
 use crate::limits;
 use crate::text::visible;
 
+pub(super) use mail::Mail;
 pub(super) use prefix::Prefix;
 pub(super) use pstore::Parts;
+pub(super) use wrap::Wrap;
 
 /// Who printed a line: a task or, in irq context and early boot, a CPU (PRINTK_CALLER).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,23 +103,77 @@ struct Continued {
 pub(super) struct Carrier {
     continued: Option<Continued>,
     record: json::Record,
+    entry: export::Entry,
+    learned: learned::Learned,
     fragments: Option<netconsole::Pending>,
 }
 
 impl Carrier {
     /// Hands every kernel line on the file's line `raw` to `sink`. What user space logged is left out.
-    pub(super) fn line(&mut self, raw: &[u8], number: u64, sink: &mut dyn FnMut(LogLine<'_>)) {
-        let clean = unescape::console(raw);
-        let text = visible(&clean);
-        if self.json(&text, number, sink) {
-            return;
+    pub(crate) fn line(&mut self, raw: &[u8], number: u64, sink: &mut dyn FnMut(LogLine<'_>)) {
+        match self.entry.line(raw, number) {
+            export::Line::No => {}
+            export::Line::Part => return,
+            entry => return entry_lines(&entry, sink),
         }
+        let clean = unescape::console(raw);
+        let text = unescape::blanks(visible(&clean));
+        match html::text(&text) {
+            None => self.text(&text, number, sink),
+            Some(plain) => {
+                for line in plain.split('\n').take(limits::PIECES_PER_LINE) {
+                    self.text(line, number, sink);
+                }
+            }
+        }
+    }
+
+    /// A line of text: JSON, or a line of a log.
+    fn text(&mut self, text: &str, number: u64, sink: &mut dyn FnMut(LogLine<'_>)) {
+        match self.record.line(text, number) {
+            json::Line::No => self.plain(text, number, sink),
+            json::Line::Part => {}
+            json::Line::Message(prefix, message) => {
+                self.continued = None;
+                let bytes = message.as_bytes();
+                for part in bytes.split(|b| *b == b'\n').take(limits::PIECES_PER_LINE) {
+                    emit(&prefix, number, &visible(part), sink);
+                }
+            }
+            json::Line::Text(message) => {
+                let lines = message.trim_end_matches('\n').split('\n');
+                for line in lines.take(limits::PIECES_PER_LINE) {
+                    let clean = unescape::console(line.as_bytes());
+                    self.plain(&visible(&clean), number, sink);
+                }
+            }
+        }
+    }
+
+    /// A line of a log, behind whatever prefix.
+    fn plain(&mut self, text: &str, number: u64, sink: &mut dyn FnMut(LogLine<'_>)) {
+        self.settle(Some(text), sink);
         if text.contains(",ncfrag=") {
-            for piece in netconsole::pieces(&text) {
+            for piece in netconsole::pieces(text) {
                 self.kmsg(piece, number, sink);
             }
-        } else if !self.kmsg(&text, number, sink) {
-            self.pieces(&text, number, sink);
+        } else if !self.kmsg(text, number, sink) {
+            match self.learned.line(text, number) {
+                learned::Line::Plain => self.pieces(text, false, number, sink),
+                learned::Line::Behind(prefix) => {
+                    let body = text.get(prefix..).unwrap_or_default();
+                    self.pieces(body, true, number, sink);
+                }
+                learned::Line::Wait => {}
+            }
+        }
+    }
+
+    /// Hands on a line whose prefix was in doubt, now that the next one came.
+    fn settle(&mut self, next: Option<&str>, sink: &mut dyn FnMut(LogLine<'_>)) {
+        if let Some((line, prefix)) = self.learned.settle(next) {
+            let body = line.text.get(prefix..).unwrap_or_default();
+            self.pieces(body, prefix > 0, line.number, sink);
         }
     }
 
@@ -146,21 +211,24 @@ impl Carrier {
         }
     }
 
-    /// Whether a record is waiting for its next piece.
+    /// Whether a record is waiting for its next piece, or a line for the next one.
     pub(super) fn is_waiting(&self) -> bool {
-        self.fragments.is_some()
+        self.fragments.is_some() || self.learned.is_waiting() || self.entry.is_open()
     }
 
     /// Hands on what no further line completes.
     pub(super) fn finish(&mut self, sink: &mut dyn FnMut(LogLine<'_>)) {
+        self.settle(None, sink);
         self.end_fragments(sink);
+        entry_lines(&self.entry.finish(), sink);
     }
 
-    /// Splits a line at the prefixes spliced into it.
-    fn pieces(&mut self, text: &str, number: u64, sink: &mut dyn FnMut(LogLine<'_>)) {
+    /// Splits a line at the prefixes spliced into it; `behind` a prefix that was learned.
+    fn pieces(&mut self, text: &str, behind: bool, number: u64, sink: &mut dyn FnMut(LogLine<'_>)) {
         let mut rest = text;
         for _ in 0..limits::PIECES_PER_LINE {
-            let (prefix, body) = prefix::strip(rest);
+            let (mut prefix, body) = prefix::strip(rest);
+            prefix.stamped |= behind;
             let (piece, next) = match prefix::spliced(body) {
                 Some(at) => body
                     .split_at_checked(at)
@@ -218,20 +286,13 @@ impl Carrier {
         }
         emit(prefix, number, body, sink);
     }
+}
 
-    /// dmesg --json and journalctl -o json; false when the line is neither.
-    fn json(&mut self, text: &str, number: u64, sink: &mut dyn FnMut(LogLine<'_>)) -> bool {
-        match self.record.line(text, number) {
-            json::Line::No => false,
-            json::Line::Part => true,
-            json::Line::Message(prefix, message) => {
-                self.continued = None;
-                let bytes = message.as_bytes();
-                for part in bytes.split(|b| *b == b'\n').take(limits::PIECES_PER_LINE) {
-                    emit(&prefix, number, &visible(part), sink);
-                }
-                true
-            }
+/// Hands on the lines of an entry of the journal.
+fn entry_lines(entry: &export::Line, sink: &mut dyn FnMut(LogLine<'_>)) {
+    if let export::Line::Entry(prefix, number, text) = entry {
+        for part in text.split(|b| *b == b'\n').take(limits::PIECES_PER_LINE) {
+            emit(prefix, *number, &visible(part), sink);
         }
     }
 }

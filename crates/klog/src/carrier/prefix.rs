@@ -132,12 +132,16 @@ pub(super) fn boot_time(inside: &str) -> Option<f64> {
         Some(_) => return None,
         None => t.strip_suffix('s').unwrap_or(t),
     };
-    let (whole, fraction) = t.split_once('.')?;
+    // Some locales write a comma; so short a text with six digits behind one is no list.
+    let (whole, fraction) = t
+        .split_once('.')
+        .or_else(|| t.split_once(',').filter(|(_, f)| f.len() == 6))?;
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     if !digits(whole) || !digits(fraction) || whole.len() > 12 || fraction.len() > 9 {
         return None;
     }
-    t.parse().ok().filter(|t: &f64| t.is_finite())
+    let point = t.replace(',', ".");
+    point.parse().ok().filter(|t: &f64| t.is_finite())
 }
 
 /// `1`, `c1`.
@@ -166,9 +170,11 @@ fn is_clock(inside: &str) -> bool {
     {
         return boot_time(difference).is_some();
     }
-    t.split(' ').filter(|w| !w.is_empty()).count() >= 3
-        && t.split(' ').any(is_hours)
-        && t.split(' ').any(is_month)
+    // Weekday and month in whatever language.
+    let mut words = t.split(' ').filter(|w| !w.is_empty());
+    words.clone().count() >= 3
+        && words.clone().any(is_hours)
+        && words.all(|w| w.len() <= 16 && w.chars().all(is_of_date))
 }
 
 /// `2026-05-07`, `2026/05/07`.
@@ -195,12 +201,9 @@ pub(super) fn is_hours(word: &str) -> bool {
     })
 }
 
-/// `Jan` to `Dec`.
-fn is_month(word: &str) -> bool {
-    [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ]
-    .contains(&word)
+/// What dates are written with, in letters of any script.
+fn is_of_date(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | ',' | ':' | '/' | '-' | '+')
 }
 
 /// `<N>`: priority, facility times 8 plus level.
@@ -270,7 +273,8 @@ fn rfc5424<'a>(s: &'a str, prefix: &mut Prefix) -> Option<&'a str> {
 /// `Thu 2026-05-07 18:00:00 CEST host tag: `, `1778176800.123456 host tag: ` (journalctl),
 /// `host kernel: ` behind a monotonic time, or `kernel: ` alone.
 fn syslog<'a>(s: &'a str, prefix: &mut Prefix, whole: usize) -> Option<&'a str> {
-    let timed = month_clock(s)
+    let dated = day_clock(s);
+    let timed = dated
         .or_else(|| iso_clock(s))
         .or_else(|| weekday_clock(s))
         .or_else(|| unix_clock(s));
@@ -278,8 +282,8 @@ fn syslog<'a>(s: &'a str, prefix: &mut Prefix, whole: usize) -> Option<&'a str> 
     let (tag, rest) = tag(after_time, timed.is_some() || prefix.stamped)?;
     let kernel = tag == "kernel" || tag.starts_with("kernel[");
     // Behind an ISO time the text may follow at once (dmesg, CI systems), and `Hardware name:` has the
-    // shape of host and tag; so only a tag with a PID is one. A month is only ever syslog's.
-    if !kernel && month_clock(s).is_none() && (timed.is_none() || !has_pid(tag)) {
+    // shape of host and tag; so only a tag with a PID is one. A day is only ever syslog's.
+    if !kernel && dated.is_none() && (timed.is_none() || !has_pid(tag)) {
         return None;
     }
     prefix.foreign |= !kernel;
@@ -335,13 +339,14 @@ fn without_level(tail: &str) -> &str {
         .map_or(tail, |(_, rest)| rest)
 }
 
-/// `Thu 2026-05-07 18:00:00 CEST ` (journalctl -o short-full).
+/// `Thu 2026-05-07 18:00:00 CEST ` (journalctl -o short-full), the weekday in any language.
 fn weekday_clock(s: &str) -> Option<&str> {
-    let (day, rest) = s.split_at_checked(3)?;
-    if !["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].contains(&day) {
+    let (day, rest) = head(s, 24).split_once(' ')?;
+    if !day.chars().all(|c| c.is_alphabetic() || c == '.') {
         return None;
     }
-    let rest = iso_clock(rest.strip_prefix(' ')?)?;
+    iso_clock(rest)?;
+    let rest = iso_clock(s.get(day.len().checked_add(1)?..)?)?;
     let (zone, rest) = rest.split_once(' ')?;
     (zone.len() <= 6 && zone.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+'))
         .then_some(rest)
@@ -355,22 +360,27 @@ fn unix_clock(s: &str) -> Option<&str> {
         .then(|| rest.strip_prefix(' '))?
 }
 
-/// `Dec 14 06:35:48.5 `.
-fn month_clock(s: &str) -> Option<&str> {
-    let (month, rest) = s.split_at_checked(3)?;
-    let rest = rest.strip_prefix(' ')?;
-    if !is_month(month) {
-        return None;
+/// `Dec 14 06:35:48.5 `, `juil. 25 12:45:43 `, `7月 25 12:45:43 `, `14. Dez 2026 06:35:48 `: a day and
+/// the name of a month in any language, in any order, before the clock.
+fn day_clock(s: &str) -> Option<&str> {
+    let near = head(s, 64);
+    let (mut day, mut words) = (false, 0usize);
+    let mut rest = near;
+    while let Some((word, behind)) = rest.split_once(' ') {
+        if words >= 2 && day && is_hours(word) {
+            return s.get(near.len().saturating_sub(behind.len())..);
+        }
+        if !word.is_empty() {
+            let date = word.len() <= 16 && !word.contains(':') && word.chars().all(is_of_date);
+            if !date || words >= 4 {
+                return None;
+            }
+            day |= number(word).is_some_and(|(n, tail)| (1..=31).contains(&n) && tail.len() <= 4);
+            words = words.saturating_add(1);
+        }
+        rest = behind;
     }
-    let (day, rest) = number(rest.trim_start())?;
-    let rest = rest.strip_prefix(' ')?;
-    let (clock, rest) = rest.split_at_checked(head(rest, 24).find(' ')?)?;
-    let rest = rest.strip_prefix(' ')?;
-    if day > 31 || !is_hours(clock) {
-        None
-    } else {
-        Some(rest)
-    }
+    None
 }
 
 /// `2026-05-07T18:00:00[.,]123456+02:00 `, `2026-05-07 18:00:00 `.
@@ -441,9 +451,19 @@ pub(super) struct Kmsg<'a> {
     pub(super) body: &'a str,
 }
 
+/// A record at the start of `s`, or behind what a receiver put before it (a syslog daemon its clock
+/// and the sender's address).
+pub(super) fn kmsg(s: &str) -> Option<Kmsg<'_>> {
+    record(s).or_else(|| {
+        let (before, _) = head(s, 320).split_once(';')?;
+        let at = before.rfind([' ', '|', '>'])?;
+        record(s.get(at.checked_add(1)?..)?)
+    })
+}
+
 /// `[RELEASE,]PRI,SEQ,USEC,FLAG[,caller=…][,ncfrag=…];text`; netconsole puts the release in front
 /// where it is asked to.
-pub(super) fn kmsg(s: &str) -> Option<Kmsg<'_>> {
+fn record(s: &str) -> Option<Kmsg<'_>> {
     if !s.bytes().next().is_some_and(|b| b.is_ascii_digit()) {
         return None;
     }

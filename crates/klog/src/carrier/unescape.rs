@@ -3,18 +3,21 @@
 use std::borrow::Cow;
 
 /// Removes terminal escapes (CSI sequences and two-byte escapes), CR and NUL of a serial console; a CR
-/// that an editor or `cat -v` wrote out as `^M` too.
+/// that an editor or `cat -v` wrote out as `^M` too. A tab behind text is one blank.
 pub(super) fn console(raw: &[u8]) -> Cow<'_, [u8]> {
     let raw = raw.strip_suffix(b"^M").unwrap_or(raw);
-    if memchr::memchr3(0x1b, b'\r', 0, raw).is_none() {
+    let text = raw.trim_ascii_start();
+    if memchr::memchr3(0x1b, b'\r', 0, raw).is_none() && memchr::memchr(b'\t', text).is_none() {
         return Cow::Borrowed(raw);
     }
+    let leading = raw.len().saturating_sub(text.len());
     let mut out = Vec::with_capacity(raw.len());
     let mut bytes = raw.iter().copied();
     while let Some(b) = bytes.next() {
         match b {
             b'\r' | 0 => {}
             0x1b => skip_escape(&mut bytes),
+            b'\t' if out.len() >= leading => out.push(b' '),
             _ => out.push(b),
         }
     }
@@ -31,6 +34,15 @@ fn skip_escape(bytes: &mut impl Iterator<Item = u8>) {
         if (0x40..=0x7e).contains(&b) {
             return;
         }
+    }
+}
+
+/// No-break spaces, which web pages and editors put into indented text, as blanks.
+pub(super) fn blanks(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains('\u{a0}') {
+        Cow::Owned(text.replace('\u{a0}', " "))
+    } else {
+        text
     }
 }
 

@@ -18,7 +18,7 @@ fn digit(b: u8) -> Option<u32> {
 
 /// Decodes one line onto `out`; `rest` carries the digits of an unfinished group from line to line.
 /// False at the first byte that is not base64.
-pub(super) fn decode(line: &[u8], rest: &mut Vec<u8>, out: &mut Vec<u8>) -> bool {
+pub(crate) fn decode(line: &[u8], rest: &mut Vec<u8>, out: &mut Vec<u8>) -> bool {
     for b in line.iter().copied() {
         match b {
             b'\r' | b' ' | b'\t' | b'=' => continue,

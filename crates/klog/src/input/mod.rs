@@ -21,6 +21,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use base64::decode as base64_line;
 pub use form::Form;
 pub use tally::Medium;
 pub use unpack::Packing;

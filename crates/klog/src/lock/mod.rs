@@ -32,4 +32,15 @@ pub use parts::{
     Scenario, ScenarioStep, TaskContext, UsageChange, UsageTrace,
 };
 pub(crate) use routing::LockReports;
+
+/// Whether a line without its prefix is the first one of a report.
+pub(crate) fn is_header(text: &str) -> bool {
+    header::header(text).is_some()
+}
+
+/// Whether a line holds a lock with the place where it was taken, a number in front or not.
+pub(crate) fn is_whole_lock(text: &str) -> bool {
+    let lock = line::held_index(text).map_or(text, |(_, rest)| rest);
+    line::lock(lock).is_some_and(|lock| lock.at.is_some())
+}
 pub use splat::Splat;
