@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::{integer, keep};
+
 /// A task as `COMM/PID` names it. `pid` is what the log says: 0 for idle tasks, and garbage (even
 /// negative) when the task was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +15,22 @@ pub struct TaskRef {
     pub comm: String,
     /// Process id.
     pub pid: i64,
+}
+
+impl TaskRef {
+    /// Splits `COMM/PID` at its last slash: a name may have some.
+    pub(crate) fn parse(s: &str) -> Option<Self> {
+        let (comm, pid) = s.trim().rsplit_once('/')?;
+        Self::new(comm, pid)
+    }
+
+    /// A task whose name and number stand apart.
+    pub(crate) fn new(comm: &str, pid: &str) -> Option<Self> {
+        Some(Self {
+            comm: keep(comm),
+            pid: integer(pid)?,
+        })
+    }
 }
 
 /// A function that the compiler inlined into a frame (logs that went through a symbolizer).

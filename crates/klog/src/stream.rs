@@ -12,49 +12,40 @@ use regex::bytes::Regex;
 
 use crate::carrier::{Carrier, Mail, Parts, Wrap};
 use crate::limits;
+use crate::lock::search;
 use crate::log::Log;
 use crate::reader::Reader;
 
 /// A text that every header or attachment has in it. A superset of what the headers and
 /// attachments of `lock` are, whatever the carrier did to the line.
 static ANCHORS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let words = [
-        "WARNING:",
-        "INFO:",
-        "BUG:",
-        " left hardirqs enabled!",
-        "\\[chain_key collision",
-        "Maximum lock depth ",
-        "Showing all locks held",
-        "lockdep is turned off",
-        "Disabling lock debugging",
-        "\\] exited with ",
+    let alone = search::ALONE.iter().map(|words| regex::escape(words));
+    let words: Vec<String> = ["WARNING:", "INFO:", "BUG:"]
+        .into_iter()
         // A piece of a record, which may cut the words; parts of a pstore dump, which may run backwards.
-        ",ncfrag=",
-        "Panic#",
-        "Oops#",
-        "Emergency#",
-        "Shutdown#",
+        .chain([",ncfrag=", "Panic#", "Oops#", "Emergency#", "Shutdown#"])
         // What a mail says of its body.
-        "ransfer-[Ee]ncoding:",
-    ];
+        .chain(["ransfer-[Ee]ncoding:"])
+        .map(str::to_owned)
+        .chain(alone)
+        .collect();
     Regex::new(&words.join("|")).ok()
 });
 
 /// What ours go on with behind `INFO:` and `BUG:`, which many lines have. dmesg colours the word, so
 /// an escape may stand between, and mail may have wrapped the line anywhere behind it.
 static WANTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let info = "possible |inconsistent |suspicious |trying to register|[A-Za-z_-]+-safe -> |lockdep is|task ";
-    let bug = "possible |inconsistent |suspicious |[A-Za-z_-]+-safe -> |Invalid wait|Nested lock|bad |held lock|lock held|\
-               .{1,64} still has locks|chain_key|key |looking up|MAX_|sleeping |scheduling |assuming |workqueue leaked|spinlock |(?:read-|write-)?rwlock |using ";
+    let words = search::behind_info_or_bug();
     let colour = "(?:\\x1b\\[[0-9;]{0,16}m)* ";
-    let alone = " left hardirqs|\\[chain_key coll|Maximum lock|Showing all|turned off|Disabling lock|exited with|,ncfrag=|(?:Panic|Oops|Emergency|Shutdown)#[0-9]{1,10} Part[0-9]";
+    let alone: Vec<String> = search::ALONE.iter().map(|w| regex::escape(w)).collect();
+    let alone = alone.join("|");
+    let pieces = ",ncfrag=|(?:Panic|Oops|Emergency|Shutdown)#[0-9]{1,10} Part[0-9]";
     let cut = "(?:INFO|BUG|WARNING):(?: [A-Za-z_() -]{0,40})?=?[ \\r]*$";
     // A no-break space of a web page.
     let spaced = "(?:INFO|BUG|WARNING):\\xc2\\xa0";
     let encoded = "ransfer-[Ee]ncoding: *(?i:base64|quoted-printable)";
     Regex::new(&format!(
-        "(?-u:WARNING:{colour}|INFO:{colour}(?:{info})|BUG:{colour}(?:{bug})|{alone}|{cut}|{spaced}|{encoded})"
+        "(?-u:WARNING:{colour}|(?:INFO|BUG):{colour}(?:{words})|{alone}|{pieces}|{cut}|{spaced}|{encoded})"
     ))
     .ok()
 });

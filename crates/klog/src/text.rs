@@ -62,6 +62,15 @@ pub(crate) fn number(s: &str) -> Option<(u64, &str)> {
     Some((digits.parse().ok()?, rest))
 }
 
+/// A whole decimal number with its sign.
+pub(crate) fn integer(s: &str) -> Option<i64> {
+    let (sign, digits) = s.strip_prefix('-').map_or((1i64, s), |r| (-1, r));
+    match number(digits) {
+        Some((n, "")) => i64::try_from(n).ok()?.checked_mul(sign),
+        _ => None,
+    }
+}
+
 /// Splits behind the leading hexadecimal digits (no `0x`); `None` without any.
 pub(crate) fn hex_digits(s: &str) -> Option<(&str, &str)> {
     let end = s

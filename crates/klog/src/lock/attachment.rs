@@ -2,7 +2,6 @@
 
 use crate::carrier::LogLine;
 use crate::limits;
-use crate::lock::header::task;
 use crate::lock::line::{held_index, lock};
 use crate::lock::parts::{Attachment, HeldLock};
 use crate::model::TaskRef;
@@ -46,7 +45,7 @@ fn is_hung_owner(t: &str) -> bool {
 pub(crate) fn held_header(t: &str) -> Option<(u32, TaskRef)> {
     let t = t.trim();
     if let Some(who) = t.strip_prefix("no locks held by ") {
-        return Some((0, task(who.trim_end_matches(['.', ':']))?));
+        return Some((0, TaskRef::parse(who.trim_end_matches(['.', ':']))?));
     }
     if let Some(rest) = t.strip_prefix("locks held by ") {
         let (who, count) = rest.rsplit_once(": ")?;
@@ -54,7 +53,7 @@ pub(crate) fn held_header(t: &str) -> Option<(u32, TaskRef)> {
         let known =
             tail.starts_with(", last CPU#") || tail.starts_with(", on CPU#") || tail.is_empty();
         return if known {
-            Some((u32::try_from(n).ok()?, task(who)?))
+            Some((u32::try_from(n).ok()?, TaskRef::parse(who)?))
         } else {
             None
         };
@@ -65,7 +64,7 @@ pub(crate) fn held_header(t: &str) -> Option<(u32, TaskRef)> {
         .or_else(|| rest.strip_prefix(" lock held by "))?;
     Some((
         u32::try_from(n).ok()?,
-        task(who.strip_suffix(':').unwrap_or(who))?,
+        TaskRef::parse(who.strip_suffix(':').unwrap_or(who))?,
     ))
 }
 

@@ -24,74 +24,6 @@ pub(crate) struct HeadLost {
     pub(crate) in_trace: bool,
 }
 
-/// Sentences by their beginnings.
-const BEGINS: &[(&str, Kind)] = &[
-    ("which lock already depends on the new lock", Kind::Circular),
-    ("the existing dependency chain", Kind::Circular),
-    ("and the lock comparison function returns", Kind::Recursive),
-    ("May be due to missing lock nesting", Kind::Recursive),
-    ("which would create a new lock dependency", Kind::IrqOrder),
-    ("but this new dependency connects a ", Kind::IrqOrder),
-    ("... which became ", Kind::IrqOrder),
-    ("the dependencies between ", Kind::IrqOrder),
-    (
-        "and interrupts could create inverse lock ordering",
-        Kind::IrqInversion,
-    ),
-    (
-        "the shortest dependencies between 2nd lock",
-        Kind::IrqInversion,
-    ),
-    ("inconsistent {", Kind::InconsistentState),
-    ("context-{", Kind::InvalidWaitContext),
-    ("but this task is not holding:", Kind::NestedNotHeld),
-    (
-        "but there are no more locks to release",
-        Kind::BadUnlockBalance,
-    ),
-    ("but there are no locks held!", Kind::BadContention),
-    ("rcu_scheduler_active = ", Kind::SuspiciousRcu),
-    (
-        "Hash chain already cached but the contents",
-        Kind::ChainKeyCollision,
-    ),
-];
-
-/// Sentences by their ends.
-const ENDS: &[(&str, Kind)] = &[
-    ("} state was registered at:", Kind::InconsistentState),
-    (", with a lock still held there!", Kind::HeldLockFreed),
-    (
-        " is leaving the kernel with locks still held!",
-        Kind::UserReturnLocks,
-    ),
-];
-
-/// Functions that print a report.
-const PRINTERS: &[(&str, Kind)] = &[
-    ("print_circular_bug", Kind::Circular),
-    ("print_deadlock_bug", Kind::Recursive),
-    ("print_bad_irq_dependency", Kind::IrqOrder),
-    ("print_irq_inversion_bug", Kind::IrqInversion),
-    ("print_usage_bug", Kind::InconsistentState),
-    ("print_lock_invalid_wait_context", Kind::InvalidWaitContext),
-    ("print_lock_nested_lock_not_held", Kind::NestedNotHeld),
-    ("print_unlock_imbalance_bug", Kind::BadUnlockBalance),
-    ("print_lock_contention_bug", Kind::BadContention),
-    ("print_freed_lock_bug", Kind::HeldLockFreed),
-    ("debug_check_no_locks_freed", Kind::HeldLockFreed),
-    ("print_held_locks_bug", Kind::StillHasLocks),
-    ("debug_check_no_locks_held", Kind::StillHasLocks),
-    ("lockdep_rcu_suspicious", Kind::SuspiciousRcu),
-    ("__might_resched", Kind::AtomicSleep),
-    ("___might_sleep", Kind::AtomicSleep),
-    ("__schedule_bug", Kind::AtomicSched),
-    ("check_preemption_disabled", Kind::PreemptiblePercpu),
-    ("spin_bug", Kind::SpinlockDebug),
-    ("spin_dump", Kind::SpinlockDebug),
-    ("rwlock_bug", Kind::RwlockDebug),
-];
-
 /// Looks for the rest of a report at the start of records that others came before.
 pub(crate) fn find(records: &[Record<'_>]) -> Option<HeadLost> {
     if records.first().is_none_or(|r| r.seq == 0) {
@@ -135,20 +67,18 @@ fn is_frame(text: &str) -> bool {
 /// The kind that a line can only belong to.
 fn kind_of(text: &str) -> Option<Kind> {
     let t = text.trim();
-    let by_words = BEGINS
-        .iter()
-        .find(|(words, _)| t.starts_with(words))
-        .or_else(|| ENDS.iter().find(|(words, _)| t.ends_with(words)));
-    if let Some((_, kind)) = by_words {
-        return Some(*kind);
+    let words = |kind: &Kind| {
+        let spec = kind.spec();
+        spec.begins.iter().any(|words| t.starts_with(words))
+            || spec.ends.iter().any(|words| t.ends_with(words))
+    };
+    if let Some(kind) = Kind::all().find(words) {
+        return Some(kind);
     }
     let StackLine::Frame(FrameLine::Frame(frame) | FrameLine::Return(frame)) = stack_line(text)
     else {
         return None;
     };
     let function = base(&frame.function);
-    PRINTERS
-        .iter()
-        .find(|(name, _)| frame.reliable && *name == function)
-        .map(|(_, kind)| *kind)
+    Kind::all().find(|kind| frame.reliable && kind.spec().printers.contains(&function))
 }

@@ -9,6 +9,7 @@
 
 use crate::lock::kind::Kind;
 use crate::lock::parts::Lock;
+use crate::lock::spec::Tail;
 use crate::lock::warn::{WarnLine, warn_line};
 use crate::model::TaskRef;
 use crate::text::{address, is_pointer, keep, number};
@@ -31,34 +32,6 @@ pub(crate) enum Header<'a> {
     Warn(WarnLine<'a>),
 }
 
-/// Texts of the framed kinds: the first words behind `WARNING: `, `INFO: ` or `BUG: `. What may
-/// follow is an end, ` detected`, `.`, `!` or the closing ` ]`.
-const FRAMED: &[(&str, Kind)] = &[
-    ("possible circular locking dependency", Kind::Circular),
-    ("possible recursive locking", Kind::Recursive),
-    ("possible irq lock inversion dependency", Kind::IrqInversion),
-    ("inconsistent lock state", Kind::InconsistentState),
-    ("Invalid wait context", Kind::InvalidWaitContext),
-    ("Nested lock was not taken", Kind::NestedNotHeld),
-    ("bad unlock balance", Kind::BadUnlockBalance),
-    ("bad contention", Kind::BadContention),
-    ("held lock freed", Kind::HeldLockFreed),
-    (
-        "lock held when returning to user space",
-        Kind::UserReturnLocks,
-    ),
-    // Before 3.5 for do_exit, in place of "still has locks held".
-    ("lock held at task exit time", Kind::StillHasLocks),
-    ("suspicious RCU usage", Kind::SuspiciousRcu),
-    // 2.6.33 to 3.1.
-    (
-        "suspicious rcu_dereference_check() usage",
-        Kind::SuspiciousRcu,
-    ),
-    ("chain_key collision", Kind::ChainKeyCollision),
-    ("trying to register non-static key", Kind::NonStaticKey),
-];
-
 /// Limits of lockdep that print `BUG: MAX_… too low!`.
 const LIMITS: &[&str] = &[
     "LOCKDEP_KEYS",
@@ -68,24 +41,6 @@ const LIMITS: &[&str] = &[
     "STACK_TRACE_ENTRIES",
     "LOCK_DEPTH",
 ];
-
-/// Splits `COMM/PID` at its last slash.
-pub(crate) fn task(s: &str) -> Option<TaskRef> {
-    let (comm, pid) = s.trim().rsplit_once('/')?;
-    Some(TaskRef {
-        comm: keep(comm),
-        pid: signed(pid)?,
-    })
-}
-
-/// A whole decimal number with sign.
-fn signed(s: &str) -> Option<i64> {
-    let (sign, digits) = s.strip_prefix('-').map_or((1i64, s), |r| (-1, r));
-    match number(digits) {
-        Some((n, "")) => i64::try_from(n).ok()?.checked_mul(sign),
-        _ => None,
-    }
-}
 
 /// Recognises a header in a line whose prefix is stripped.
 pub(crate) fn header(text: &str) -> Option<Header<'_>> {
@@ -131,23 +86,23 @@ fn bare(kind: Kind, message: &str) -> Head {
     }
 }
 
-/// The kinds printed between rules.
+/// A headline without what ends it: ` detected`, `.`, `!`, ` ]`.
+fn stem(headline: &str) -> &str {
+    let text = headline.trim_end_matches(['.', '!', ' ', ']']);
+    text.strip_suffix(" detected").unwrap_or(text)
+}
+
+/// The kinds with a headline of their own, most of them between rules.
 fn framed(rest: &str) -> Option<Head> {
-    for (text, kind) in FRAMED {
-        let Some(tail) = rest.strip_prefix(text) else {
-            continue;
-        };
-        let tail = tail
-            .trim_start_matches(" detected")
-            .trim_matches(['.', '!', ' ', ']']);
-        if tail.is_empty() {
-            return Some(bare(*kind, rest.trim_end_matches([' ', ']'])));
-        }
+    let text = rest.trim_end_matches([' ', ']']);
+    let own = |kind: &Kind| {
+        let mut headlines = kind.spec().headlines.iter();
+        headlines.any(|headline| stem(headline) == stem(rest))
+    };
+    if let Some(kind) = Kind::all().find(own) {
+        return Some(bare(kind, text));
     }
-    if let Some(order) = rest
-        .trim_end_matches([' ', ']'])
-        .strip_suffix("-unsafe lock order detected")
-    {
+    if let Some(order) = text.strip_suffix("-unsafe lock order detected") {
         let (safe, unsafe_) = order.split_once("-safe -> ")?;
         // `hard` and `soft` in small letters up to 2.6.28.
         let word = |w: &str| {
@@ -155,45 +110,31 @@ fn framed(rest: &str) -> Option<Head> {
                 && w.bytes()
                     .all(|b| b.is_ascii_alphabetic() || b == b'-' || b == b'_')
         };
-        return (word(safe) && word(unsafe_))
-            .then(|| bare(Kind::IrqOrder, rest.trim_end_matches([' ', ']'])));
+        return (word(safe) && word(unsafe_)).then(|| bare(Kind::IrqOrder, text));
     }
-    let who = rest
-        .trim_end_matches([' ', ']'])
-        .strip_suffix(" still has locks held!")?;
+    let who = text.strip_suffix(" still has locks held!")?;
     let mut head = bare(Kind::StillHasLocks, "still has locks held!");
-    head.task = Some(task(who)?);
+    head.task = Some(TaskRef::parse(who)?);
     Some(head)
 }
 
 /// The kinds that start with `BUG: ` and no rule.
 fn bug(rest: &str) -> Option<Head> {
-    if let Some(at) = rest.strip_prefix("sleeping function called from invalid context at ") {
-        return Some(placed(Kind::AtomicSleep, rest, at));
-    }
-    if let Some(at) = rest.strip_prefix("assuming atomic context at ") {
-        return Some(placed(Kind::CantSleep, rest, at));
-    }
-    if let Some(at) = rest.strip_prefix("assuming non migratable context at ") {
-        return Some(placed(Kind::CantMigrate, rest, at));
-    }
-    if let Some(key) = rest.strip_prefix("key ") {
-        let known = key.contains(" has not been registered!") || key.contains(" not in .data!");
-        return known.then(|| bare(Kind::UnregisteredKey, without_address(key)));
-    }
-    if rest.starts_with("looking up invalid subclass: ") {
-        return Some(bare(Kind::InvalidSubclass, rest));
-    }
-    if let Some(limit) = rest.strip_prefix("MAX_") {
-        let name = limit.strip_suffix(" too low!").unwrap_or(limit.trim_end());
-        return LIMITS
-            .contains(&name.trim_end_matches(" too low"))
-            .then(|| bare(Kind::LockdepLimit, rest));
-    }
-    scheduling(rest)
-        .or_else(|| workqueue(rest))
-        .or_else(|| spinning(rest))
-        .or_else(|| per_cpu(rest))
+    Kind::all().find_map(|kind| {
+        kind.spec().bugs.iter().find_map(|(words, tail)| {
+            let behind = rest.strip_prefix(words)?;
+            match tail {
+                Tail::Place => Some(placed(kind, rest, behind)),
+                Tail::Message => Some(bare(kind, rest)),
+                Tail::Key => key(kind, behind),
+                Tail::Limit => limit(kind, rest, behind),
+                Tail::TaskAndCount => Some(scheduling(kind, rest, behind)),
+                Tail::Leak => leak(kind, behind),
+                Tail::Lock(of) => spinning(kind, of, behind),
+                Tail::PerCpu => per_cpu(kind, behind),
+            }
+        })
+    })
 }
 
 /// `… at FILE:LINE`.
@@ -206,64 +147,48 @@ fn placed(kind: Kind, message: &str, at: &str) -> Head {
     head
 }
 
-/// `key ffff… has not been registered!` without the address.
-fn without_address(key: &str) -> &str {
-    key.split_once(' ').map_or(key, |(_, text)| text)
+/// `ffff… has not been registered!`; the message has no address.
+fn key(kind: Kind, key: &str) -> Option<Head> {
+    let known = key.contains(" has not been registered!") || key.contains(" not in .data!");
+    let text = key.split_once(' ').map_or(key, |(_, text)| text);
+    known.then(|| bare(kind, text))
+}
+
+/// `LIMIT too low!`.
+fn limit(kind: Kind, message: &str, limit: &str) -> Option<Head> {
+    let name = limit.strip_suffix(" too low!").unwrap_or(limit.trim_end());
+    LIMITS
+        .contains(&name.trim_end_matches(" too low"))
+        .then(|| bare(kind, message))
 }
 
 /// `scheduling while atomic: COMM/PID/0xCOUNT`, `scheduling in a non-blocking section: COMM/PID/N`.
-fn scheduling(rest: &str) -> Option<Head> {
-    let who = rest
-        .strip_prefix("scheduling while atomic: ")
-        .or_else(|| rest.strip_prefix("scheduling in a non-blocking section: "))?;
-    let message = rest.split_once(": ").map_or(rest, |(m, _)| m);
-    let mut head = bare(Kind::AtomicSched, message);
+fn scheduling(kind: Kind, rest: &str, who: &str) -> Head {
+    let mut head = bare(kind, rest.split_once(": ").map_or(rest, |(m, _)| m));
     head.task = who
         .trim()
         .rsplit_once('/')
-        .and_then(|(task_part, _)| task(task_part));
-    Some(head)
+        .and_then(|(task, _)| TaskRef::parse(task));
+    head
 }
 
 /// `workqueue leaked atomic, lock or RCU: COMM[PID]`; before 6.10 `… leaked lock or atomic: COMM/0xCOUNT/PID`.
-fn workqueue(rest: &str) -> Option<Head> {
-    let (what, who) = rest.strip_prefix("workqueue leaked ")?.split_once(": ")?;
-    let mut head = bare(Kind::WorkqueueLeak, &format!("workqueue leaked {what}"));
-    head.task = if let Some((comm, pid)) = who
-        .trim()
-        .strip_suffix(']')
-        .and_then(|w| w.rsplit_once('['))
-    {
-        signed(pid).map(|pid| TaskRef {
-            comm: keep(comm),
-            pid,
-        })
-    } else {
-        let (left, pid) = who.trim().rsplit_once('/')?;
-        let (comm, _) = left.rsplit_once('/')?;
-        signed(pid).map(|pid| TaskRef {
-            comm: keep(comm),
-            pid,
-        })
+fn leak(kind: Kind, rest: &str) -> Option<Head> {
+    let (what, who) = rest.split_once(": ")?;
+    let mut head = bare(kind, &format!("workqueue leaked {what}"));
+    let who = who.trim();
+    head.task = match who.strip_suffix(']').and_then(|w| w.rsplit_once('[')) {
+        Some((comm, pid)) => TaskRef::new(comm, pid),
+        None => {
+            let (left, pid) = who.rsplit_once('/')?;
+            TaskRef::new(left.rsplit_once('/')?.0, pid)
+        }
     };
     Some(head)
 }
 
-/// `spinlock MSG on CPU#N, COMM/PID`, `rwlock MSG on CPU#N, COMM/PID, ADDR` (`read-` or `write-`
-/// before the lockups of old kernels).
-fn spinning(rest: &str) -> Option<Head> {
-    let unsided = rest
-        .strip_prefix("read-")
-        .or_else(|| rest.strip_prefix("write-"))
-        .unwrap_or(rest);
-    let (kind, tail) = match (
-        rest.strip_prefix("spinlock "),
-        unsided.strip_prefix("rwlock "),
-    ) {
-        (Some(tail), _) => (Kind::SpinlockDebug, tail),
-        (None, Some(tail)) => (Kind::RwlockDebug, tail),
-        (None, None) => return None,
-    };
+/// `MSG on CPU#N, COMM/PID`, for rwlocks with `, ADDR` behind.
+fn spinning(kind: Kind, of: &str, tail: &str) -> Option<Head> {
     let (what, tail) = tail.split_once(" on CPU#")?;
     let (cpu, tail) = number(tail)?;
     let who = tail.strip_prefix(", ")?;
@@ -272,29 +197,19 @@ fn spinning(rest: &str) -> Option<Head> {
         .rsplit_once(", ")
         .filter(|(_, lock)| is_pointer(lock.trim()))
         .map_or((who, None), |(who, lock)| (who, Some(lock.trim())));
-    let message = if kind == Kind::SpinlockDebug {
-        format!("spinlock {what}")
-    } else {
-        format!("rwlock {what}")
-    };
-    let mut head = bare(kind, &message);
+    let mut head = bare(kind, &format!("{of} {what}"));
     head.cpu = u32::try_from(cpu).ok();
-    head.task = task(who);
+    head.task = TaskRef::parse(who);
     head.lock = lock.map(|at| Lock::at_address(&address(at)));
     Some(head)
 }
 
 /// `using FN() in preemptible [HEX] code: COMM/PID`.
-fn per_cpu(rest: &str) -> Option<Head> {
-    let (function, tail) = rest
-        .strip_prefix("using ")?
-        .split_once(" in preemptible [")?;
+fn per_cpu(kind: Kind, rest: &str) -> Option<Head> {
+    let (function, tail) = rest.split_once(" in preemptible [")?;
     let (_, who) = tail.split_once("] code: ")?;
-    let mut head = bare(
-        Kind::PreemptiblePercpu,
-        &format!("using {function} in preemptible code"),
-    );
-    head.task = task(who);
+    let mut head = bare(kind, &format!("using {function} in preemptible code"));
+    head.task = TaskRef::parse(who);
     Some(head)
 }
 
@@ -315,10 +230,7 @@ fn lock_depth(t: &str) -> Option<Head> {
     let who = tail.strip_prefix(" reached task: ")?;
     let (comm, pid) = who.trim().strip_suffix(')')?.rsplit_once(" (")?;
     let mut head = bare(Kind::RtmutexWarn, "Maximum lock depth reached");
-    head.task = Some(TaskRef {
-        comm: keep(comm),
-        pid: signed(pid)?,
-    });
+    head.task = Some(TaskRef::new(comm, pid)?);
     Some(head)
 }
 

@@ -13,7 +13,6 @@ use crate::dumpstack::{StackLine, is_foreign_report, is_oops, stack_line};
 use crate::limits;
 use crate::lock::attachment;
 use crate::lock::body;
-use crate::lock::header;
 use crate::lock::kind::Kind;
 use crate::lock::line::Fragments;
 use crate::lock::splat::Splat;
@@ -503,7 +502,7 @@ impl Open {
 
     /// Reads a task that a body line names.
     pub(crate) fn task_from(&mut self, who: &str) -> bool {
-        match header::task(who) {
+        match TaskRef::parse(who) {
             Some(task) => {
                 self.set_task(task);
                 true

@@ -3,10 +3,10 @@
 //! reads of it is the same report.
 //!
 //! Source of the texts: the functions of kernel/locking/lockdep.c and the places that
-//! [`Kind`] names.
+//! [`Kind`](crate::Kind) names.
 
-use crate::lock::kind::Kind;
 use crate::lock::parts::{ClassDump, IrqSide, Lock, ScenarioStep};
+use crate::lock::spec::{Form, Framed, Other, Plain, Warn};
 use crate::lock::splat::Splat;
 use crate::model::{Frame, TaskRef};
 
@@ -19,14 +19,17 @@ pub fn lines(splat: &Splat, stale: bool) -> Vec<String> {
         stale,
         lines: Vec::new(),
     };
-    match splat.kind {
-        kind if kind.is_framed() => printer.framed(),
-        Kind::UnregisteredKey => {
+    match splat.kind.spec().form {
+        Form::Framed(form) => printer.framed(form),
+        Form::Warn(Warn::BehindKey) => {
             printer.line("BUG: key ? has not been registered!");
             printer.warning(Some("DEBUG_LOCKS_WARN_ON(1)"));
         }
-        kind if kind.is_warn() && splat.at.is_some() => printer.warning(splat.message.as_deref()),
-        _ => printer.plain(),
+        Form::Warn(Warn::Alone) if splat.at.is_some() => {
+            printer.warning(splat.message.as_deref());
+        }
+        Form::Warn(Warn::Alone) => printer.plain(Plain::Message),
+        Form::Plain(form) => printer.plain(form),
     }
     printer.lines
 }
@@ -108,42 +111,46 @@ impl Printer<'_> {
     }
 
     /// The kinds between rules.
-    fn framed(&mut self) {
+    fn framed(&mut self, form: Framed) {
         let splat = self.splat;
         self.line(RULE);
-        self.line(header(splat));
+        self.line(header(splat, form));
         let taint = splat.taint.as_deref().unwrap_or("");
         let release = splat.release.as_deref().unwrap_or("");
         self.line(format!("{release} {taint}").trim());
         self.line(THIN_RULE);
-        match splat.kind {
-            Kind::SuspiciousRcu => self.rcu(),
-            Kind::ChainKeyCollision => return self.collision(),
-            Kind::BadUnlockBalance => self.unlock("release"),
-            Kind::BadContention => self.unlock("contend"),
-            Kind::HeldLockFreed => self.freed(),
-            Kind::UserReturnLocks => self.line(format!(
+        match form {
+            Framed::Rcu => self.rcu(),
+            Framed::Collision => return self.collision(),
+            Framed::Release(verb) => self.unlock(verb),
+            Framed::Freed => self.freed(),
+            Framed::Leaving => self.line(format!(
                 "{} is leaving the kernel with locks still held!",
                 self.who()
             )),
-            Kind::StillHasLocks => {}
-            _ => self.two_locks(),
-        }
-        if splat.kind == Kind::NestedNotHeld {
-            self.backtrace(&splat.trace);
-            self.part(HELP);
-            self.held_locks();
-            return self.backtrace(&splat.second_trace);
+            Framed::Held => {}
+            Framed::WaitContext => self.two_locks(
+                " is trying to lock:",
+                Other::Held("but this task is not holding:"),
+            ),
+            Framed::Locks(does, Other::Name(words)) => {
+                self.two_locks(does, Other::Name(words));
+                self.backtrace(&splat.trace);
+                self.part(HELP);
+                self.held_locks();
+                return self.backtrace(&splat.second_trace);
+            }
+            Framed::Locks(does, other) => self.two_locks(does, other),
         }
         self.held_locks();
         self.classes();
-        if splat.kind != Kind::UserReturnLocks {
+        if splat.kind.has_backtrace() {
             self.backtrace(&splat.trace);
         }
     }
 
     /// What the task does with which lock, and what stands against it.
-    fn two_locks(&mut self) {
+    fn two_locks(&mut self, does: &str, other: Other) {
         let splat = self.splat;
         if let Some(change) = &splat.usage_change {
             self.line(format!(
@@ -151,47 +158,34 @@ impl Printer<'_> {
                 change.from, change.to
             ));
         }
-        let (first, second) = match splat.kind {
-            Kind::Circular | Kind::Recursive => (
-                " is trying to acquire lock:",
-                "but task is already holding lock:",
-            ),
-            Kind::IrqOrder => (
-                " is trying to acquire:",
-                "and this task is already holding:",
-            ),
-            Kind::IrqInversion => (" just changed the state of lock:", ""),
-            Kind::InconsistentState => (" takes:", ""),
-            _ => (" is trying to lock:", "but this task is not holding:"),
-        };
         let context = splat.context.as_ref();
         let context = context.map_or(String::new(), |c| format!(" [{}]", c.text));
-        self.line(format!("{}{context}{first}", self.who()));
+        self.line(format!("{}{context}{does}", self.who()));
         if let Some(lock) = &splat.lock {
             self.line(held(lock));
         }
         if let Some(lock) = &splat.other_lock {
-            match splat.kind {
-                Kind::IrqInversion => {
+            match other {
+                Other::Class => {
                     let words = self.note("but this lock ").map(str::to_owned);
                     self.line(words.map_or_else(String::new, |w| format!("{w}:")));
                     self.line(format!(" {}", class(lock)));
                 }
-                Kind::NestedNotHeld => {
-                    self.part(second);
+                Other::Name(words) => {
+                    self.part(words);
                     self.line(&*lock.name);
                 }
-                _ => {
-                    self.part(second);
+                Other::Held(words) => {
+                    self.part(words);
                     self.line(held(lock));
                 }
             }
         }
-        self.against();
+        self.against(other);
     }
 
     /// Why that is wrong.
-    fn against(&mut self) {
+    fn against(&mut self, other: Other) {
         let splat = self.splat;
         if let Some(note) = self.note("and the lock comparison ").map(str::to_owned) {
             self.line(format!("{note}:"));
@@ -207,7 +201,7 @@ impl Printer<'_> {
             self.stored(2, &registered.trace);
         }
         self.irqtrace();
-        if splat.kind != Kind::NestedNotHeld {
+        if !matches!(other, Other::Name(_)) {
             self.part(HELP);
         }
         if !splat.chain_exists.is_empty() {
@@ -376,55 +370,9 @@ impl Printer<'_> {
     }
 
     /// The kinds without a frame.
-    fn plain(&mut self) {
+    fn plain(&mut self, form: Plain) {
         let splat = self.splat;
-        let (who, message) = (self.who(), splat.message.as_deref().unwrap_or(""));
-        let cpu = splat
-            .cpu
-            .map_or_else(|| "?".to_owned(), |cpu| cpu.to_string());
-        match splat.kind {
-            Kind::NonStaticKey => {
-                self.line(format!("INFO: {message}"));
-                self.line("The code is fine but needs lockdep annotation, or maybe");
-                self.line("you didn't initialize this object before use?");
-                self.line(OFF);
-            }
-            Kind::InvalidSubclass | Kind::LockdepLimit => {
-                self.line(format!("BUG: {message}"));
-                self.line(OFF);
-                self.lines.extend(splat.notes.iter().cloned());
-            }
-            Kind::AtomicSched => self.line(format!("BUG: {message}: {who}/?")),
-            Kind::WorkqueueLeak => {
-                let (comm, pid) = splat.task.as_ref().map_or(("?", 0), |t| (&t.comm, t.pid));
-                self.line(format!("BUG: {message}: {comm}[{pid}]"));
-                let counters = splat.notes.first().map_or("preempt=?", String::as_str);
-                let work = splat.work.as_deref().unwrap_or("?");
-                self.line(format!("     {counters} workfn={work}"));
-            }
-            Kind::SpinlockDebug => {
-                self.line(format!("BUG: {message} on CPU#{cpu}, {who}"));
-                if let Some(lock) = &splat.lock {
-                    let state = self.note(".magic: ").unwrap_or(".magic: ?").to_owned();
-                    self.line(format!(" lock: {}, {state}", lock.name));
-                }
-            }
-            Kind::RwlockDebug => {
-                let lock = splat.lock.as_ref().map_or("?", |lock| &lock.name);
-                let lock = lock.strip_prefix("0x").unwrap_or(lock);
-                self.line(format!("BUG: {message} on CPU#{cpu}, {who}, {lock}"));
-            }
-            Kind::PreemptiblePercpu => {
-                let message = message.replacen(" in preemptible code", "", 1);
-                self.line(format!("BUG: {message} in preemptible [?] code: {who}"));
-                if let Some(at) = &splat.at {
-                    self.line(format!("caller is {at}"));
-                }
-            }
-            Kind::IrqsLeftEnabled => self.line(format!("CPU {cpu} left hardirqs enabled!")),
-            Kind::AtomicSleep | Kind::CantSleep | Kind::CantMigrate => self.sleep(message),
-            _ => self.line(message),
-        }
+        self.first_lines(form);
         if splat.held_declared.is_some() {
             self.held_locks();
         }
@@ -440,6 +388,62 @@ impl Printer<'_> {
         if splat.kind.has_backtrace() && !splat.trace.is_empty() {
             self.stack(&splat.trace);
         }
+    }
+
+    /// The line that names the problem, and what belongs to it.
+    fn first_lines(&mut self, form: Plain) {
+        let splat = self.splat;
+        let (who, message) = (self.who(), splat.message.as_deref().unwrap_or(""));
+        let cpu = splat
+            .cpu
+            .map_or_else(|| "?".to_owned(), |cpu| cpu.to_string());
+        match form {
+            Plain::Message => self.line(message),
+            Plain::KeyAdvice => {
+                self.line(format!("INFO: {message}"));
+                self.line("The code is fine but needs lockdep annotation, or maybe");
+                self.line("you didn't initialize this object before use?");
+                self.line(OFF);
+            }
+            Plain::Limit => {
+                self.line(format!("BUG: {message}"));
+                self.line(OFF);
+                self.lines.extend(splat.notes.iter().cloned());
+            }
+            Plain::Schedule => self.line(format!("BUG: {message}: {who}/?")),
+            Plain::Work => self.work(message),
+            Plain::Spinlock => {
+                self.line(format!("BUG: {message} on CPU#{cpu}, {who}"));
+                if let Some(lock) = &splat.lock {
+                    let state = self.note(".magic: ").unwrap_or(".magic: ?").to_owned();
+                    self.line(format!(" lock: {}, {state}", lock.name));
+                }
+            }
+            Plain::Rwlock => {
+                let lock = splat.lock.as_ref().map_or("?", |lock| &lock.name);
+                let lock = lock.strip_prefix("0x").unwrap_or(lock);
+                self.line(format!("BUG: {message} on CPU#{cpu}, {who}, {lock}"));
+            }
+            Plain::Caller => {
+                let message = message.replacen(" in preemptible code", "", 1);
+                self.line(format!("BUG: {message} in preemptible [?] code: {who}"));
+                if let Some(at) = &splat.at {
+                    self.line(format!("caller is {at}"));
+                }
+            }
+            Plain::DeadCpu => self.line(format!("CPU {cpu} left hardirqs enabled!")),
+            Plain::Counters => self.sleep(message),
+        }
+    }
+
+    /// Who leaked what, and the work function.
+    fn work(&mut self, message: &str) {
+        let splat = self.splat;
+        let (comm, pid) = splat.task.as_ref().map_or(("?", 0), |t| (&t.comm, t.pid));
+        self.line(format!("BUG: {message}: {comm}[{pid}]"));
+        let counters = splat.notes.first().map_or("preempt=?", String::as_str);
+        let work = splat.work.as_deref().unwrap_or("?");
+        self.line(format!("     {counters} workfn={work}"));
     }
 
     /// Header and counters of the sleep checks.
@@ -603,38 +607,25 @@ impl Printer<'_> {
 }
 
 /// The line that names the problem.
-fn header(splat: &Splat) -> String {
-    let message = splat.message.as_deref();
-    match splat.kind {
-        Kind::InvalidWaitContext => "[ BUG: Invalid wait context ]".to_owned(),
+fn header(splat: &Splat, form: Framed) -> String {
+    // What it says where the log has lost the header.
+    let spec = splat.kind.spec();
+    let headline = spec.headlines.first().copied().unwrap_or(spec.id);
+    match form {
+        Framed::WaitContext => format!("[ BUG: {headline} ]"),
         // Its message is that of the line below.
-        Kind::SuspiciousRcu => "WARNING: suspicious RCU usage".to_owned(),
-        Kind::StillHasLocks => {
+        Framed::Rcu => format!("WARNING: {headline}"),
+        Framed::Held => {
             let task = splat.task.as_ref().map_or_else(|| "?/0".to_owned(), pair);
             format!("WARNING: {task} still has locks held!")
         }
-        kind => format!(
-            "WARNING: {}",
-            message.unwrap_or_else(|| default_header(kind))
-        ),
-    }
-}
-
-/// What the header says, where the log has lost it.
-fn default_header(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Circular => "possible circular locking dependency detected",
-        Kind::Recursive => "possible recursive locking detected",
-        Kind::IrqOrder => "HARDIRQ-safe -> HARDIRQ-unsafe lock order detected",
-        Kind::IrqInversion => "possible irq lock inversion dependency detected",
-        Kind::InconsistentState => "inconsistent lock state",
-        Kind::NestedNotHeld => "Nested lock was not taken",
-        Kind::BadUnlockBalance => "bad unlock balance detected!",
-        Kind::BadContention => "bad contention detected!",
-        Kind::HeldLockFreed => "held lock freed!",
-        Kind::UserReturnLocks => "lock held when returning to user space!",
-        Kind::ChainKeyCollision => "chain_key collision",
-        other => other.name(),
+        Framed::Locks(..)
+        | Framed::Collision
+        | Framed::Release(_)
+        | Framed::Freed
+        | Framed::Leaving => {
+            format!("WARNING: {}", splat.message.as_deref().unwrap_or(headline))
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 use crate::frame::base;
 use crate::lock::kind::Kind;
+use crate::lock::spec::{Mark, Title};
 use crate::lock::splat::Splat;
 use crate::model::Frame;
 
@@ -69,9 +70,6 @@ const LOCKING: &[&str] = &[
     "queued_write",
     "native_queued",
     "__pv_queued",
-    "spin_bug",
-    "spin_dump",
-    "rwlock_bug",
     "spin_lock",
     "spin_unlock",
     "rt_spin",
@@ -162,7 +160,9 @@ const LOCKING: &[&str] = &[
 /// Whether a function belongs to the locking code or to what prints the report.
 fn is_locking(function: &str) -> bool {
     let name = base(function);
-    function.starts_with("0x") || LOCKING.iter().any(|p| name.starts_with(p))
+    function.starts_with("0x")
+        || LOCKING.iter().any(|p| name.starts_with(p))
+        || Kind::all().any(|kind| kind.spec().printers.contains(&name))
 }
 
 /// Frames that the report's own trace has outside the locking code, nearest first.
@@ -258,7 +258,7 @@ fn locks(splat: &Splat) -> Vec<&str> {
     {
         add(&mut names, &lock.class);
     }
-    if matches!(splat.kind, Kind::StillHasLocks | Kind::UserReturnLocks) {
+    if splat.kind.spec().is_of_held {
         splat
             .held
             .iter()
@@ -284,48 +284,16 @@ fn file(location: &str) -> &str {
 
 /// What the kind is called, in few words.
 fn words(splat: &Splat) -> String {
-    let text = match splat.kind {
-        Kind::Circular => "possible circular locking dependency",
-        Kind::Recursive => "possible recursive locking",
-        Kind::IrqInversion => "possible irq lock inversion dependency",
-        Kind::InconsistentState => "inconsistent lock state",
-        Kind::InvalidWaitContext => "invalid wait context",
-        Kind::NestedNotHeld => "nested lock was not taken",
-        Kind::BadUnlockBalance => "bad unlock balance",
-        Kind::BadContention => "bad contention",
-        Kind::HeldLockFreed => "held lock freed",
-        Kind::StillHasLocks => "task still has locks held",
-        Kind::UserReturnLocks => "lock held when returning to user space",
-        Kind::ChainKeyCollision => "lockdep chain key collision",
-        Kind::NonStaticKey => "lock with a non-static key",
-        Kind::UnregisteredKey => "lock key that is not registered",
-        Kind::IrqsLeftEnabled => "offline CPU left hardirqs enabled",
-        Kind::AtomicSleep => "sleeping function called from invalid context",
-        Kind::NonrunningSleep => "blocking operation while not TASK_RUNNING",
-        Kind::CantSleep => "assuming atomic context",
-        Kind::CantMigrate => "assuming non migratable context",
-        Kind::SuspiciousRcu => splat
-            .message
-            .as_deref()
-            .map_or("suspicious RCU usage", |m| m.trim_end_matches('!')),
-        Kind::IrqOrder => splat
-            .message
-            .as_deref()
-            .map_or("irq-safe -> irq-unsafe lock order", |m| {
-                m.trim_end_matches(" detected")
-            }),
-        Kind::RcuVoluntarySwitch => {
-            "voluntary context switch within RCU read-side critical section"
+    let spec = splat.kind.spec();
+    let message = splat.message.as_deref();
+    steady(match spec.title {
+        Title::Words(words) => words,
+        Title::Message => message.unwrap_or(spec.id),
+        Title::MessageWithout(end, absent) => message.map_or(absent, |m| m.trim_end_matches(end)),
+        Title::MessageUpTo(mark, absent) => {
+            message.map_or(absent, |m| m.split(mark).next().unwrap_or(m))
         }
-        // The state of the lock follows, which no two machines have in common.
-        Kind::RwsemWarn => splat
-            .message
-            .as_deref()
-            .map_or("rwsem", |m| m.split(": count = ").next().unwrap_or(m)),
-        Kind::IrqflagsWarn => "raw_local_irq_restore() called with IRQs enabled",
-        _ => splat.message.as_deref().unwrap_or(splat.kind.name()),
-    };
-    steady(text)
+    })
 }
 
 /// A name without the `.N` that the compiler gives static variables of functions.
@@ -386,24 +354,14 @@ pub(crate) fn title(splat: &Splat) -> String {
 
 /// What groups the same bug over a fleet.
 pub(crate) fn signature(splat: &Splat) -> String {
-    let what = match splat.kind {
-        // Who asked for what was not given; the others stand in the locking code itself.
-        Kind::SuspiciousRcu
-        | Kind::AtomicSleep
-        | Kind::CantSleep
-        | Kind::CantMigrate
-        | Kind::LockdepAssert => splat
+    let what = match splat.kind.spec().signature {
+        Mark::File => splat
             .location
             .as_deref()
             .map(|l| in_tree(file(l)).to_owned())
             .unwrap_or_default(),
-        Kind::LockdepLimit
-        | Kind::DebugLocksWarn
-        | Kind::LockdepWarn
-        | Kind::RwsemWarn
-        | Kind::SpinlockDebug
-        | Kind::RwlockDebug => words(splat),
-        _ => String::new(),
+        Mark::Title => words(splat),
+        Mark::Nothing => String::new(),
     };
     let state = splat
         .usage_change

@@ -11,7 +11,6 @@
 //! (kernel/locking/lockdep.c) or by the message before or behind it.
 
 use crate::frame::{printed_symbol, symbol};
-use crate::lock::header::task;
 use crate::lock::kind::Kind;
 use crate::model::TaskRef;
 use crate::text::{keep, number};
@@ -85,7 +84,7 @@ fn trailing_cpu<'a>(s: &'a str, line: &mut WarnLine<'a>) -> &'a str {
     };
     if let Some((cpu, who)) = number(tail) {
         line.cpu = u32::try_from(cpu).ok();
-        line.task = who.strip_prefix(": ").and_then(task);
+        line.task = who.strip_prefix(": ").and_then(TaskRef::parse);
         line.pid = line.task.as_ref().map(|t| t.pid);
         return head;
     }
@@ -109,55 +108,10 @@ fn is_place(s: &str) -> bool {
         })
 }
 
-/// Messages that name a kind by themselves, by their first words.
-const MESSAGES: &[(&str, Kind)] = &[
-    ("DEBUG_LOCKS_WARN_ON(", Kind::DebugLocksWarn),
-    ("DEBUG_RWSEMS_WARN_ON(", Kind::RwsemWarn),
-    ("rtmutex deadlock detected", Kind::RtmutexWarn),
-    (
-        "raw_local_irq_restore() called with IRQs enabled",
-        Kind::IrqflagsWarn,
-    ),
-    (
-        "do not call blocking ops when !TASK_RUNNING",
-        Kind::NonrunningSleep,
-    ),
-    (
-        "Voluntary context switch within RCU read-side critical section",
-        Kind::RcuVoluntarySwitch,
-    ),
-    // lockdep_assert_*(): texts of 4.15 to 5.8, of lockdep_assert_RT_in_threaded_ctx, and the
-    // conditions that CONFIG_DEBUG_BUGVERBOSE_DETAILED prints (include/linux/lockdep.h).
-    ("IRQs not enabled as expected", Kind::LockdepAssert),
-    ("IRQs not disabled as expected", Kind::LockdepAssert),
-    ("Not in hardirq as expected", Kind::LockdepAssert),
-    ("Not in softirq context", Kind::LockdepAssert),
-    (
-        "Not in threaded context on PREEMPT_RT as expected",
-        Kind::LockdepAssert,
-    ),
-    ("debug_locks && ", Kind::LockdepAssert),
-    ("__lockdep_enabled && ", Kind::LockdepAssert),
-    ("Looking for class \"", Kind::LockdepWarn),
-    ("Detected use-after-free of lock class", Kind::LockdepWarn),
-    ("lockdep bfs error:", Kind::LockdepWarn),
-    ("hm#1, depth:", Kind::LockdepWarn),
-    ("hm#2, depth:", Kind::LockdepWarn),
-    ("downgrading a read lock", Kind::LockdepWarn),
-    ("releasing a pinned lock", Kind::LockdepWarn),
-    ("pinning an unheld lock", Kind::LockdepWarn),
-    ("unpinning an unheld lock", Kind::LockdepWarn),
-    ("unpinning an unpinned lock", Kind::LockdepWarn),
-    ("pin count corrupted", Kind::LockdepWarn),
-];
-
 /// The kind that a message stands for; `debug_locks &&` may be in brackets or parentheses.
 pub(crate) fn message_kind(text: &str) -> Option<Kind> {
     let t = text.trim().trim_start_matches(['[', '(']);
-    MESSAGES
-        .iter()
-        .find(|(m, _)| t.starts_with(m))
-        .map(|(_, kind)| *kind)
+    Kind::all().find(|kind| kind.spec().messages.iter().any(|m| t.starts_with(m)))
 }
 
 /// Functions of kernel/locking/lockdep.c that WARN: what tells one where the file is not printed.

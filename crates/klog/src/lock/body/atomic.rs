@@ -2,23 +2,24 @@
 
 use crate::dumpstack::is_symbol_line;
 use crate::frame::printed_symbol;
-use crate::lock::kind::Kind;
 use crate::lock::open::{Next, Open};
 use crate::lock::parts::Lock;
+use crate::lock::spec::{Form, Plain};
 use crate::model::TaskRef;
 use crate::text::{hex_after, hex_digits, keep, number, value_after};
 
 /// Offers a line.
 pub(super) fn take(open: &mut Open, t: &str) -> bool {
-    match open.splat.kind {
-        Kind::AtomicSleep | Kind::CantSleep | Kind::CantMigrate | Kind::AtomicSched => {
-            counters(open, t) || preemption(open, t)
-        }
-        Kind::PreemptiblePercpu => caller(open, t),
-        Kind::WorkqueueLeak => work(open, t),
-        Kind::SpinlockDebug => spinlock(open, t),
-        Kind::LockdepLimit => depth(open, t),
-        _ => false,
+    let Form::Plain(form) = open.splat.kind.spec().form else {
+        return false;
+    };
+    match form {
+        Plain::Counters | Plain::Schedule => counters(open, t) || preemption(open, t),
+        Plain::Caller => caller(open, t),
+        Plain::Work => work(open, t),
+        Plain::Spinlock => spinlock(open, t),
+        Plain::Limit => depth(open, t),
+        Plain::Message | Plain::KeyAdvice | Plain::Rwlock | Plain::DeadCpu => false,
     }
 }
 

@@ -2,11 +2,11 @@
 
 use crate::carrier::LogLine;
 use crate::dumpstack;
-use crate::lock::header;
 use crate::lock::kind::Kind;
 use crate::lock::line;
 use crate::lock::open::{LockSlot, Next, Open, Stack};
 use crate::lock::parts::{Lock, TaskContext};
+use crate::model::TaskRef;
 use crate::text::{address, is_rule, keep};
 
 /// Offers a line.
@@ -283,7 +283,7 @@ fn leaving(open: &mut Open, t: &str) -> bool {
         .strip_suffix(" is leaving the kernel with locks still held!")
         .or_else(|| t.strip_suffix(" is exiting with locks still held!"))
         .or_else(|| t.strip_suffix(" still has locks held!"));
-    who.is_some_and(|who| header::task(who).is_some() && open.task_from(who))
+    who.is_some_and(|who| TaskRef::parse(who).is_some() && open.task_from(who))
 }
 
 /// `stack backtrace:`.
