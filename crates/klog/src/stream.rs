@@ -122,7 +122,7 @@ impl Lines {
         };
         mail.finish(&mut |raw, number| {
             parts.line(raw, number, &mut |raw, number| {
-                last(&mut carrier, raw, number)
+                last(&mut carrier, raw, number);
             });
         });
         parts.finish(&mut |raw, number| last(&mut carrier, raw, number));
