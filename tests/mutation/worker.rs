@@ -126,7 +126,7 @@ fn wrong(subject: &Subject, report: &DumpReport) -> Vec<String> {
         .filter(|c| c.state == CpuState::Off && subject.on.contains(&c.cpu));
     let mut wrong: Vec<String> = off
         .map(|c| {
-            let sides: Vec<&str> = c.evidence.iter().map(|e| e.what.as_str()).collect();
+            let sides: Vec<&str> = c.evidence.iter().map(|e| e.what.id()).collect();
             format!(
                 "WRONG OFF: CPU {} is on; {} ({})",
                 c.cpu,

@@ -170,9 +170,9 @@ pub(crate) fn log() -> Vec<LogLine> {
     LOG.iter().enumerate().map(record).collect()
 }
 
-fn evidence(what: &str, says: Says, value: &str, why: &str) -> EvidenceReport {
+fn evidence(what: EvidenceKind, says: Says, value: &str, why: &str) -> EvidenceReport {
     EvidenceReport {
-        what: what.into(),
+        what,
         says,
         strength: if says == Says::Neutral {
             Strength::Weak
@@ -207,13 +207,13 @@ fn cpu(number: u32, count: u32) -> CpuReport {
             ),
             evidence: vec![
                 evidence(
-                    "virtualization_nr_users",
+                    EvidenceKind::NrUsers,
                     Says::On,
                     "1",
                     "virtualization was enabled here and never given back in order",
                 ),
                 evidence(
-                    "crash_notes",
+                    EvidenceKind::CrashNotes,
                     Says::On,
                     "empty",
                     "the CPU never saved its registers",
@@ -241,7 +241,7 @@ fn cpu(number: u32, count: u32) -> CpuReport {
         online: Some(number != 1),
         summary: format!("SVM was off on CPU {number}: the emergency path switched it off"),
         evidence: vec![evidence(
-            "parked-frame",
+            EvidenceKind::ParkedFrame,
             Says::Off,
             "nmi_shootdown+0x20",
             "the CPU stood behind the call that switches it off",

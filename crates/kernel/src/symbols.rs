@@ -150,6 +150,14 @@ pub struct Location {
 }
 
 impl Location {
+    /// The function's name without what the compiler appended (`.part.0`, `.isra.0`, `.cold`).
+    #[must_use]
+    pub fn function(&self) -> &str {
+        self.symbol
+            .split_once('.')
+            .map_or(self.symbol.as_str(), |(name, _)| name)
+    }
+
     /// Without the length, and without an offset of zero: `name`, `name+0x10`, `name [module]`.
     #[must_use]
     pub fn short(&self) -> String {

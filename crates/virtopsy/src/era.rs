@@ -5,7 +5,7 @@
 
 use virtopsy_kernel::Kernel;
 
-use crate::report::Feature;
+use crate::report::state::Feature;
 
 /// A layout of the kernel's emergency path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,34 +31,193 @@ pub(crate) enum Era {
     NoEmergencyPath,
 }
 
-/// What tells an era apart, and what it calls things.
+/// What an era means. All that tells eras apart is here: who needs to know of an era asks its
+/// layout.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
-    /// The era.
-    pub(crate) era: Era,
+    /// What the era is, for a reader.
+    pub(crate) description: &'static str,
     /// The variable that holds the callback.
     pub(crate) callback_variable: Option<&'static str>,
-    /// The functions that KVM registers there: Intel's and AMD's.
-    pub(crate) callbacks: &'static [&'static str],
+    /// The functions that KVM registers there.
+    pub(crate) callbacks: &'static [Callback],
+    /// The pointer is read without `rcu_read_lock()` (428afac5a8ea), with or without RCU's check.
+    pub(crate) reads_callback_unlocked: bool,
     /// The function that switches virtualization off on its own CPU, called by the NMI handler.
     pub(crate) disable: Option<&'static str>,
+    /// Who switches virtualization off on the emergency path.
+    pub(crate) disabled_by: DisabledBy,
+    /// For whom VMCSes are cleared.
+    pub(crate) vmclear: Vmclear,
     /// The flag that the emergency path sets first.
-    pub(crate) rebooting_flag: Option<&'static str>,
+    pub(crate) rebooting_flag: Option<RebootingFlag>,
     /// Whether the emergency path switches SVM off when CPUs are stopped by the REBOOT vector.
     pub(crate) reboot_vector_disables_svm: bool,
+    /// An emergency restart may leave other CPUs in VMX operation: some kernels of the era ask
+    /// them only where the restarting CPU is in it itself (before ed72736183c4).
+    pub(crate) restart_may_leave_others: bool,
+    /// CPUs that were taken offline may take the crash NMI too, and count down: 4.19's `do_nmi()`
+    /// does not ask whether the CPU is online.
+    pub(crate) offlined_cpus_count_down: bool,
+}
+
+/// A function that KVM registers as its callback.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Callback {
+    /// The vendor whose module registers it.
+    pub(crate) vendor: Feature,
+    /// Its name.
+    pub(crate) function: &'static str,
+}
+
+/// Who switches virtualization off on the emergency path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DisabledBy {
+    /// The kernel itself, whatever is registered.
+    Kernel,
+    /// The registered callback, and nothing else.
+    Callback,
+    /// The registered callback for that vendor, the kernel itself for the other.
+    CallbackFor(Feature),
+    /// Nobody.
+    Nobody,
+}
+
+/// For whom the kernel executes VMCLEAR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Vmclear {
+    /// For nobody.
+    Never,
+    /// For a crash kernel, and not for an emergency restart.
+    ForKdump,
+    /// For both.
+    Always,
+}
+
+/// The flag that the emergency path sets first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RebootingFlag {
+    /// `virt_rebooting`, the kernel's.
+    Virt,
+    /// `kvm_rebooting`, KVM's.
+    Kvm,
+}
+
+impl RebootingFlag {
+    /// Its symbol.
+    pub(crate) fn symbol(self) -> &'static str {
+        match self {
+            RebootingFlag::Virt => "virt_rebooting",
+            RebootingFlag::Kvm => "kvm_rebooting",
+        }
+    }
 }
 
 const VMX_CB: &str = "vmx_emergency_disable_virtualization_cpu";
 const SVM_CB: &str = "svm_emergency_disable_virtualization_cpu";
+const OLD_VMX_CB: &str = "vmx_emergency_disable";
+const OLD_SVM_CB: &str = "svm_emergency_disable";
+
+const fn vmx(function: &'static str) -> Callback {
+    Callback {
+        vendor: Feature::Vmx,
+        function,
+    }
+}
+
+const fn svm(function: &'static str) -> Callback {
+    Callback {
+        vendor: Feature::Svm,
+        function,
+    }
+}
+
+const A: Layout = Layout {
+    description: "A (3.8-6.2: kdump's NMI handler switches off, crash_vmclear_loaded_vmcss)",
+    callback_variable: Some("crash_vmclear_loaded_vmcss"),
+    callbacks: &[vmx("crash_vmclear_local_loaded_vmcss")],
+    reads_callback_unlocked: false,
+    disable: None,
+    disabled_by: DisabledBy::Kernel,
+    vmclear: Vmclear::ForKdump,
+    rebooting_flag: Some(RebootingFlag::Kvm),
+    reboot_vector_disables_svm: false,
+    restart_may_leave_others: true,
+    offlined_cpus_count_down: true,
+};
+
+const B: Layout = Layout {
+    description: "B (6.3-6.5, 5.15.y: core NMI handler switches off, crash_vmclear_loaded_vmcss)",
+    disable: Some("cpu_emergency_disable_virtualization"),
+    reboot_vector_disables_svm: true,
+    restart_may_leave_others: false,
+    offlined_cpus_count_down: false,
+    ..A
+};
+
+const COMMON_CALLBACK: Layout = Layout {
+    description: "C or D (6.6-7.0: cpu_emergency_virt_callback, no vendor module to tell which)",
+    callback_variable: Some("cpu_emergency_virt_callback"),
+    callbacks: &[vmx(VMX_CB), svm(SVM_CB), vmx(OLD_VMX_CB), svm(OLD_SVM_CB)],
+    disabled_by: DisabledBy::Callback,
+    vmclear: Vmclear::Always,
+    ..B
+};
+
+const HYBRID: Layout = Layout {
+    description: "hybrid (6.1.y: common callback for VMX, core switches SVM off)",
+    callbacks: &[vmx(OLD_VMX_CB)],
+    disabled_by: DisabledBy::CallbackFor(Feature::Vmx),
+    ..COMMON_CALLBACK
+};
+
+const C: Layout = Layout {
+    description: "C (6.6-6.11: cpu_emergency_virt_callback, registered with the vendor module)",
+    callbacks: &[vmx(OLD_VMX_CB), svm(OLD_SVM_CB)],
+    ..COMMON_CALLBACK
+};
+
+const D: Layout = Layout {
+    description: "D (6.12-7.0: cpu_emergency_virt_callback, registered while KVM is enabled)",
+    callbacks: &[vmx(VMX_CB), svm(SVM_CB)],
+    ..COMMON_CALLBACK
+};
+
+const E: Layout = Layout {
+    description: "E (7.1+: arch/x86/virt/hw.c, kvm_emergency_callback)",
+    callback_variable: Some("kvm_emergency_callback"),
+    reads_callback_unlocked: true,
+    disable: Some("x86_virt_emergency_disable_virtualization_cpu"),
+    disabled_by: DisabledBy::Kernel,
+    rebooting_flag: Some(RebootingFlag::Virt),
+    ..D
+};
+
+const NO_EMERGENCY_PATH: Layout = Layout {
+    description: "none (no emergency path for virtualization in this kernel)",
+    callback_variable: None,
+    callbacks: &[],
+    disabled_by: DisabledBy::Nobody,
+    vmclear: Vmclear::Never,
+    rebooting_flag: None,
+    restart_may_leave_others: false,
+    offlined_cpus_count_down: false,
+    ..A
+};
 
 impl Layout {
     /// Whether KVM of this vendor registers a callback at all in this era.
     pub(crate) fn registers_on(&self, feature: Feature) -> bool {
-        match self.era {
-            Era::A | Era::B | Era::Hybrid => feature == Feature::Vmx,
-            Era::C | Era::D | Era::CommonCallback | Era::E => true,
-            Era::NoEmergencyPath => false,
+        let by = |vendor| self.callbacks.iter().any(|c| c.vendor == vendor);
+        match feature {
+            Feature::Vmx | Feature::Svm => by(feature),
+            Feature::None | Feature::Unknown => by(Feature::Vmx) && by(Feature::Svm),
         }
+    }
+
+    /// Whether a function is one that KVM of either vendor registers.
+    pub(crate) fn is_callback(&self, name: &str) -> bool {
+        self.callbacks.iter().any(|c| c.function == name)
     }
 }
 
@@ -94,81 +253,17 @@ impl Era {
         }
     }
 
-    /// How this era calls things.
+    /// What this era means.
     pub(crate) fn layout(self) -> Layout {
-        let base = Layout {
-            era: self,
-            callback_variable: Some("cpu_emergency_virt_callback"),
-            callbacks: &[VMX_CB, SVM_CB],
-            disable: Some("cpu_emergency_disable_virtualization"),
-            rebooting_flag: Some("kvm_rebooting"),
-            reboot_vector_disables_svm: true,
-        };
         match self {
-            Era::A => Layout {
-                callback_variable: Some("crash_vmclear_loaded_vmcss"),
-                callbacks: &["crash_vmclear_local_loaded_vmcss"],
-                disable: None,
-                reboot_vector_disables_svm: false,
-                ..base
-            },
-            Era::B => Layout {
-                callback_variable: Some("crash_vmclear_loaded_vmcss"),
-                callbacks: &["crash_vmclear_local_loaded_vmcss"],
-                ..base
-            },
-            Era::Hybrid => Layout {
-                callbacks: &["vmx_emergency_disable"],
-                ..base
-            },
-            Era::C => Layout {
-                callbacks: &["vmx_emergency_disable", "svm_emergency_disable"],
-                ..base
-            },
-            Era::D => base,
-            Era::CommonCallback => Layout {
-                callbacks: &[
-                    VMX_CB,
-                    SVM_CB,
-                    "vmx_emergency_disable",
-                    "svm_emergency_disable",
-                ],
-                ..base
-            },
-            Era::E => Layout {
-                callback_variable: Some("kvm_emergency_callback"),
-                disable: Some("x86_virt_emergency_disable_virtualization_cpu"),
-                rebooting_flag: Some("virt_rebooting"),
-                ..base
-            },
-            Era::NoEmergencyPath => Layout {
-                callback_variable: None,
-                callbacks: &[],
-                disable: None,
-                rebooting_flag: None,
-                reboot_vector_disables_svm: false,
-                ..base
-            },
-        }
-    }
-
-    /// What the era is, for a reader.
-    pub(crate) fn describe(self) -> &'static str {
-        match self {
-            Era::A => "A (3.8-6.2: kdump's NMI handler switches off, crash_vmclear_loaded_vmcss)",
-            Era::B => {
-                "B (6.3-6.5, 5.15.y: core NMI handler switches off, crash_vmclear_loaded_vmcss)"
-            }
-            Era::Hybrid => "hybrid (6.1.y: common callback for VMX, core switches SVM off)",
-            Era::C => {
-                "C (6.6-6.11: cpu_emergency_virt_callback, registered with the vendor module)"
-            }
-            Era::D => "D (6.12-7.0: cpu_emergency_virt_callback, registered while KVM is enabled)",
-            Era::CommonCallback => {
-                "C or D (6.6-7.0: cpu_emergency_virt_callback, no vendor module to tell which)"
-            }
-            Era::E => "E (7.1+: arch/x86/virt/hw.c, kvm_emergency_callback)",
-            Era::NoEmergencyPath => "none (no emergency path for virtualization in this kernel)",
+            Era::A => A,
+            Era::B => B,
+            Era::Hybrid => HYBRID,
+            Era::C => C,
+            Era::D => D,
+            Era::CommonCallback => COMMON_CALLBACK,
+            Era::E => E,
+            Era::NoEmergencyPath => NO_EMERGENCY_PATH,
         }
     }
 }
@@ -193,11 +288,11 @@ impl Names<'_> {
         let has = |name: &str| any_has(&["kvm_intel", "kvm_amd"], name);
         if has(VMX_CB) || has(SVM_CB) {
             Era::D
-        } else if has("svm_emergency_disable") {
+        } else if has(OLD_SVM_CB) {
             Era::C
         } else if (self.core_switches_svm)() {
             Era::Hybrid
-        } else if has("vmx_emergency_disable") {
+        } else if has(OLD_VMX_CB) {
             // 6.6 moved Intel's and AMD's at once; only 6.1.y has Intel's alone. Both modules are
             // rarely loaded, so ask for the counter that 6.3 renamed.
             if any_has(&["kvm"], "cpus_hardware_enabled") {

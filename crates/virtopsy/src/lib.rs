@@ -15,6 +15,7 @@
 
 mod callback;
 pub mod check;
+mod cpu_list;
 mod crash;
 mod era;
 mod evidence;

@@ -6,8 +6,8 @@ use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Cpus, Error, Kernel, Module, NoteContent, Result, SavedRegisters};
 use virtopsy_vmcore::{Dump, Format, QemuCpu};
 
-use crate::era::{Era, Layout};
-use crate::report::{Feature, Origin};
+use crate::era::{DisabledBy, Era, Layout, RebootingFlag};
+use crate::report::state::{Feature, Origin};
 
 /// A value and where it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(crate) enum Disabler {
     Sound,
     /// Only a callback would, and none was registered.
     Missing,
-    /// Only the callback does, and it is not known to be KVM's.
+    /// Only the callback does, and it is not known to be KVM's: why.
     Doubtful(String),
 }
 
@@ -252,14 +252,13 @@ fn is_tainted_by_foreign_code(kernel: &Kernel) -> bool {
     }
 }
 
-/// What the emergency path of this kernel switches off with. In eras C and D, and for VMX in the
-/// hybrid, the callback does it all.
+/// What the emergency path of this kernel switches off with.
 fn disabler_of(kernel: &Kernel, layout: Layout, feature: Feature) -> Disabler {
-    let by_callback = match layout.era {
-        Era::C | Era::D | Era::CommonCallback => true,
-        Era::Hybrid => feature == Feature::Vmx,
-        Era::A | Era::B | Era::E => false,
-        Era::NoEmergencyPath => return Disabler::Missing,
+    let by_callback = match layout.disabled_by {
+        DisabledBy::Kernel => false,
+        DisabledBy::Callback => true,
+        DisabledBy::CallbackFor(vendor) => vendor == feature,
+        DisabledBy::Nobody => return Disabler::Missing,
     };
     let Some(variable) = layout.callback_variable.filter(|_| by_callback) else {
         return Disabler::Sound;
@@ -270,13 +269,28 @@ fn disabler_of(kernel: &Kernel, layout: Layout, feature: Feature) -> Disabler {
     {
         Ok(VirtAddr(0)) => Disabler::Missing,
         Ok(to) => match kernel.locate(to) {
-            Some(l) if l.offset == 0 && layout.callbacks.contains(&l.symbol.as_str()) => {
-                Disabler::Sound
-            }
+            Some(l) if l.offset == 0 && layout.is_callback(&l.symbol) => Disabler::Sound,
             Some(l) => Disabler::Doubtful(format!("{l} was registered, which is not KVM's")),
             None => Disabler::Doubtful(format!("what was registered ({to}) is not known")),
         },
         Err(e) => Disabler::Doubtful(format!("the pointer can't be read: {e}")),
+    }
+}
+
+/// The name in `last_unloaded_module`: `char[]` until 5.18, a struct with a name since 5.19.
+pub(crate) fn last_unloaded(kernel: &Kernel) -> Option<String> {
+    let at = kernel.symbol("last_unloaded_module").ok()?;
+    let bytes = kernel.space().string(at, 56).ok()?;
+    let name = String::from_utf8_lossy(&bytes).into_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+/// A symbol that does not exist is no error.
+pub(crate) fn absent(found: Result<VirtAddr>) -> Result<Option<VirtAddr>> {
+    match found {
+        Ok(address) => Ok(Some(address)),
+        Err(e) if e.is_absent() => Ok(None),
+        Err(e) => Err(e),
     }
 }
 
@@ -319,7 +333,7 @@ fn int_fact(kernel: &Kernel, name: &str) -> Fact<i32> {
 }
 
 fn rebooting_flag(kernel: &Kernel, layout: Layout, kvm: Option<&Module>) -> Fact<u8> {
-    let Some(name) = layout.rebooting_flag else {
+    let Some(name) = layout.rebooting_flag.map(RebootingFlag::symbol) else {
         return Ok(None);
     };
     let found = match (kernel.symbol(name), kvm) {

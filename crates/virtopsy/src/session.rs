@@ -4,13 +4,14 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use virtopsy_kernel::{Kernel, KernelOptions, Log, VirtAddr};
+use virtopsy_kernel::{CpuId, Kernel, KernelOptions, Log, VirtAddr};
 use virtopsy_vmcore::{Dump, OpenOptions, is_procfs};
 
 pub use virtopsy_kernel::{Debuginfod, TypesChoice};
 pub use virtopsy_vmcore::Unpack;
 
 use crate::callback::Circumstances;
+use crate::evidence::{Findings, Usage};
 use crate::known_issue::{Case, Traces};
 use crate::listing::{self, Listing};
 use crate::machine::Machine;
@@ -377,8 +378,8 @@ fn kernel_report(kernel: &Kernel, report: &mut DumpReport) -> (Option<Log>, Trac
     splat_sources::name(kernel, &mut report.splats);
     let traces = match Machine::read(kernel) {
         Ok(machine) => {
-            machine_report(&machine, log.as_ref(), report);
-            Traces::read(&machine)
+            let found = machine_report(&machine, log.as_ref(), report);
+            Traces::read(&machine, &found)
         }
         Err(e) => {
             report.virtualization.summary = format!("not known: {e}");
@@ -392,7 +393,12 @@ fn kernel_report(kernel: &Kernel, report: &mut DumpReport) -> (Option<Log>, Trac
     (log, traces)
 }
 
-fn machine_report(machine: &Machine<'_>, log: Option<&Log>, report: &mut DumpReport) {
+/// What the machine as a whole and its CPUs say; gives what was found of each CPU.
+fn machine_report(
+    machine: &Machine<'_>,
+    log: Option<&Log>,
+    report: &mut DumpReport,
+) -> Vec<(CpuId, Findings)> {
     report.origin = machine.origin;
     report.cpus_possible = Some(machine.cpus.possible.count());
     report.cpus_online = machine
@@ -401,12 +407,13 @@ fn machine_report(machine: &Machine<'_>, log: Option<&Log>, report: &mut DumpRep
         .as_ref()
         .ok()
         .map(virtopsy_kernel::CpuMask::count);
-    let (virtualization, in_use) = virtualization::examine(machine);
+    let (virtualization, found) = virtualization::examine(machine);
     report.virtualization = virtualization;
+    let in_use = found.iter().any(|(_, f)| f.usage == Usage::Enabled);
     let circumstances = Circumstances {
         feature: machine.feature,
         enabled: in_use && machine.kvm_present() == Some(true),
-        suspects: crash::unfinished_cpus(machine, &report.virtualization),
+        suspects: crash::unfinished_cpus(machine, &found),
     };
     report.callback = callback::examine(machine.kernel, &circumstances);
     report.crash = crash::examine(machine, log);
@@ -425,6 +432,7 @@ fn machine_report(machine: &Machine<'_>, log: Option<&Log>, report: &mut DumpRep
             .notes
             .push(Text::from(format!("the module list is not whole: {e}")));
     }
+    found
 }
 
 fn read_log(kernel: &Kernel, report: &mut DumpReport) -> Option<Log> {

@@ -3,44 +3,29 @@
 
 use virtopsy_kernel::CpuId;
 
-use crate::evidence::{Evidence, Testimony, Usage};
+use crate::evidence::{Evidence, Findings, Phase, Usage};
 use crate::machine::{Machine, number, positive};
-use crate::report::{CpuState, Feature, Origin, Says, StoryStep, Strength};
+use crate::report::StoryStep;
+use crate::report::state::{CpuState, Feature, Origin, Says, Strength};
 use crate::verdict::CpuVerdict;
-
-/// Evidence that the first two steps tell in their own words.
-const TOLD_BEFORE: [&str; 11] = [
-    "virtualization_nr_users",
-    "virtualization_enabled",
-    "hardware_enabled",
-    "cpus_hardware_enabled",
-    "kvm-not-loaded",
-    "kvm-counters",
-    "svm-max-asid",
-    "svm-save-area",
-    "loaded-vmcs-list",
-    "virt_rebooting",
-    "kvm_rebooting",
-];
 
 /// Tells the story of `cpu`. `summary`: what follows from it, in one sentence.
 pub(crate) fn tell(
     machine: &Machine<'_>,
     cpu: CpuId,
-    testimony: &Testimony,
+    findings: &Findings,
     verdict: &CpuVerdict,
     summary: &str,
 ) -> Vec<StoryStep> {
     let mut story = vec![
-        step("before", before(machine.feature, testimony)),
+        step("before", before(machine.feature, findings)),
         step("the stop", stop(machine, cpu)),
     ];
-    let here = testimony
-        .evidence
-        .iter()
-        .filter(|e| !TOLD_BEFORE.contains(&e.what));
+    // What happened earlier, the first two steps tell in their own words.
+    let evidence = findings.evidence.iter();
+    let here = evidence.filter(|e| e.what.phase() == Phase::ThisCpu);
     story.extend(here.map(|e| step("this CPU", sentence(e))));
-    story.push(step("so", conclusion(testimony, verdict, summary)));
+    story.push(step("so", conclusion(findings, verdict, summary)));
     story
 }
 
@@ -60,51 +45,45 @@ fn name(feature: Feature) -> &'static str {
 }
 
 /// What KVM had done on the CPU.
-fn before(feature: Feature, testimony: &Testimony) -> String {
+fn before(feature: Feature, findings: &Findings) -> String {
     let name = name(feature);
-    if testimony.supported == Some(false) {
+    if findings.supported == Some(false) {
         return "This CPU has neither VMX nor SVM, or the kernel uses neither.".into();
     }
-    let says = |what: &str, value: fn(&Evidence) -> bool| {
-        testimony
-            .evidence
-            .iter()
-            .any(|e| e.what == what && value(e))
-    };
-    let mut text = match testimony.usage {
+    let mut text = match findings.usage {
         Usage::Enabled => format!(
             "KVM had switched {name} on here, and never gave it back{}.",
-            books(testimony)
+            counters(findings)
         ),
         Usage::Disabled { ever: true } => format!(
             "KVM had used {name} on this machine, and holds it enabled here no longer{}.",
-            books(testimony)
+            counters(findings)
         ),
         Usage::Disabled { ever: false } => {
-            format!("KVM had never switched {name} on here{}.", books(testimony))
+            format!(
+                "KVM had never switched {name} on here{}.",
+                counters(findings)
+            )
         }
         Usage::Unknown => format!(
             "Whether KVM had switched {name} on here can't be told{}.",
-            books(testimony)
+            counters(findings)
         ),
     };
-    if says("svm-save-area", |e| e.why.contains("have run")) {
+    if findings.guests_ran == Some(true) {
         text.push_str(" Guests had run on it.");
     }
-    if says("loaded-vmcs-list", |e| e.value.as_deref() != Some("empty")) {
+    if findings.vmcs_loaded == Some(true) {
         text.push_str(" A VMCS was loaded on it.");
     }
     text
 }
 
-/// The books that were read: ` (virtualization_nr_users is 1)`.
-fn books(testimony: &Testimony) -> String {
-    let read = testimony
-        .evidence
-        .iter()
-        .filter(|e| e.what.starts_with("virtualization_") || e.what.ends_with("hardware_enabled"));
-    let read: Vec<String> = read
-        .filter_map(|e| Some(format!("{} is {}", e.what, e.value.as_ref()?)))
+/// The counters that were read: ` (virtualization_nr_users is 1)`.
+fn counters(findings: &Findings) -> String {
+    let counters = findings.counters.iter();
+    let read: Vec<String> = counters
+        .map(|counter| format!("{} is {}", counter.what, counter.value))
         .collect();
     if read.is_empty() {
         String::new()
@@ -176,7 +155,7 @@ fn capitalised(text: &str) -> String {
 }
 
 /// What follows, how sure that is, and when it would be wrong.
-fn conclusion(testimony: &Testimony, verdict: &CpuVerdict, summary: &str) -> String {
+fn conclusion(findings: &Findings, verdict: &CpuVerdict, summary: &str) -> String {
     let mut text = format!("{}.", capitalised(summary));
     let side = match verdict.state {
         CpuState::Off => Says::Off,
@@ -189,12 +168,12 @@ fn conclusion(testimony: &Testimony, verdict: &CpuVerdict, summary: &str) -> Str
         }
     };
     let deciding = || {
-        testimony
+        findings
             .evidence
             .iter()
             .filter(|e| e.says == side && e.strength == verdict.strength)
     };
-    let named: Vec<&str> = deciding().map(|e| e.what).collect();
+    let named: Vec<&str> = deciding().map(|e| e.what.id()).collect();
     let how = match verdict.strength {
         Strength::Proof => "Proven",
         Strength::Strong | Strength::Weak => "Strong, not proven: it rests on what is said",

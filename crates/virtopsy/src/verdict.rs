@@ -4,8 +4,8 @@
 //! statements disagree the CPU is unknown and the conflict is shown: a wrong "off" is the worst
 //! answer.
 
-use crate::evidence::{Evidence, NoteState, Testimony, Usage};
-use crate::report::{CpuState, Feature, Reason, Says, Strength, Verdict};
+use crate::evidence::{Evidence, EvidenceKind, Findings, NoteState, Usage};
+use crate::report::state::{CpuState, Feature, Reason, Says, Strength, Verdict};
 
 /// The verdict on one CPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +25,9 @@ fn strongest(evidence: &[Evidence], side: Says) -> Option<Strength> {
 }
 
 /// Judges one CPU.
-pub(crate) fn judge(testimony: &Testimony) -> CpuVerdict {
-    let off = strongest(&testimony.evidence, Says::Off);
-    let on = strongest(&testimony.evidence, Says::On);
+pub(crate) fn judge(findings: &Findings) -> CpuVerdict {
+    let off = strongest(&findings.evidence, Says::Off);
+    let on = strongest(&findings.evidence, Says::On);
     let (state, strength, conflict) = match (off, on) {
         (None, None) => (CpuState::Unknown, Strength::Weak, false),
         (Some(off), None) => (CpuState::Off, off, false),
@@ -38,8 +38,8 @@ pub(crate) fn judge(testimony: &Testimony) -> CpuVerdict {
     };
     let reason = match state {
         CpuState::Unknown => Reason::NoEvidence,
-        CpuState::On => reason_on(testimony),
-        CpuState::Off => reason_off(testimony),
+        CpuState::On => reason_on(findings),
+        CpuState::Off => reason_off(findings),
     };
     CpuVerdict {
         state,
@@ -49,35 +49,29 @@ pub(crate) fn judge(testimony: &Testimony) -> CpuVerdict {
     }
 }
 
-fn reason_on(testimony: &Testimony) -> Reason {
-    let says_on = |what| {
-        testimony
-            .evidence
-            .iter()
-            .any(|e| e.what == what && e.says == Says::On)
+fn reason_on(findings: &Findings) -> Reason {
+    let silent = findings.note == NoteState::Empty;
+    let did_not_answer = |e: &Evidence| match e.what {
+        EvidenceKind::LateAnswer | EvidenceKind::NotStopped => true,
+        EvidenceKind::WaitingForCrashIpi | EvidenceKind::CrashNotes => silent,
+        _ => false,
     };
-    if says_on("late-answer") || says_on("not-stopped") {
-        return Reason::DidNotAnswer;
-    }
-    let unanswered = testimony.note == NoteState::Empty
-        && testimony.evidence.iter().any(|e| {
-            e.says == Says::On && matches!(e.what, "waiting_for_crash_ipi" | "crash_notes")
-        });
-    if unanswered {
+    let mut on = findings.evidence.iter().filter(|e| e.says == Says::On);
+    if on.any(did_not_answer) {
         Reason::DidNotAnswer
     } else {
         Reason::StillEnabled
     }
 }
 
-fn reason_off(testimony: &Testimony) -> Reason {
-    if testimony.supported == Some(false) {
+fn reason_off(findings: &Findings) -> Reason {
+    if findings.supported == Some(false) {
         return Reason::NotSupported;
     }
-    if testimony.offline {
+    if findings.offline {
         return Reason::Offline;
     }
-    match testimony.usage {
+    match findings.usage {
         Usage::Disabled { ever: true } => Reason::Released,
         Usage::Disabled { ever: false } => Reason::NeverEnabled,
         Usage::Enabled | Usage::Unknown => Reason::EmergencyDisabled,
@@ -103,32 +97,35 @@ pub(crate) fn overall(feature: Feature, cpus: &[CpuVerdict]) -> Verdict {
 mod tests {
     use super::*;
 
-    fn testimony(evidence: Vec<Evidence>) -> Testimony {
-        Testimony {
+    const A: EvidenceKind = EvidenceKind::ParkedFrame;
+    const B: EvidenceKind = EvidenceKind::Cr4Shadow;
+
+    fn findings(evidence: Vec<Evidence>) -> Findings {
+        Findings {
             evidence,
             supported: Some(true),
             usage: Usage::Enabled,
-            offline: false,
             note: NoteState::Saved,
+            ..Findings::default()
         }
     }
 
     #[test]
     fn no_evidence_is_unknown() {
-        assert_eq!(judge(&testimony(vec![])).state, CpuState::Unknown);
+        assert_eq!(judge(&findings(vec![])).state, CpuState::Unknown);
     }
 
     #[test]
     fn weak_statements_decide_nothing() {
-        let weak = Evidence::off("w", Strength::Weak, "");
-        assert_eq!(judge(&testimony(vec![weak])).state, CpuState::Unknown);
+        let weak = Evidence::off(A, Strength::Weak, "");
+        assert_eq!(judge(&findings(vec![weak])).state, CpuState::Unknown);
     }
 
     #[test]
     fn proof_beats_a_strong_statement_and_shows_the_conflict() {
-        let v = judge(&testimony(vec![
-            Evidence::off("a", Strength::Proof, ""),
-            Evidence::on("b", Strength::Strong, ""),
+        let v = judge(&findings(vec![
+            Evidence::off(A, Strength::Proof, ""),
+            Evidence::on(B, Strength::Strong, ""),
         ]));
         assert_eq!(
             (v.state, v.conflict, v.reason),
@@ -138,18 +135,18 @@ mod tests {
 
     #[test]
     fn two_proofs_that_disagree_are_unknown() {
-        let v = judge(&testimony(vec![
-            Evidence::off("a", Strength::Proof, ""),
-            Evidence::on("b", Strength::Proof, ""),
+        let v = judge(&findings(vec![
+            Evidence::off(A, Strength::Proof, ""),
+            Evidence::on(B, Strength::Proof, ""),
         ]));
         assert_eq!((v.state, v.conflict), (CpuState::Unknown, true));
     }
 
     #[test]
     fn one_cpu_that_is_on_outweighs_all_that_are_off() {
-        let off = judge(&testimony(vec![Evidence::off("a", Strength::Proof, "")]));
-        let on = judge(&testimony(vec![Evidence::on("a", Strength::Strong, "")]));
-        let unknown = judge(&testimony(vec![]));
+        let off = judge(&findings(vec![Evidence::off(A, Strength::Proof, "")]));
+        let on = judge(&findings(vec![Evidence::on(A, Strength::Strong, "")]));
+        let unknown = judge(&findings(vec![]));
         assert_eq!(
             overall(Feature::Svm, &[off.clone(), on.clone(), unknown.clone()]),
             Verdict::NotAllOff

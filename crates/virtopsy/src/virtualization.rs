@@ -2,41 +2,49 @@
 
 use virtopsy_kernel::CpuId;
 
-use crate::evidence::{self, Testimony, Usage};
+use crate::cpu_list::ranges;
+use crate::evidence::{self, Circumstances, Evidence, Findings};
 use crate::machine::Machine;
 use crate::report::{
-    CpuReport, CpuState, Feature, Reason, Strength, TaskReport, Text, Verdict, VirtualizationReport,
+    CpuReport, CpuState, EvidenceReport, Feature, Hex, Reason, Strength, TaskReport, Text, Verdict,
+    VirtualizationReport,
 };
 use crate::story;
 use crate::verdict::{self, CpuVerdict};
 
-/// Judges every possible CPU; also whether any CPU's books say that virtualization is in use.
-pub(crate) fn examine(machine: &Machine<'_>) -> (VirtualizationReport, bool) {
+/// Judges every possible CPU; gives what was found of each beside the report.
+pub(crate) fn examine(machine: &Machine<'_>) -> (VirtualizationReport, Vec<(CpuId, Findings)>) {
     let mut cpus = Vec::new();
     let mut verdicts = Vec::new();
-    let mut in_use = false;
+    let mut found = Vec::new();
     for cpu in machine.cpus.possible.iter() {
-        let testimony = evidence::gather(machine, cpu);
-        in_use |= testimony.usage == Usage::Enabled;
-        let verdict = verdict::judge(&testimony);
-        cpus.push(cpu_report(machine, cpu, testimony, &verdict));
+        let mut findings = evidence::gather(machine, cpu);
+        let circumstances = Circumstances {
+            origin: machine.origin,
+            late: machine.late_cpus().contains(&cpu),
+            disabler: &machine.disabler,
+        };
+        evidence::qualify(&mut findings, &circumstances);
+        let verdict = verdict::judge(&findings);
+        cpus.push(cpu_report(machine, cpu, &findings, &verdict));
         verdicts.push(verdict);
+        found.push((cpu, findings));
     }
     let verdict = verdict::overall(machine.feature, &verdicts);
     let report = VirtualizationReport {
         feature: machine.feature,
         verdict,
         summary: summary(machine.feature, verdict, &cpus),
-        era: Some(machine.layout.era.describe().into()),
+        era: Some(machine.layout.description.into()),
         cpus,
     };
-    (report, in_use)
+    (report, found)
 }
 
 fn cpu_report(
     machine: &Machine<'_>,
     cpu: CpuId,
-    testimony: Testimony,
+    findings: &Findings,
     verdict: &CpuVerdict,
 ) -> CpuReport {
     let task = machine.kernel.current_task(cpu).ok();
@@ -52,9 +60,22 @@ fn cpu_report(
             comm: Text::new(t.comm),
             pid: t.pid,
         }),
-        story: story::tell(machine, cpu, &testimony, verdict, &summary),
+        story: story::tell(machine, cpu, findings, verdict, &summary),
         summary,
-        evidence: testimony.evidence.into_iter().map(Into::into).collect(),
+        evidence: findings.evidence.iter().map(evidence_report).collect(),
+    }
+}
+
+/// Values and sentences become text here, once.
+fn evidence_report(e: &Evidence) -> EvidenceReport {
+    EvidenceReport {
+        what: e.what,
+        says: e.says,
+        strength: e.strength,
+        address: e.address.map(|a| Hex(a.0)),
+        value: e.value.as_ref().map(ToString::to_string),
+        why: e.why.clone(),
+        lies_when: e.lies_when.map(Into::into),
     }
 }
 
@@ -135,33 +156,5 @@ fn summary(feature: Feature, verdict: Verdict, cpus: &[CpuReport]) -> String {
                 ranges(&unknown)
             )
         }
-    }
-}
-
-/// CPU numbers as the kernel lists them: `0-3,8`.
-pub(crate) fn ranges(cpus: &[u32]) -> String {
-    let mut parts: Vec<(u32, u32)> = Vec::new();
-    for &cpu in cpus {
-        match parts.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(cpu) => *last = cpu,
-            _ => parts.push((cpu, cpu)),
-        }
-    }
-    let part = |(first, last): &(u32, u32)| {
-        if first == last {
-            format!("{first}")
-        } else {
-            format!("{first}-{last}")
-        }
-    };
-    parts.iter().map(part).collect::<Vec<_>>().join(",")
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn cpu_lists_are_written_as_the_kernel_writes_them() {
-        assert_eq!(super::ranges(&[0, 1, 2, 5, 7, 8]), "0-2,5,7-8");
-        assert_eq!(super::ranges(&[]), "");
     }
 }

@@ -13,8 +13,8 @@ mod support;
 use support::{Edited, OFFLINE, STUCK, state, verdict};
 use virtopsy::Options;
 use virtopsy::report::{
-    CallbackState, CheckVerdict, CodeState, CpuState, Dereference, Origin, Reason, Strength,
-    Verdict,
+    CallbackState, CheckVerdict, CodeState, CpuState, Dereference, EvidenceKind, Origin, Reason,
+    Strength, Verdict,
 };
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::CpuId;
@@ -162,12 +162,9 @@ fn a_cpu_that_the_reboot_vector_stopped_is_off() {
         .int("waiting_for_crash_ipi", 0)
         .report();
     assert_eq!(state(&report, 2).0, CpuState::Off);
-    let what: Vec<&str> = report.virtualization.cpus[2]
-        .evidence
-        .iter()
-        .map(|e| e.what.as_str())
-        .collect();
-    assert!(what.contains(&"stopped-by-reboot"), "{what:?}");
+    let evidence = report.virtualization.cpus[2].evidence.iter();
+    let what: Vec<EvidenceKind> = evidence.map(|e| e.what).collect();
+    assert!(what.contains(&EvidenceKind::StoppedByReboot), "{what:?}");
 }
 
 #[test]
@@ -475,7 +472,9 @@ fn kvms_own_zero_says_nothing_against_the_kernels_count() {
     let report = dump.write(at, &[0]).report();
     assert_eq!(state(&report, 2).0, CpuState::On);
     let evidence = &report.virtualization.cpus[2].evidence;
-    let own = evidence.iter().find(|e| e.what == "virtualization_enabled");
+    let own = evidence
+        .iter()
+        .find(|e| e.what == EvidenceKind::VirtualizationEnabled);
     assert_eq!(own.unwrap().says, virtopsy::report::Says::Neutral);
 }
 

@@ -13,18 +13,19 @@ mod support;
 
 use support::{Edited, OFFLINE, STUCK, VMX, VMX_STUCK, state};
 use virtopsy::report::{
-    CpuState, DumpReport, EvidenceReport, Feature, Origin, Reason, Says, Strength, Verdict,
+    CpuState, DumpReport, EvidenceKind, EvidenceReport, Feature, Origin, Reason, Says, Strength,
+    Verdict,
 };
 use virtopsy_kernel::CpuId;
 use virtopsy_testkit::Note;
 
 /// What is said of a CPU by one kind of evidence.
-fn said<'a>(report: &'a DumpReport, cpu: usize, what: &str) -> Option<&'a EvidenceReport> {
+fn said<'a>(report: &'a DumpReport, cpu: usize, what: EvidenceKind) -> Option<&'a EvidenceReport> {
     let cpu = &report.virtualization.cpus[cpu];
     cpu.evidence.iter().find(|e| e.what == what)
 }
 
-fn says(report: &DumpReport, cpu: usize, what: &str) -> Option<(Says, Strength)> {
+fn says(report: &DumpReport, cpu: usize, what: EvidenceKind) -> Option<(Says, Strength)> {
     said(report, cpu, what).map(|e| (e.says, e.strength))
 }
 
@@ -36,7 +37,7 @@ mod cr4_shadow {
 
     fn set(dump: &mut Edited, cpu: u32, edit: impl Fn(u64) -> u64) {
         let report = dump.report();
-        let at = said(&report, cpu as usize, "cr4-shadow").unwrap();
+        let at = said(&report, cpu as usize, EvidenceKind::Cr4Shadow).unwrap();
         let at = virtopsy_debuginfo::VirtAddr(at.address.unwrap().0);
         let old = dump.kernel.space().u64(at).unwrap();
         dump.pointer(at, edit(old));
@@ -47,7 +48,7 @@ mod cr4_shadow {
         let report = Edited::new(VMX).report();
         assert_eq!(report.virtualization.feature, Feature::Vmx);
         for cpu in 0..2 {
-            assert_eq!(says(&report, cpu, "cr4-shadow"), OFF_PROOF);
+            assert_eq!(says(&report, cpu, EvidenceKind::Cr4Shadow), OFF_PROOF);
         }
         assert_eq!(report.virtualization.verdict, Verdict::AllOff);
     }
@@ -58,7 +59,7 @@ mod cr4_shadow {
         set(&mut dump, 0, |cr4| cr4 | 1 << 13);
         let report = dump.report();
         assert_eq!(
-            says(&report, 0, "cr4-shadow"),
+            says(&report, 0, EvidenceKind::Cr4Shadow),
             Some((Says::On, Strength::Proof))
         );
         assert_ne!(state(&report, 0).0, CpuState::Off);
@@ -72,13 +73,13 @@ mod cr4_shadow {
         set(&mut dump, 2, |cr4| cr4 & !(1 << 13));
         let report = dump.int("waiting_for_crash_ipi", 0).report();
         assert_eq!(
-            says(&report, 2, "cr4-shadow"),
+            says(&report, 2, EvidenceKind::Cr4Shadow),
             Some((Says::Off, Strength::Strong))
         );
         assert_eq!(state(&report, 2).0, CpuState::Unknown);
         assert!(report.virtualization.cpus[2].conflict);
         assert_ne!(report.virtualization.verdict, Verdict::AllOff);
-        assert_eq!(says(&report, 0, "cr4-shadow"), OFF_PROOF);
+        assert_eq!(says(&report, 0, EvidenceKind::Cr4Shadow), OFF_PROOF);
     }
 
     #[test]
@@ -86,14 +87,17 @@ mod cr4_shadow {
         let mut dump = Edited::new(VMX);
         set(&mut dump, 0, |_| 0);
         assert_eq!(
-            says(&dump.report(), 0, "cr4-shadow").map(|e| e.0),
+            says(&dump.report(), 0, EvidenceKind::Cr4Shadow).map(|e| e.0),
             Some(Says::Neutral)
         );
     }
 
     #[test]
     fn it_is_not_asked_on_amd() {
-        assert_eq!(says(&Edited::new(OFFLINE).report(), 0, "cr4-shadow"), None);
+        assert_eq!(
+            says(&Edited::new(OFFLINE).report(), 0, EvidenceKind::Cr4Shadow),
+            None
+        );
     }
 }
 
@@ -105,16 +109,16 @@ mod vmcs_list {
     #[test]
     fn a_vmcs_that_is_listed_decides_nothing_on_a_cpu_that_is_on_and_on_one_that_is_off() {
         let report = Edited::new(VMX_STUCK).report();
-        assert_eq!(says(&report, 2, "loaded-vmcs-list"), NEUTRAL);
+        assert_eq!(says(&report, 2, EvidenceKind::LoadedVmcsList), NEUTRAL);
         assert_ne!(
-            said(&report, 2, "loaded-vmcs-list")
+            said(&report, 2, EvidenceKind::LoadedVmcsList)
                 .unwrap()
                 .value
                 .as_deref(),
             Some("empty")
         );
         assert_eq!(state(&report, 2), (CpuState::On, Reason::DidNotAnswer));
-        assert_eq!(says(&report, 0, "loaded-vmcs-list"), NEUTRAL);
+        assert_eq!(says(&report, 0, EvidenceKind::LoadedVmcsList), NEUTRAL);
         assert_eq!(
             state(&report, 0),
             (CpuState::Off, Reason::EmergencyDisabled)
@@ -129,7 +133,7 @@ mod vmcs_list {
             .percpu(&dump.kernel, "loaded_vmcss_on_cpu", CpuId(2))
             .unwrap();
         let report = dump.pointer(head, head.0).report();
-        let empty = said(&report, 2, "loaded-vmcs-list").unwrap();
+        let empty = said(&report, 2, EvidenceKind::LoadedVmcsList).unwrap();
         assert_eq!(empty.value.as_deref(), Some("empty"));
         assert_eq!(state(&report, 2).0, CpuState::On);
     }
@@ -137,7 +141,14 @@ mod vmcs_list {
     #[test]
     fn it_is_not_asked_on_amd_and_absent_without_types() {
         for (name, cpu) in [(OFFLINE, 0), (VMX, 0)] {
-            assert!(said(&Edited::new(name).report(), cpu, "loaded-vmcs-list").is_none());
+            assert!(
+                said(
+                    &Edited::new(name).report(),
+                    cpu,
+                    EvidenceKind::LoadedVmcsList
+                )
+                .is_none()
+            );
         }
     }
 }
@@ -149,12 +160,12 @@ mod left_in_vmx_operation {
     fn without_the_shadow_of_cr4_the_note_and_the_count_still_say_so() {
         let mut dump = Edited::new(VMX_STUCK);
         let report = dump.report();
-        let shadow = said(&report, 2, "cr4-shadow").unwrap();
+        let shadow = said(&report, 2, EvidenceKind::Cr4Shadow).unwrap();
         assert_eq!((shadow.says, shadow.strength), (Says::On, Strength::Proof));
         let at = virtopsy_debuginfo::VirtAddr(shadow.address.unwrap().0);
         let report = dump.pointer(at, 0).report();
         assert_eq!(state(&report, 2), (CpuState::On, Reason::DidNotAnswer));
-        assert_eq!(says(&report, 2, "crash_notes"), ON_STRONG);
+        assert_eq!(says(&report, 2, EvidenceKind::CrashNotes), ON_STRONG);
     }
 
     #[test]
@@ -202,7 +213,7 @@ mod qemu_note {
         assert_eq!(report.origin, Origin::Hypervisor);
         // CPU 0 crashed.
         assert_eq!(
-            says(&report, 1, "qemu-note"),
+            says(&report, 1, EvidenceKind::QemuNote),
             Some((Says::On, Strength::Proof))
         );
     }
@@ -211,7 +222,7 @@ mod qemu_note {
     fn registers_of_the_cpu_that_jumped_can_be_the_crash_kernels() {
         let report = with(OFFLINE, 0x10, Some(0x1000), 0);
         assert_eq!(
-            says(&report, 1, "qemu-note").map(|e| e.0),
+            says(&report, 1, EvidenceKind::QemuNote).map(|e| e.0),
             Some(Says::Neutral),
             "CPU 1 crashed"
         );
@@ -222,7 +233,7 @@ mod qemu_note {
         let (cr0, cr4) = LONG_MODE;
         let report = with(STUCK, cr0, None, cr4);
         assert_eq!(
-            says(&report, 1, "qemu-note").map(|e| e.0),
+            says(&report, 1, EvidenceKind::QemuNote).map(|e| e.0),
             Some(Says::Neutral)
         );
     }
@@ -230,16 +241,26 @@ mod qemu_note {
     #[test]
     fn on_intel_they_are_the_hardware_itself() {
         let (cr0, cr4) = LONG_MODE;
-        assert_eq!(says(&with(VMX, cr0, None, cr4), 0, "qemu-note"), OFF_PROOF);
         assert_eq!(
-            says(&with(VMX, cr0, None, cr4 | 1 << 13), 0, "qemu-note"),
+            says(&with(VMX, cr0, None, cr4), 0, EvidenceKind::QemuNote),
+            OFF_PROOF
+        );
+        assert_eq!(
+            says(
+                &with(VMX, cr0, None, cr4 | 1 << 13),
+                0,
+                EvidenceKind::QemuNote
+            ),
             Some((Says::On, Strength::Proof))
         );
     }
 
     #[test]
     fn a_kdump_has_none() {
-        assert_eq!(says(&Edited::new(STUCK).report(), 0, "qemu-note"), None);
+        assert_eq!(
+            says(&Edited::new(STUCK).report(), 0, EvidenceKind::QemuNote),
+            None
+        );
     }
 }
 
@@ -262,7 +283,7 @@ mod feature {
         clear_svm(&mut dump, 3);
         let report = dump.report();
         assert_eq!(
-            says(&report, 3, "cpu-feature"),
+            says(&report, 3, EvidenceKind::CpuFeature),
             Some((Says::Off, Strength::Strong))
         );
         assert_eq!(state(&report, 3), (CpuState::Off, Reason::NotSupported));
@@ -320,19 +341,25 @@ mod stop_path {
     #[test]
     fn what_kvm_enabled_is_on_where_no_path_that_disables_had_begun() {
         let report = running(STUCK).report();
-        assert_eq!(says(&report, 2, "no-stop-path"), ON_STRONG);
+        assert_eq!(says(&report, 2, EvidenceKind::NoStopPath), ON_STRONG);
         assert_eq!(state(&report, 2).0, CpuState::On);
     }
 
     #[test]
     fn the_evidence_is_absent_once_a_path_began() {
-        assert_eq!(says(&Edited::new(STUCK).report(), 2, "no-stop-path"), None);
+        assert_eq!(
+            says(&Edited::new(STUCK).report(), 2, EvidenceKind::NoStopPath),
+            None
+        );
     }
 
     #[test]
     fn it_says_nothing_of_a_cpu_on_which_nothing_was_enabled() {
         let mut dump = running(STUCK);
-        assert_eq!(says(&dump.books(2, 0).report(), 2, "no-stop-path"), None);
+        assert_eq!(
+            says(&dump.books(2, 0).report(), 2, EvidenceKind::NoStopPath),
+            None
+        );
     }
 }
 
@@ -344,7 +371,7 @@ mod origin {
         let mut dump = Edited::new(OFFLINE);
         let note = dump.kernel.crash_note(CpuId(1)).unwrap().address;
         let report = dump.write(note, &[0xff; 8]).report();
-        assert_eq!(says(&report, 1, "kdump-ran"), OFF_PROOF);
+        assert_eq!(says(&report, 1, EvidenceKind::KdumpRan), OFF_PROOF);
         assert_eq!(state(&report, 1).0, CpuState::Off);
     }
 
@@ -353,13 +380,16 @@ mod origin {
         let mut dump = Edited::new(OFFLINE);
         let note = dump.kernel.crash_note(CpuId(1)).unwrap().address;
         let report = dump.write(note, &[0; 400]).report();
-        assert_eq!(says(&report, 1, "kdump-ran"), None);
+        assert_eq!(says(&report, 1, EvidenceKind::KdumpRan), None);
         assert_ne!(state(&report, 1).0, CpuState::Off);
     }
 
     #[test]
     fn it_says_nothing_of_the_others() {
-        assert_eq!(says(&Edited::new(OFFLINE).report(), 0, "kdump-ran"), None);
+        assert_eq!(
+            says(&Edited::new(OFFLINE).report(), 0, EvidenceKind::KdumpRan),
+            None
+        );
     }
 }
 
@@ -370,7 +400,7 @@ mod hotplug {
     fn a_cpu_that_was_taken_offline_is_off() {
         let report = Edited::new(OFFLINE).report();
         assert_eq!(
-            says(&report, 3, "hotplug"),
+            says(&report, 3, EvidenceKind::Hotplug),
             Some((Says::Off, Strength::Strong))
         );
         assert_eq!(state(&report, 3), (CpuState::Off, Reason::Offline));
@@ -380,13 +410,16 @@ mod hotplug {
     fn a_cpu_out_of_the_mask_whose_hotplug_state_is_online_was_not_taken_offline() {
         let mut dump = Edited::new(STUCK);
         let report = dump.offline(2).report();
-        assert_eq!(says(&report, 2, "hotplug"), None);
+        assert_eq!(says(&report, 2, EvidenceKind::Hotplug), None);
         assert_ne!(state(&report, 2).0, CpuState::Off);
     }
 
     #[test]
     fn it_is_absent_on_a_cpu_that_is_online() {
-        assert_eq!(says(&Edited::new(OFFLINE).report(), 0, "hotplug"), None);
+        assert_eq!(
+            says(&Edited::new(OFFLINE).report(), 0, EvidenceKind::Hotplug),
+            None
+        );
     }
 }
 

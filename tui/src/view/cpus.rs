@@ -129,7 +129,7 @@ fn statement(model: &Model, evidence: &EvidenceReport, doc: &mut Doc) {
     doc.gap();
     let head = vec![
         piece(role, format!(" {glyph} {word:<8}")),
-        piece(Role::Heading, safe(&evidence.what)),
+        piece(Role::Heading, evidence.what.id().to_owned()),
         piece(Role::Muted, strength),
     ];
     doc.lines.push(DocLine {

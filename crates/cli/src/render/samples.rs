@@ -2,10 +2,10 @@
 
 use virtopsy::report::{
     CallbackReport, CallbackState, CheckReport, CheckVerdict, CodeReport, CodeState, CpuReport,
-    CpuState, CrashReport, DereferenceReport, DumpReport, ErrorReport, EvidenceReport, Feature,
-    Hex, InFlightReport, KnownIssueReport, LogReport, ModuleUseReport, OpsTableReport, Origin,
-    RcuFact, RcuReport, Reason, Says, ShootdownReport, StoryStep, Strength, TaskReport, Text,
-    Verdict, VirtualizationReport,
+    CpuState, CrashReport, DereferenceReport, DumpReport, ErrorReport, EvidenceKind,
+    EvidenceReport, Feature, Hex, InFlightReport, KnownIssueReport, LogReport, ModuleUseReport,
+    OpsTableReport, Origin, RcuFact, RcuReport, Reason, Says, ShootdownReport, StoryStep, Strength,
+    TaskReport, Text, Verdict, VirtualizationReport,
 };
 
 use crate::explain::check_ids;
@@ -87,12 +87,11 @@ fn cpu(number: u32, state: CpuState, reason: Reason, says: Says) -> CpuReport {
         }],
         evidence: vec![
             EvidenceReport {
-                what: "svm_data".into(),
                 why: "frames the others".into(),
-                ..EvidenceReport::default()
+                ..EvidenceReport::new(EvidenceKind::SvmSaveArea)
             },
             EvidenceReport {
-                what: "crash_notes".into(),
+                what: EvidenceKind::CrashNotes,
                 says,
                 strength: Strength::Proof,
                 address: Some(Hex(0xffff_8880_7d21_4000)),

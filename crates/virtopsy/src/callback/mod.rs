@@ -17,7 +17,9 @@ pub(crate) use path::on_the_way;
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Kernel, Module, ModuleState, ModuleUsers};
 
+use crate::cpu_list::ranges;
 use crate::era::{Era, Layout};
+use crate::machine::last_unloaded;
 use crate::report::{
     CallbackReport, CallbackState, CodeState, Feature, Hex, ModuleUseReport, Text,
 };
@@ -27,7 +29,7 @@ use crate::report::{
 pub(crate) struct Circumstances {
     /// What the machine has.
     pub(crate) feature: Feature,
-    /// Some CPU's books say that virtualization is in use.
+    /// Some CPU's counters say that virtualization is in use.
     pub(crate) enabled: bool,
     /// CPUs that may have been executing the callback.
     pub(crate) suspects: Vec<CpuId>,
@@ -61,7 +63,7 @@ pub(crate) fn examine(kernel: &Kernel, circumstances: &Circumstances) -> Callbac
         }
     };
     report.address = Some(Hex(at.0));
-    if layout.era == Era::E {
+    if layout.reads_callback_unlocked {
         report.dereference = Some(dereference::inspect(kernel, at));
     }
     let value = match kernel.space().pointer(at) {
@@ -117,10 +119,9 @@ fn add_what_contradicts(report: &mut CallbackReport) {
     }
     if !report.in_flight.is_empty() {
         let cpus: Vec<u32> = report.in_flight.iter().map(|f| f.cpu).collect();
-        report.summary.push_str(&format!(
-            "; CPU {} stands inside it",
-            crate::virtualization::ranges(&cpus)
-        ));
+        report
+            .summary
+            .push_str(&format!("; CPU {} stands inside it", ranges(&cpus)));
     }
 }
 
@@ -255,20 +256,12 @@ fn dangling(kernel: &Kernel, value: VirtAddr, mut report: CallbackReport) -> Cal
     report
 }
 
-/// The name in `last_unloaded_module`: `char[]` until 5.18, a struct with a name since 5.19.
-pub(crate) fn last_unloaded(kernel: &Kernel) -> Option<String> {
-    let at = kernel.symbol("last_unloaded_module").ok()?;
-    let bytes = kernel.space().string(at, 56).ok()?;
-    let name = String::from_utf8_lossy(&bytes).into_owned();
-    (!name.is_empty()).then_some(name)
-}
-
 /// Whether a function is what KVM registers in this era for this vendor.
 fn is_expected(layout: Layout, feature: Feature, name: &str) -> bool {
-    let vendor_fits = match feature {
-        Feature::Svm => !name.starts_with("vmx_"),
-        Feature::Vmx => !name.starts_with("svm_"),
+    let fits = |vendor| match feature {
+        Feature::Svm | Feature::Vmx => vendor == feature,
         Feature::None | Feature::Unknown => true,
     };
-    layout.callbacks.contains(&name) && vendor_fits
+    let mut callbacks = layout.callbacks.iter();
+    callbacks.any(|c| c.function == name && fits(c.vendor))
 }

@@ -1,7 +1,7 @@
 //! Did every CPU answer the crash?
 
 use super::Check;
-use crate::report::{CheckVerdict, DumpReport, Origin};
+use crate::report::{CheckVerdict, CpuReport, DumpReport, EvidenceKind, Origin};
 
 pub(super) const CHECK: Check = Check {
     id: "crash-shutdown-complete",
@@ -64,6 +64,7 @@ fn run(report: &DumpReport) -> (CheckVerdict, String) {
 /// CPUs that a stop without a crash kernel did not reach.
 fn not_stopped(report: &DumpReport) -> Vec<u32> {
     let cpus = &report.virtualization.cpus;
-    let missed = |c: &&crate::report::CpuReport| c.evidence.iter().any(|e| e.what == "not-stopped");
+    let kind = EvidenceKind::NotStopped;
+    let missed = |c: &&CpuReport| c.evidence.iter().any(|e| e.what == kind);
     cpus.iter().filter(missed).map(|c| c.cpu).collect()
 }

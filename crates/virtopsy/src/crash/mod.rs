@@ -4,10 +4,9 @@ mod rcu;
 
 use virtopsy_kernel::{CpuId, Log, NoteContent};
 
+use crate::evidence::{Findings, Place};
 use crate::machine::{Machine, number, positive};
-use crate::report::{
-    CrashReport, Origin, Says, ShootdownReport, TaskReport, Text, VirtualizationReport,
-};
+use crate::report::{CrashReport, Origin, ShootdownReport, TaskReport, Text};
 
 const PANIC: &[u8] = b"Kernel panic - not syncing: ";
 /// First words of an oops, where no panic line follows (`panic_on_oops` off, `crash_kexec()` from
@@ -36,23 +35,11 @@ pub(crate) fn examine(machine: &Machine<'_>, log: Option<&Log>) -> Option<CrashR
     })
 }
 
-/// CPUs on which the emergency path began and is not known to have ended: those that stand in the
+/// CPUs on which the emergency path began and is not known to have ended: those that are in the
 /// crash NMI's callback, and the crashing one where it never saved its registers.
-pub(crate) fn unfinished_cpus(
-    machine: &Machine<'_>,
-    virtualization: &VirtualizationReport,
-) -> Vec<CpuId> {
-    let inside = |cpu: &&crate::report::CpuReport| {
-        cpu.evidence
-            .iter()
-            .any(|e| e.what == "parked-frame" && e.says == Says::On)
-    };
-    let mut cpus: Vec<CpuId> = virtualization
-        .cpus
-        .iter()
-        .filter(inside)
-        .map(|c| CpuId(c.cpu))
-        .collect();
+pub(crate) fn unfinished_cpus(machine: &Machine<'_>, found: &[(CpuId, Findings)]) -> Vec<CpuId> {
+    let inside = found.iter().filter(|(_, f)| f.place == Place::Inside);
+    let mut cpus: Vec<CpuId> = inside.map(|(cpu, _)| *cpu).collect();
     let crashing = machine.crashing_cpu().filter(|cpu| {
         let note = machine.kernel.crash_note(*cpu);
         note.is_ok_and(|n| n.content == NoteContent::Empty)

@@ -1,4 +1,4 @@
-//! The kernel's own books: did KVM (or TDX) ask for virtualization on this CPU, and give it back?
+//! The kernel's own counters: did KVM (or TDX) ask for virtualization on this CPU, and give it back?
 //!
 //! Reads, as the era has them: `virtualization_nr_users` (7.1+, kernel), `virtualization_enabled`
 //! (6.12+, kvm.ko), `hardware_enabled` (6.3+), `cpus_hardware_enabled` (until 6.2), and SVM's
@@ -10,28 +10,13 @@
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, CpuMask, Error, Result};
 
-use super::{Evidence, svm_data};
-use crate::callback;
-use crate::machine::{Machine, Read};
-use crate::report::{Feature, Says, Strength};
+use super::{Counter, Evidence, EvidenceKind, Findings, Usage, Value, svm_data};
+use crate::machine::{Machine, Read, absent, last_unloaded};
+use crate::report::state::{Feature, Says, Strength};
 
-/// What the books say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Usage {
-    /// Enabled, and never given back.
-    Enabled,
-    /// Not enabled; `ever` when it is known to have been before.
-    Disabled {
-        /// Whether virtualization had been enabled at some time.
-        ever: bool,
-    },
-    /// The books can't be read, or contradict each other.
-    Unknown,
-}
-
-/// One book: its name, and whether it says "enabled".
+/// One counter, and whether it says "enabled".
 struct Entry {
-    name: &'static str,
+    what: EvidenceKind,
     read: Read<u64>,
     enabled: bool,
 }
@@ -39,31 +24,35 @@ struct Entry {
 const LIES: &str = "enabling failed with -EBUSY because a predecessor had left the hardware on; \
                     something other than KVM enabled it";
 
-pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) -> Usage {
+pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, findings: &mut Findings) {
+    let out = &mut findings.evidence;
     let mut entries = Vec::new();
     let mut unreadable = false;
-    for (name, read) in [
-        ("virtualization_nr_users", nr_users(machine, cpu)),
+    for (what, read) in [
+        (EvidenceKind::NrUsers, nr_users(machine, cpu)),
         (
-            "virtualization_enabled",
+            EvidenceKind::VirtualizationEnabled,
             kvm_flag(machine, cpu, "virtualization_enabled"),
         ),
         (
-            "hardware_enabled",
+            EvidenceKind::HardwareEnabled,
             kvm_flag(machine, cpu, "hardware_enabled"),
         ),
-        ("cpus_hardware_enabled", hardware_mask(machine, cpu)),
+        (
+            EvidenceKind::CpusHardwareEnabled,
+            hardware_mask(machine, cpu),
+        ),
     ] {
-        match read.and_then(|read| believe(machine, name, read)) {
+        match read.and_then(|read| believe(machine, what, read)) {
             Ok(Some(read)) => entries.push(Entry {
-                name,
+                what,
                 read,
                 enabled: read.value != 0,
             }),
             Ok(None) => {}
             Err(e) => {
                 unreadable = true;
-                out.push(Evidence::unreadable(name, &e));
+                out.push(Evidence::unreadable(what, &e));
             }
         }
     }
@@ -71,7 +60,7 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
         unreadable = true;
         let why =
             "the module list is not whole: whether KVM keeps a book of its own here is not known";
-        out.push(Evidence::neutral("kvm-counters", why));
+        out.push(Evidence::neutral(EvidenceKind::KvmCounters, why));
     }
     let ever = max_asid(machine, cpu, out) || was_used_before(machine);
     let usage = weigh(machine, &entries, unreadable, ever, out);
@@ -83,7 +72,7 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
             e.strength = Strength::Weak;
             e.why = "KVM holds nothing enabled here; but the kernel's own count says that somebody does".into();
         } else if e.says == Says::Off {
-            e.strength = books_strength(machine);
+            e.strength = strength_of_none(machine);
         }
         if usage == Usage::Unknown {
             e.strength = Strength::Weak;
@@ -92,14 +81,19 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
         }
         out.push(e);
     }
-    usage
+    let counter = |entry: &Entry| Counter {
+        what: entry.what,
+        value: entry.read.value,
+    };
+    findings.counters = entries.iter().map(counter).collect();
+    findings.usage = usage;
 }
 
 /// A zero on a page that holds nothing but zeros is more likely a page that was lost (a filter, a
 /// broken disk) than a count: per-CPU pages are full of pointers.
 fn believe(
     machine: &Machine<'_>,
-    name: &str,
+    what: EvidenceKind,
     read: Option<Read<u64>>,
 ) -> Result<Option<Read<u64>>> {
     let Some(found) = read.filter(|read| read.value == 0) else {
@@ -115,7 +109,7 @@ fn believe(
     {
         return Ok(read);
     }
-    let what = format!("{name} = 0");
+    let what = format!("{what} = 0");
     Err(Error::Implausible {
         what,
         at: found.address,
@@ -138,7 +132,7 @@ fn weigh(
         // TDX holds a count of its own; KVM's flag then says nothing against it.
         let counted = entries
             .iter()
-            .any(|e| e.name == "virtualization_nr_users" && e.enabled);
+            .any(|e| e.what == EvidenceKind::NrUsers && e.enabled);
         return if counted {
             Usage::Enabled
         } else {
@@ -154,21 +148,21 @@ fn weigh(
     match machine.kvm_present() {
         Some(false) => {
             let why = "KVM is not loaded, and nothing else in this kernel enables virtualization";
-            let strength = books_strength(machine);
-            out.push(Evidence::off("kvm-not-loaded", strength, why).lies_when(LIES));
+            let strength = strength_of_none(machine);
+            out.push(Evidence::off(EvidenceKind::KvmNotLoaded, strength, why).lies_when(LIES));
             Usage::Disabled { ever }
         }
         _ => {
             let why = "KVM is loaded, but none of its known counters was found";
-            out.push(Evidence::neutral("kvm-counters", why));
+            out.push(Evidence::neutral(EvidenceKind::KvmCounters, why));
             Usage::Unknown
         }
     }
 }
 
-/// How far "nobody enabled it" can be trusted: KVM's books say nothing of another hypervisor, and
+/// How far "nobody enabled it" can be trusted: KVM's counters say nothing of another hypervisor, and
 /// a module from outside the kernel's tree, or a proprietary one, can be one.
-fn books_strength(machine: &Machine<'_>) -> Strength {
+fn strength_of_none(machine: &Machine<'_>) -> Strength {
     if machine.foreign_code {
         Strength::Weak
     } else {
@@ -178,13 +172,17 @@ fn books_strength(machine: &Machine<'_>) -> Strength {
 
 fn statement(entry: &Entry) -> Evidence {
     let e = if entry.enabled {
-        Evidence::on(entry.name, Strength::Weak, "virtualization was enabled here and never given back in order; an emergency does not reset this")
+        Evidence::on(entry.what, Strength::Weak, "virtualization was enabled here and never given back in order; an emergency does not reset this")
             .lies_when("the emergency path ran after that")
     } else {
-        Evidence::off(entry.name, Strength::Strong, "nobody holds virtualization enabled here; the count drops before the hardware is switched off")
+        Evidence::off(entry.what, Strength::Strong, "nobody holds virtualization enabled here; the count drops before the hardware is switched off")
             .lies_when(LIES)
     };
-    e.read(entry.read.address, entry.read.value.to_string())
+    e.read(entry.read.address, number(entry.read.value))
+}
+
+fn number(value: u64) -> Value {
+    Value::Number(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
 /// The kernel's own count (7.1+): KVM 1, TDX +1.
@@ -239,10 +237,10 @@ fn max_asid(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) -> bool 
     match read_max_asid(machine, cpu) {
         Ok(Some(read)) if read.value != 0 => {
             let e = Evidence::neutral(
-                "svm-max-asid",
+                EvidenceKind::SvmMaxAsid,
                 "SVM has been enabled on this CPU since kvm_amd was loaded",
             );
-            out.push(e.read(read.address, read.value.to_string()));
+            out.push(e.read(read.address, number(read.value)));
             true
         }
         Ok(_) => false,
@@ -256,7 +254,7 @@ fn max_asid(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) -> bool 
 /// Whether KVM had been in use on this machine: a kvm module was the last to be unloaded, or a VM
 /// was created (`kvm_createvm_count`).
 fn was_used_before(machine: &Machine<'_>) -> bool {
-    if callback::last_unloaded(machine.kernel).is_some_and(|name| name.starts_with("kvm")) {
+    if last_unloaded(machine.kernel).is_some_and(|name| name.starts_with("kvm")) {
         return true;
     }
     let created = machine.kvm_symbol("kvm_createvm_count");
@@ -285,13 +283,4 @@ fn plausible(what: &str, at: VirtAddr, value: u64, most: u64) -> Result<Read<u64
         });
     }
     Ok(Read { value, address: at })
-}
-
-/// A symbol that does not exist is no error.
-pub(super) fn absent(found: Result<VirtAddr>) -> Result<Option<VirtAddr>> {
-    match found {
-        Ok(address) => Ok(Some(address)),
-        Err(e) if e.is_absent() => Ok(None),
-        Err(e) => Err(e),
-    }
 }

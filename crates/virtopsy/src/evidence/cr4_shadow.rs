@@ -2,34 +2,32 @@
 //!
 //! Reads `cpu_tlbstate.cr4`, bit 13, in every era. Enabling sets the shadow before VMXON; the
 //! emergency path clears it after VMXOFF, on the CPU itself. CR4.VMXE can't be cleared in VMX
-//! operation, so "clear" is proof of off, "set" of on. A CPU saves its registers before it switches
-//! off: where it never did, a clear shadow is no proof, for one of the two words is not what it
-//! seems. Lies when an out-of-tree hypervisor writes CR4 itself, and within the few instructions
+//! operation, so "clear" is proof of off, "set" of on. Lies when an out-of-tree hypervisor writes CR4 itself, and within the few instructions
 //! around VMXON and VMXOFF. Says nothing on AMD.
 
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Error, Kernel, Result};
 
-use super::{Evidence, crash_notes};
+use super::{Evidence, EvidenceKind, Findings, Value};
 use crate::machine::Machine;
-use crate::report::{Feature, Says, Strength};
+use crate::report::state::{Feature, Strength};
 
-const WHAT: &str = "cr4-shadow";
+const WHAT: EvidenceKind = EvidenceKind::Cr4Shadow;
 /// More bytes than `struct tlb_state` has before its member `cr4`.
 const MAX_TLB_STATE: u64 = 512;
 /// `X86_CR4_VMXE`.
-pub(super) const CR4_VMXE: u64 = 1 << 13;
+const CR4_VMXE: u64 = 1 << 13;
 /// `X86_CR4_PAE`: set on every running 64-bit CPU.
-pub(super) const CR4_PAE: u64 = 1 << 5;
+const CR4_PAE: u64 = 1 << 5;
 
-pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) {
+pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, findings: &mut Findings) {
     if machine.feature != Feature::Vmx {
         return;
     }
     let (address, cr4) = match read(machine, cpu) {
         Ok(found) => found,
         Err(e) => {
-            out.push(Evidence::unreadable(WHAT, &e));
+            findings.evidence.push(Evidence::unreadable(WHAT, &e));
             return;
         }
     };
@@ -38,14 +36,6 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
             WHAT,
             "no value that a 64-bit CPU can run with: this CPU was never started, or the page is lost",
         )
-    } else if cr4 & CR4_VMXE == 0 && never_answered(out) {
-        Evidence::off(
-            WHAT,
-            Strength::Strong,
-            "VMXE is clear in the CPU's CR4; but this CPU never saved its registers, which comes \
-             before: one of the two words was lost, or is another CPU's",
-        )
-        .lies_when("the word is another CPU's, or an out-of-tree hypervisor writes CR4 itself")
     } else if cr4 & CR4_VMXE == 0 {
         Evidence::off(
             WHAT,
@@ -63,17 +53,10 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
             "the CPU stood between setting VMXE and VMXON, or between VMXOFF and clearing it",
         )
     };
-    out.push(e.read(address, format!("{cr4:#x}")));
+    findings.evidence.push(e.read(address, Value::Mask(cr4)));
 }
 
-/// Whether the crash NMI was sent, and the CPU's slot for its registers is empty.
-fn never_answered(so_far: &[Evidence]) -> bool {
-    so_far
-        .iter()
-        .any(|e| e.what == crash_notes::WHAT && e.says == Says::On && e.strength > Strength::Weak)
-}
-
-/// Where the shadow stands, and its value.
+/// Where the shadow is, and its value.
 fn read(machine: &Machine<'_>, cpu: CpuId) -> Result<(VirtAddr, u64)> {
     let kernel = machine.kernel;
     let typed = kernel

@@ -8,62 +8,49 @@
 
 use virtopsy_kernel::{CpuId, NoteContent};
 
-use super::{Evidence, Shootdown, Usage};
+use super::{Evidence, EvidenceKind, Findings, NoteState, Place, Usage, Value};
 use crate::machine::{Machine, number, positive};
-use crate::report::{Origin, Strength};
+use crate::report::state::{Origin, Strength};
 
-pub(super) const WHAT: &str = "crash_notes";
+const WHAT: EvidenceKind = EvidenceKind::CrashNotes;
 
-/// Whether the CPU saved its registers for the dump.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoteState {
-    /// It did.
-    Saved,
-    /// Its slot is all zero.
-    Empty,
-    /// The slot can't be read, or holds no note.
-    Unknown,
-}
-
-pub(super) fn examine(
-    machine: &Machine<'_>,
-    cpu: CpuId,
-    shootdown: &Shootdown,
-    out: &mut Vec<Evidence>,
-) -> NoteState {
+pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, findings: &mut Findings) {
     let note = match machine.kernel.crash_note(cpu) {
         Ok(note) => note,
         Err(e) => {
-            out.push(Evidence::unreadable(WHAT, &e));
-            return NoteState::Unknown;
+            findings.evidence.push(Evidence::unreadable(WHAT, &e));
+            return;
         }
     };
-    match note.content {
+    let (state, e) = match note.content {
         NoteContent::Saved(registers) => {
-            let value = format!(
-                "registers of pid {}, rip {:#x}",
-                registers.pid, registers.rip
-            );
-            out.push(saved(machine, cpu, shootdown).read(note.address, value));
-            NoteState::Saved
+            let value = Value::Registers {
+                pid: registers.pid,
+                rip: registers.rip,
+            };
+            let e = saved(machine, cpu, findings).read(note.address, value);
+            (NoteState::Saved, Some(e))
         }
         NoteContent::Empty => {
-            if let Some(e) = empty(machine, cpu, shootdown) {
-                out.push(e.read(note.address, "empty"));
-            }
-            NoteState::Empty
+            let e = empty(machine, cpu, findings);
+            (
+                NoteState::Empty,
+                e.map(|e| e.read(note.address, Value::Empty)),
+            )
         }
         NoteContent::Invalid(what) => {
-            out.push(
-                Evidence::neutral(WHAT, format!("no valid note: {what}"))
-                    .read(note.address, "invalid"),
-            );
-            NoteState::Unknown
+            let e = Evidence::neutral(WHAT, format!("no valid note: {what}"));
+            (
+                NoteState::Unknown,
+                Some(e.read(note.address, Value::Invalid)),
+            )
         }
-    }
+    };
+    findings.note = state;
+    findings.evidence.extend(e);
 }
 
-fn saved(machine: &Machine<'_>, cpu: CpuId, shootdown: &Shootdown) -> Evidence {
+fn saved(machine: &Machine<'_>, cpu: CpuId, findings: &Findings) -> Evidence {
     if machine.crashing_cpu() == Some(cpu) {
         let why = "the crashing CPU saves its registers after it has switched virtualization off";
         return Evidence::off(WHAT, Strength::Proof, why)
@@ -72,7 +59,7 @@ fn saved(machine: &Machine<'_>, cpu: CpuId, shootdown: &Shootdown) -> Evidence {
     if positive(&machine.stop.panic_redirect_cpu) == Some(cpu) {
         return Evidence::neutral(WHAT, "a note of the CPU that redirected its panic");
     }
-    if shootdown.place.is_before_the_end() {
+    if findings.place == Place::Inside {
         return Evidence::neutral(
             WHAT,
             "saved in the crash NMI's callback, in which the CPU still is",
@@ -90,10 +77,10 @@ fn saved(machine: &Machine<'_>, cpu: CpuId, shootdown: &Shootdown) -> Evidence {
 
 /// An empty slot speaks where a note should be: of a CPU that the NMI was sent to, or of the
 /// crashing CPU itself.
-fn empty(machine: &Machine<'_>, cpu: CpuId, shootdown: &Shootdown) -> Option<Evidence> {
+fn empty(machine: &Machine<'_>, cpu: CpuId, findings: &Findings) -> Option<Evidence> {
     let sent = number(&machine.stop.crash_ipi_issued) == Some(1);
     let online = machine.cpus.is_online(cpu) == Some(true);
-    if !sent || shootdown.offline || !online {
+    if !sent || findings.offline || !online {
         return None;
     }
     let crashing = machine.crashing_cpu() == Some(cpu);
@@ -107,8 +94,12 @@ fn empty(machine: &Machine<'_>, cpu: CpuId, shootdown: &Shootdown) -> Option<Evi
     } else {
         "the crash NMI was sent, and this CPU never got as far as saving its registers"
     };
-    let what = if crashing { "crash-shutdown" } else { WHAT };
-    Some(match shootdown.usage {
+    let what = if crashing {
+        EvidenceKind::CrashShutdown
+    } else {
+        WHAT
+    };
+    Some(match findings.usage {
         Usage::Enabled => Evidence::on(what, Strength::Strong, why)
             .lies_when("its slot was lost, or never allocated"),
         Usage::Unknown => Evidence::on(what, Strength::Weak, why),

@@ -10,27 +10,28 @@
 
 use virtopsy_kernel::{CodeWord, Function};
 
-use super::{Evidence, Shootdown};
+use super::{Evidence, EvidenceKind, Findings, Value};
 use crate::machine::Machine;
-use crate::report::{Feature, Strength};
+use crate::report::state::{Feature, Strength};
 
-const WHAT: &str = "efer-write";
 /// `MSR_EFER`.
 const MSR_EFER: u32 = 0xc000_0080;
 /// Parts of the names of functions that switch SVM off, in all eras.
 const DISABLERS: [&str; 3] = ["svm", "emergency", "nmi_callback"];
 
-pub(super) fn examine(machine: &Machine<'_>, shootdown: &Shootdown, out: &mut Vec<Evidence>) {
+pub(super) fn examine(machine: &Machine<'_>, findings: &mut Findings) {
     if machine.feature != Feature::Svm {
         return;
     }
-    let Some(word) = shootdown.nmi_words.iter().find(|w| is_write(machine, w)) else {
+    let Some(word) = findings.nmi_words.iter().find(|w| is_write(machine, w)) else {
         return;
     };
     let why = "the CPU came to the write that clears EFER.SVME on the emergency path, \
                which is made only where SVM was on";
-    let e = Evidence::off(WHAT, Strength::Strong, why).lies_when("it hung in that very call");
-    out.push(e.read(word.at, word.location.to_string()));
+    let e = Evidence::off(EvidenceKind::EferWrite, Strength::Strong, why)
+        .lies_when("it hung in that very call");
+    let e = e.read(word.at, Value::Code(word.location.clone()));
+    findings.evidence.push(e);
 }
 
 /// Whether a word is the return address of a call that writes EFER.

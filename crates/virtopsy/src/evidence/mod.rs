@@ -8,166 +8,114 @@ mod counters;
 mod cr4_shadow;
 mod crash_notes;
 mod efer_write;
+mod findings;
+mod kind;
 mod nmi_stack;
 mod nothing_ran;
 mod online;
-mod order;
 mod origin;
 mod qemu_note;
+mod qualify;
 mod rebooting;
 mod shootdown;
+mod statement;
 mod support;
 mod svm_data;
+mod value;
 mod vmcs_list;
 
-use virtopsy_debuginfo::VirtAddr;
-use virtopsy_kernel::{CodeWord, CpuId, Error};
+use serde::{Deserialize, Serialize};
+use virtopsy_kernel::CpuId;
 
-pub(crate) use counters::Usage;
-pub(crate) use crash_notes::NoteState;
+pub(crate) use findings::{Counter, Findings, NoteState, Place, Usage};
+pub(crate) use kind::{Basis, Phase};
+pub(crate) use qualify::{Circumstances, qualify};
+pub(crate) use statement::Evidence;
+pub(crate) use value::Value;
 
 use crate::machine::Machine;
-use crate::report::{EvidenceReport, Hex, Says, Strength};
 
-/// One statement about one CPU.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Evidence {
-    /// Its kind.
-    pub(crate) what: &'static str,
-    /// What it says.
-    pub(crate) says: Says,
-    /// How far it can be trusted.
-    pub(crate) strength: Strength,
-    /// Where it was read.
-    pub(crate) address: Option<VirtAddr>,
-    /// What was read.
-    pub(crate) value: Option<String>,
-    /// Why that says so.
-    pub(crate) why: String,
-    /// When it is wrong all the same.
-    pub(crate) lies_when: Option<&'static str>,
-}
-
-impl Evidence {
-    /// A statement that virtualization was off.
-    pub(crate) fn off(what: &'static str, strength: Strength, why: impl Into<String>) -> Evidence {
-        Evidence {
-            what,
-            says: Says::Off,
-            strength,
-            address: None,
-            value: None,
-            why: why.into(),
-            lies_when: None,
-        }
-    }
-
-    /// A statement that it was on.
-    pub(crate) fn on(what: &'static str, strength: Strength, why: impl Into<String>) -> Evidence {
-        Evidence {
-            says: Says::On,
-            ..Evidence::off(what, strength, why)
-        }
-    }
-
-    /// A statement that decides nothing by itself.
-    pub(crate) fn neutral(what: &'static str, why: impl Into<String>) -> Evidence {
-        Evidence {
-            says: Says::Neutral,
-            ..Evidence::off(what, Strength::Weak, why)
-        }
-    }
-
-    /// Why a fact that would have spoken could not be read.
-    pub(crate) fn unreadable(what: &'static str, error: &Error) -> Evidence {
-        Evidence::neutral(what, format!("could not be read: {error}"))
-    }
-
-    /// Adds where it was read and what stood there.
-    pub(crate) fn read(mut self, address: VirtAddr, value: impl Into<String>) -> Evidence {
-        self.address = Some(address);
-        self.value = Some(value.into());
-        self
-    }
-
-    /// Adds when it lies.
-    pub(crate) fn lies_when(mut self, when: &'static str) -> Evidence {
-        self.lies_when = Some(when);
-        self
-    }
-}
-
-impl From<Evidence> for EvidenceReport {
-    fn from(e: Evidence) -> EvidenceReport {
-        EvidenceReport {
-            what: e.what.into(),
-            says: e.says,
-            strength: e.strength,
-            address: e.address.map(|a| Hex(a.0)),
-            value: e.value,
-            why: e.why,
-            lies_when: e.lies_when.map(Into::into),
-        }
-    }
-}
-
-/// All that is known of one CPU.
-#[derive(Clone, Debug)]
-pub(crate) struct Testimony {
-    /// Statements, in the order in which the kernel's events happen.
-    pub(crate) evidence: Vec<Evidence>,
+kind::kinds! {
     /// Whether the CPU has VMX or SVM at all.
-    pub(crate) supported: Option<bool>,
-    /// What the kernel's own books say.
-    pub(crate) usage: Usage,
-    /// The CPU had been taken offline (or was never brought up) before the dump.
-    pub(crate) offline: bool,
-    /// Whether it saved its registers for the dump.
-    pub(crate) note: NoteState,
-}
-
-/// What the kinds of evidence that speak of the crash NMI must know of each other.
-pub(crate) struct Shootdown {
-    /// What the books say: a CPU on which nothing was enabled can't have been left on.
-    usage: Usage,
-    /// The CPU was offline before, so nothing was sent to it.
-    offline: bool,
-    /// How far it came in the NMI's handler.
-    place: nmi_stack::Place,
-    /// Words of its NMI stack that are addresses in code, from the top down.
-    nmi_words: Vec<CodeWord>,
+    CpuFeature = "cpu-feature", ThisCpu, State;
+    /// The kernel's own count of users (7.1).
+    NrUsers = "virtualization_nr_users", Before, State;
+    /// KVM's flag (6.12).
+    VirtualizationEnabled = "virtualization_enabled", Before, State;
+    /// KVM's flag (6.3 to 6.11).
+    HardwareEnabled = "hardware_enabled", Before, State;
+    /// KVM's mask of CPUs (until 6.2).
+    CpusHardwareEnabled = "cpus_hardware_enabled", Before, State;
+    /// What keeps KVM's counters from speaking.
+    KvmCounters = "kvm-counters", Before, State;
+    /// KVM is not there.
+    KvmNotLoaded = "kvm-not-loaded", Before, State;
+    /// `svm_data.max_asid`.
+    SvmMaxAsid = "svm-max-asid", Before, State;
+    /// The list of loaded VMCSes.
+    LoadedVmcsList = "loaded-vmcs-list", Before, State;
+    /// The page in which the processor keeps the host's state.
+    SvmSaveArea = "svm-save-area", Before, State;
+    /// The flag that the emergency path sets first (7.1).
+    VirtRebooting = "virt_rebooting", Stop, State;
+    /// The flag that the emergency path sets first (until 7.0).
+    KvmRebooting = "kvm_rebooting", Stop, State;
+    /// The online mask.
+    OnlineMask = "online-mask", ThisCpu, State;
+    /// The CPU had been taken offline in order.
+    Hotplug = "hotplug", ThisCpu, State;
+    /// Its hotplug state could not be read.
+    CpuhpState = "cpuhp_state", ThisCpu, State;
+    /// It handed its panic to another CPU.
+    PanicRedirect = "panic-redirect", ThisCpu, State;
+    /// Another CPU stopped it by the REBOOT vector, or by NMI, without a crash kernel.
+    StoppedByReboot = "stopped-by-reboot", ThisCpu, Order;
+    /// Nothing that disables had begun.
+    NoStopPath = "no-stop-path", ThisCpu, State;
+    /// Another CPU stopped the others, and did not reach this one.
+    NotStopped = "not-stopped", ThisCpu, State;
+    /// The CPU's slot for its registers.
+    CrashNotes = "crash_notes", ThisCpu, Order;
+    /// The crashing CPU's slot is empty.
+    CrashShutdown = "crash-shutdown", ThisCpu, State;
+    /// Where in the crash NMI's handler the CPU is.
+    ParkedFrame = "parked-frame", ThisCpu, OrderAfterSaving;
+    /// It hangs in another NMI's handler.
+    NmiHandler = "nmi-handler", ThisCpu, State;
+    /// The return address of the write that clears EFER.SVME.
+    EferWrite = "efer-write", ThisCpu, Act;
+    /// The count of CPUs that have not finished the crash NMI's handler.
+    WaitingForCrashIpi = "waiting_for_crash_ipi", ThisCpu, OrderAfterSaving;
+    /// The kernel's shadow of CR4.
+    Cr4Shadow = "cr4-shadow", ThisCpu, Copy;
+    /// Registers that a hypervisor recorded.
+    QemuNote = "qemu-note", ThisCpu, State;
+    /// The crash kernel wrote the dump.
+    KdumpRan = "kdump-ran", ThisCpu, OrderAfterSaving;
+    /// The CPU answered after the crash kernel had taken over.
+    LateAnswer = "late-answer", ThisCpu, State;
+    /// No callback was registered where nothing else disables.
+    NoEmergencyCallback = "no-emergency-callback", ThisCpu, State;
 }
 
 /// Asks every kind of evidence about `cpu`.
-pub(crate) fn gather(machine: &Machine<'_>, cpu: CpuId) -> Testimony {
-    let mut evidence = Vec::new();
-    let supported = support::examine(machine, cpu, &mut evidence);
-    let usage = counters::examine(machine, cpu, &mut evidence);
-    vmcs_list::examine(machine, cpu, &mut evidence);
-    svm_data::examine(machine, cpu, &mut evidence);
-    rebooting::examine(machine, &mut evidence);
-    let offline = online::examine(machine, cpu, usage, &mut evidence);
-    nothing_ran::examine(machine, cpu, usage, &mut evidence);
-    let (place, nmi_words) = nmi_stack::place(machine, cpu);
-    let shootdown = Shootdown {
-        usage,
-        offline,
-        place,
-        nmi_words,
-    };
-    let note = crash_notes::examine(machine, cpu, &shootdown, &mut evidence);
-    nmi_stack::examine(machine, note, &shootdown, &mut evidence);
-    efer_write::examine(machine, &shootdown, &mut evidence);
-    shootdown::examine(machine, cpu, note, &shootdown, &mut evidence);
-    cr4_shadow::examine(machine, cpu, &mut evidence);
-    qemu_note::examine(machine, cpu, &mut evidence);
-    origin::examine(machine, cpu, note, &mut evidence);
-    order::qualify(machine, cpu, usage, &mut evidence);
-    Testimony {
-        evidence,
-        supported,
-        usage,
-        offline,
-        note,
-    }
+pub(crate) fn gather(machine: &Machine<'_>, cpu: CpuId) -> Findings {
+    let mut findings = Findings::default();
+    support::examine(machine, cpu, &mut findings);
+    counters::examine(machine, cpu, &mut findings);
+    vmcs_list::examine(machine, cpu, &mut findings);
+    svm_data::examine(machine, cpu, &mut findings);
+    rebooting::examine(machine, &mut findings);
+    online::examine(machine, cpu, &mut findings);
+    nothing_ran::examine(machine, cpu, &mut findings);
+    // How far the CPU came bears on what its registers say, which were saved before.
+    let parked = nmi_stack::examine(machine, cpu, &mut findings);
+    crash_notes::examine(machine, cpu, &mut findings);
+    findings.evidence.extend(parked);
+    efer_write::examine(machine, &mut findings);
+    shootdown::examine(machine, cpu, &mut findings);
+    cr4_shadow::examine(machine, cpu, &mut findings);
+    qemu_note::examine(machine, cpu, &mut findings);
+    origin::examine(machine, cpu, &mut findings);
+    findings
 }

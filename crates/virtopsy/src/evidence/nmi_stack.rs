@@ -12,13 +12,14 @@
 //! says only that the CPU came that far. Lies when the stack is stale (`nmi_state` 0).
 
 use virtopsy_debuginfo::VirtAddr;
-use virtopsy_kernel::{CodeWord, CpuId, Error, Function, Kernel, Result};
+use virtopsy_kernel::{CodeWord, CpuId, Error, Function, Kernel, Location, Result};
 
-use super::{Evidence, NoteState, Shootdown};
+use super::value::Callers;
+use super::{Evidence, EvidenceKind, Findings, Place, Value};
 use crate::machine::Machine;
-use crate::report::{Origin, Strength};
+use crate::report::state::Strength;
 
-const WHAT: &str = "parked-frame";
+const WHAT: EvidenceKind = EvidenceKind::ParkedFrame;
 const HANDLER: &str = "crash_nmi_callback";
 /// `NMI_EXECUTING` (arch/x86/kernel/nmi.c).
 const NMI_EXECUTING: u32 = 1;
@@ -35,93 +36,78 @@ struct Handler {
     inside_disable: Option<VirtAddr>,
 }
 
-/// How far a CPU came in the handler, and what says so.
-#[derive(Clone, Debug)]
-pub(crate) enum Place {
-    /// The stack says nothing of the handler.
-    Unknown(Option<Evidence>),
-    /// In it, before the point where the CPU counts itself off.
-    Inside(Evidence),
-    /// Behind that point.
-    Past(Evidence),
+/// What the stack says: how far the CPU came, and the statement that follows.
+struct Stack {
+    place: Place,
+    evidence: Option<Evidence>,
 }
 
-impl Place {
-    /// Whether the CPU is known to be in the handler, and not yet done.
-    pub(super) fn is_before_the_end(&self) -> bool {
-        matches!(self, Place::Inside(_))
+impl Stack {
+    /// The stack says nothing of the handler, but perhaps why.
+    fn silent(evidence: Option<Evidence>) -> Stack {
+        Stack {
+            place: Place::Unknown,
+            evidence,
+        }
     }
 }
 
+/// Reads where the CPU is, and the words of its NMI stack; gives the statement.
 pub(super) fn examine(
     machine: &Machine<'_>,
-    note: NoteState,
-    shootdown: &Shootdown,
-    out: &mut Vec<Evidence>,
-) {
-    match &shootdown.place {
-        Place::Unknown(None) => {}
-        Place::Past(e) if note == NoteState::Empty && machine.origin == Origin::Kdump => {
-            out.push(contradicted(e.clone()));
-        }
-        Place::Unknown(Some(e)) | Place::Inside(e) | Place::Past(e) => out.push(e.clone()),
-    }
-}
-
-/// In a kdump's shutdown the handler saves the registers before it disables. A CPU that stands
-/// behind both and left no registers is a contradiction: either page may be lost, or another
-/// CPU's.
-fn contradicted(mut e: Evidence) -> Evidence {
-    e.strength = Strength::Strong;
-    e.why
-        .push_str("; but it left no registers, which it saves before that");
-    e.lies_when("the stack is another CPU's")
-}
-
-/// Reads where the CPU is, and the words of its NMI stack.
-pub(super) fn place(machine: &Machine<'_>, cpu: CpuId) -> (Place, Vec<CodeWord>) {
+    cpu: CpuId,
+    findings: &mut Findings,
+) -> Option<Evidence> {
     if machine
         .crashing_cpu()
         .is_none_or(|crashing| crashing == cpu)
     {
-        return (Place::Unknown(None), Vec::new());
+        return None;
     }
-    let nothing = |e: &Error| {
+    let unreadable = |e: &Error| {
         if e.is_absent() {
             tracing::debug!("NMI stack of CPU {cpu}: {e}");
-            return Place::Unknown(None);
+            return None;
         }
-        Place::Unknown(Some(Evidence::unreadable(WHAT, e)))
+        Some(Evidence::unreadable(WHAT, e))
     };
-    let words = match machine.kernel.nmi_stack(cpu) {
+    findings.nmi_words = match machine.kernel.nmi_stack(cpu) {
         Ok(stack) => machine.kernel.code_words(&stack),
-        Err(e) => return (nothing(&e), Vec::new()),
+        Err(e) => return unreadable(&e),
     };
-    let place = read(machine, cpu, &words).unwrap_or_else(|e| nothing(&e));
-    (place, words)
+    match read(machine, cpu, findings) {
+        Ok(stack) => {
+            findings.place = stack.place;
+            stack.evidence
+        }
+        Err(e) => unreadable(&e),
+    }
 }
 
-fn read(machine: &Machine<'_>, cpu: CpuId, words: &[CodeWord]) -> Result<Place> {
+fn read(machine: &Machine<'_>, cpu: CpuId, findings: &mut Findings) -> Result<Stack> {
     let state = nmi_state(machine.kernel, cpu)?;
+    let words = &findings.nmi_words;
     let Some(frame) = words
         .iter()
         .position(|w| w.location.symbol == HANDLER && w.location.module.is_none())
     else {
-        return Ok(Place::Unknown(elsewhere(state, words)));
+        let (hangs_in, e) = elsewhere(state, words);
+        findings.hangs_in = hangs_in;
+        return Ok(Stack::silent(e));
     };
     let handler = Handler::of(machine)?;
     let Some((above, rest)) = words.split_at_checked(frame) else {
-        return Ok(Place::Unknown(None));
+        return Ok(Stack::silent(None));
     };
     let Some((word, below)) = rest.split_first() else {
-        return Ok(Place::Unknown(None));
+        return Ok(Stack::silent(None));
     };
-    let value = format!("{}, called by {}", word.location, callers(above));
+    let value = Value::Frame(word.location.clone(), callers(above));
     let alive = state == NMI_EXECUTING && has_callers(above);
-    Ok(match handler.judge(word, alive, below) {
-        Place::Inside(e) => Place::Inside(e.read(word.at, value)),
-        Place::Past(e) => Place::Past(e.read(word.at, value)),
-        Place::Unknown(e) => Place::Unknown(e.map(|e| e.read(word.at, value))),
+    let (place, e) = handler.judge(word, alive, below);
+    Ok(Stack {
+        place,
+        evidence: Some(e.read(word.at, value)),
     })
 }
 
@@ -168,20 +154,24 @@ impl Handler {
         })
     }
 
-    fn judge(&self, word: &CodeWord, alive: bool, below: &[CodeWord]) -> Place {
+    fn judge(&self, word: &CodeWord, alive: bool, below: &[CodeWord]) -> (Place, Evidence) {
         if self
             .function
             .halts_without_a_call(word.value, self.counted_off)
         {
             let why = "the CPU is in the crash NMI's callback: in the call that returns there, or halted \
                        behind it, which in this kernel is no call and leaves no word";
-            return Place::Unknown(Some(Evidence::neutral(WHAT, why)));
+            return (Place::Unknown, Evidence::neutral(WHAT, why));
         }
         if self.inside_disable == Some(word.value) {
             let inner = callers(below.get(..3).unwrap_or(below));
-            let why = format!("the CPU is still inside the emergency disable; below: {inner}");
+            let why = format!(
+                "the CPU is still inside the emergency disable; below: {}",
+                Callers(&inner)
+            );
             let e = Evidence::on(WHAT, Strength::Strong, why);
-            return Place::Inside(e.lies_when("it hung there after the hardware was already off"));
+            let e = e.lies_when("it hung there after the hardware was already off");
+            return (Place::Inside, e);
         }
         let past = self.order_holds()
             && self
@@ -190,9 +180,9 @@ impl Handler {
         if !past {
             let why =
                 "the CPU is in the crash NMI's callback, before its emergency disable has returned";
-            return Place::Inside(Evidence::on(WHAT, Strength::Weak, why));
+            return (Place::Inside, Evidence::on(WHAT, Strength::Weak, why));
         }
-        Place::Past(if alive {
+        let e = if alive {
             let why = "the CPU halts in crash_nmi_callback behind the point where it counts itself off, \
                        which it reaches only after its emergency disable";
             Evidence::off(WHAT, Strength::Proof, why)
@@ -201,27 +191,33 @@ impl Handler {
             let why = "a return address behind the emergency disable stands on the NMI stack, \
                        but the CPU is not marked as handling an NMI";
             Evidence::off(WHAT, Strength::Strong, why).lies_when("the stack is stale")
-        })
+        };
+        (Place::Past, e)
     }
 }
 
 /// No frame of the crash handler: is the CPU held up in another one?
-fn elsewhere(state: u32, words: &[CodeWord]) -> Option<Evidence> {
+fn elsewhere(state: u32, words: &[CodeWord]) -> (Option<Location>, Option<Evidence>) {
     if state != NMI_EXECUTING || !has_callers(words) {
-        return None;
+        return (None, None);
     }
-    let last = words
-        .iter()
-        .rposition(|w| DISPATCHERS.contains(&base(&w.location.symbol)))?;
-    let stuck = words.get(last + 1).map_or_else(
+    let dispatches = |w: &CodeWord| DISPATCHERS.contains(&w.location.function());
+    let Some(last) = words.iter().rposition(dispatches) else {
+        return (None, None);
+    };
+    let hangs_in = words.get(last + 1).map(|w| w.location.clone());
+    let stuck = hangs_in.as_ref().map_or_else(
         || "a handler that leaves no name".into(),
-        |w| w.location.to_string(),
+        Location::to_string,
     );
     let why = format!(
         "the CPU is handling another NMI and never came to the crash handler; it is in {stuck}"
     );
-    let dispatcher = words.get(last)?;
-    Some(Evidence::neutral("nmi-handler", why).read(dispatcher.at, dispatcher.location.to_string()))
+    let e = words.get(last).map(|dispatcher| {
+        let value = Value::Code(dispatcher.location.clone());
+        Evidence::neutral(EvidenceKind::NmiHandler, why).read(dispatcher.at, value)
+    });
+    (hangs_in, e)
 }
 
 /// `nmi_state` of the CPU: 0 not running, 1 executing, 2 latched.
@@ -235,7 +231,7 @@ fn nmi_state(kernel: &Kernel, cpu: CpuId) -> Result<u32> {
 fn has_callers(above: &[CodeWord]) -> bool {
     let named = |names: &[&str]| {
         let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
-        move |w: &CodeWord| names.iter().any(|n| n == base(&w.location.symbol))
+        move |w: &CodeWord| names.iter().any(|n| n == w.location.function())
     };
     let Some(entry) = above.iter().position(named(&ENTRIES)) else {
         return false;
@@ -247,31 +243,16 @@ fn has_callers(above: &[CodeWord]) -> bool {
         .any(named(&DISPATCHERS))
 }
 
-/// A function's name without what the compiler appended (`.part.0`, `.isra.0`).
-fn base(symbol: &str) -> &str {
-    symbol.split('.').next().unwrap_or(symbol)
-}
-
 /// The last few callers, innermost first.
-fn callers(words: &[CodeWord]) -> String {
-    let names: Vec<String> = words
-        .iter()
-        .rev()
-        .take(3)
-        .map(|w| w.location.to_string())
-        .collect();
-    if names.is_empty() {
-        "nobody".into()
-    } else {
-        names.join(" < ")
-    }
+fn callers(words: &[CodeWord]) -> Vec<Location> {
+    let innermost = words.iter().rev().take(3);
+    innermost.map(|w| w.location.clone()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use virtopsy_kernel::Location;
-
     use super::*;
+    use crate::report::state::Says;
 
     /// `call 2000 (the disable); lock decl 3000; HALT; pause; jmp` at 0x1000.
     fn handler(halt: [u8; 5]) -> Handler {
@@ -305,15 +286,14 @@ mod tests {
     #[test]
     fn the_disables_own_return_address_says_inside_where_halting_is_a_call() {
         let judged = handler(CALL).judge(&word(0x1005), true, &[]);
-        assert!(matches!(judged, Place::Inside(_)), "{judged:?}");
+        assert_eq!(judged.0, Place::Inside);
         let judged = handler(CALL).judge(&word(0x1011), true, &[]);
-        assert!(matches!(judged, Place::Past(_)), "{judged:?}");
+        assert_eq!(judged.0, Place::Past);
     }
 
     #[test]
     fn it_says_nothing_where_a_parked_cpu_leaves_the_same_word() {
-        let judged = handler(INLINE).judge(&word(0x1005), true, &[]);
-        let neutral = |e: &Evidence| e.says == crate::report::Says::Neutral;
-        assert!(matches!(judged, Place::Unknown(Some(e)) if neutral(&e)));
+        let (place, e) = handler(INLINE).judge(&word(0x1005), true, &[]);
+        assert_eq!((place, e.says), (Place::Unknown, Says::Neutral));
     }
 }

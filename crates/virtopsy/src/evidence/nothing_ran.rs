@@ -7,14 +7,15 @@
 
 use virtopsy_kernel::CpuId;
 
-use super::{Evidence, Usage};
+use super::{Evidence, EvidenceKind, Findings, Usage};
 use crate::machine::{Machine, number, positive};
-use crate::report::{Origin, Strength};
+use crate::report::state::{Origin, Strength};
 
-const WHAT: &str = "no-stop-path";
+const WHAT: EvidenceKind = EvidenceKind::NoStopPath;
 
-pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, usage: Usage, out: &mut Vec<Evidence>) {
-    if usage != Usage::Enabled {
+pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, findings: &mut Findings) {
+    let out = &mut findings.evidence;
+    if findings.usage != Usage::Enabled {
         return;
     }
     if machine.stop_path_began() == Some(false) {
@@ -51,7 +52,7 @@ fn not_stopped(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) {
             "CPU {by} stopped the others, and this one never left the online mask: it was not reached"
         );
         out.push(
-            Evidence::on("not-stopped", Strength::Strong, why)
+            Evidence::on(EvidenceKind::NotStopped, Strength::Strong, why)
                 .lies_when("the dump was taken while CPUs were being stopped"),
         );
     }

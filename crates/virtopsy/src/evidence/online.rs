@@ -8,44 +8,37 @@
 
 use virtopsy_kernel::{CpuId, Result};
 
-use super::{Evidence, Usage};
+use super::{Evidence, EvidenceKind, Findings, Usage, Value};
 use crate::machine::{Machine, Read, positive};
-use crate::report::{Feature, Strength};
+use crate::report::state::{Feature, Strength};
 
-const BY_REBOOT: &str = "stopped-by-reboot";
+const BY_REBOOT: EvidenceKind = EvidenceKind::StoppedByReboot;
 
-/// Pushes what the masks say; true where the CPU was offline before the dump.
-pub(super) fn examine(
-    machine: &Machine<'_>,
-    cpu: CpuId,
-    usage: Usage,
-    out: &mut Vec<Evidence>,
-) -> bool {
+pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, findings: &mut Findings) {
+    let out = &mut findings.evidence;
     let online = match &machine.cpus.online {
         Ok(mask) => mask.contains(cpu),
         Err(e) => {
-            out.push(Evidence::unreadable("online-mask", e));
-            return false;
+            out.push(Evidence::unreadable(EvidenceKind::OnlineMask, e));
+            return;
         }
     };
     if online {
-        return false;
+        return;
     }
     match hotplug_state(machine, cpu) {
         Ok((read, true)) => {
-            stopped(machine, cpu, usage, read, out);
-            false
+            stopped(machine, cpu, findings.usage, read, out);
         }
         Ok((read, false)) => {
             let why = "the CPU was taken offline (or never started), which gives virtualization back first";
-            let e = Evidence::off("hotplug", Strength::Strong, why)
-                .read(read.address, read.value.to_string());
+            let e = Evidence::off(EvidenceKind::Hotplug, Strength::Strong, why)
+                .read(read.address, Value::Number(read.value));
             out.push(e.lies_when("something other than KVM enabled it"));
-            true
+            findings.offline = true;
         }
         Err(e) => {
-            out.push(Evidence::unreadable("cpuhp_state", &e));
-            false
+            out.push(Evidence::unreadable(EvidenceKind::CpuhpState, &e));
         }
     }
 }
@@ -75,15 +68,14 @@ fn stopped(
     state: Read<i64>,
     out: &mut Vec<Evidence>,
 ) {
-    let read = |e: Evidence| {
-        e.read(
-            state.address,
-            format!("offline, cpuhp_state {} (online)", state.value),
-        )
-    };
+    let read = |e: Evidence| e.read(state.address, Value::OfflineThough(state.value));
     if positive(&machine.stop.panic_redirect_cpu) == Some(cpu) {
         let why = "this CPU handed its panic to another one, left the online mask and stopped itself without disabling";
-        out.push(read(Evidence::on("panic-redirect", Strength::Strong, why)));
+        out.push(read(Evidence::on(
+            EvidenceKind::PanicRedirect,
+            Strength::Strong,
+            why,
+        )));
         return;
     }
     let stopping = positive(&machine.stop.stopping_cpu);
@@ -102,7 +94,7 @@ fn stopped(
             out.push(read(e));
         }
         _ => out.push(read(Evidence::neutral(
-            "online-mask",
+            EvidenceKind::OnlineMask,
             "not online, and no stop path is known to have run",
         ))),
     }
@@ -122,7 +114,7 @@ fn left_on(usage: Usage) -> Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Says;
+    use crate::report::state::Says;
 
     #[test]
     fn svm_that_was_enabled_stays_on_where_the_reboot_vector_knows_only_vmx() {

@@ -7,24 +7,19 @@
 
 use virtopsy_kernel::CpuId;
 
-use super::{Evidence, NoteState};
+use super::{Evidence, EvidenceKind, Findings, Value};
 use crate::machine::Machine;
-use crate::report::{Origin, Strength};
+use crate::report::state::{Origin, Strength};
 
-pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, note: NoteState, out: &mut Vec<Evidence>) {
-    // The crashing CPU's own note comes right before the jump: where it is missing, this is not
-    // the CPU that jumped.
-    if machine.origin != Origin::Kdump
-        || machine.crashing_cpu() != Some(cpu)
-        || note == NoteState::Empty
-    {
+pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, findings: &mut Findings) {
+    if machine.origin != Origin::Kdump || machine.crashing_cpu() != Some(cpu) {
         return;
     }
     let why = "the crash kernel wrote this dump: the crashing CPU came to the end of its shutdown, which disables first";
-    let e = Evidence::off("kdump-ran", Strength::Proof, why)
+    let e = Evidence::off(EvidenceKind::KdumpRan, Strength::Proof, why)
         .lies_when("the marks of a kdump (CRASHTIME) are forged");
-    out.push(match &machine.stop.crashing_cpu {
-        Ok(Some(read)) => e.read(read.address, format!("crashing_cpu {}", read.value)),
+    findings.evidence.push(match &machine.stop.crashing_cpu {
+        Ok(Some(read)) => e.read(read.address, Value::CrashingCpu(read.value)),
         _ => e,
     });
 }

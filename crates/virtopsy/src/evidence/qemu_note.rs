@@ -10,25 +10,28 @@ use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{AddressSpace, CpuId, PagingMode};
 use virtopsy_vmcore::{PhysAddr, QemuCpu};
 
-use super::Evidence;
-use super::cr4_shadow::{CR4_PAE, CR4_VMXE};
+use super::{Evidence, EvidenceKind, Findings, Value};
 use crate::machine::Machine;
-use crate::report::{Feature, Strength};
+use crate::report::state::{Feature, Strength};
 
-const WHAT: &str = "qemu-note";
+const WHAT: EvidenceKind = EvidenceKind::QemuNote;
 const CR0_PE_PG: u64 = 1 << 31 | 1;
+const CR4_PAE: u64 = 1 << 5;
 const CR4_LA57: u64 = 1 << 12;
+const CR4_VMXE: u64 = 1 << 13;
 
-pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) {
+pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, findings: &mut Findings) {
     let Some(note) = machine.qemu_note(cpu) else {
         return;
     };
     let [cr0, _, _, cr3, cr4] = note.cr;
-    let value = format!(
-        "cr0 {cr0:#x}, cr3 {cr3:#x}, cr4 {cr4:#x}, rip {:#x}",
-        note.regs.rip
-    );
-    let e = match is_this_kernel(machine, note) {
+    let value = Value::ControlRegisters {
+        cr0,
+        cr3,
+        cr4,
+        rip: note.regs.rip,
+    };
+    let mut e = match is_this_kernel(machine, note) {
         Some(false) if machine.crashing_cpu() == Some(cpu) => {
             let why = "this CPU had jumped to the crash kernel, whose registers these can be";
             Evidence::neutral(WHAT, why)
@@ -51,9 +54,8 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
         Some(true) => Evidence::neutral(WHAT, "the note holds no EFER, so it says nothing of SVM"),
         None => Evidence::neutral(WHAT, "whose registers these are can't be told"),
     };
-    let mut e = e;
     e.value = Some(value);
-    out.push(e);
+    findings.evidence.push(e);
 }
 
 /// Whether the registers are those of this kernel (or of its user processes).

@@ -8,30 +8,22 @@
 
 use virtopsy_kernel::CpuId;
 
-use super::nmi_stack::Place;
-use super::{Evidence, NoteState, Shootdown, Usage};
-use crate::era::Era;
+use super::{Evidence, EvidenceKind, Findings, NoteState, Place, Usage, Value};
 use crate::machine::{Machine, positive};
-use crate::report::Strength;
+use crate::report::state::Strength;
 
-const WHAT: &str = "waiting_for_crash_ipi";
+const WHAT: EvidenceKind = EvidenceKind::WaitingForCrashIpi;
 
-pub(super) fn examine(
-    machine: &Machine<'_>,
-    cpu: CpuId,
-    note: NoteState,
-    shootdown: &Shootdown,
-    out: &mut Vec<Evidence>,
-) {
+pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, findings: &mut Findings) {
     let (issued, waiting) = match (&machine.stop.crash_ipi_issued, &machine.stop.waiting) {
         (Ok(Some(issued)), Ok(Some(waiting))) => (issued, waiting),
         (Err(e), _) | (_, Err(e)) => {
-            out.push(Evidence::unreadable(WHAT, e));
+            findings.evidence.push(Evidence::unreadable(WHAT, e));
             return;
         }
         _ => return,
     };
-    if issued.value != 1 || machine.crashing_cpu() == Some(cpu) || shootdown.offline {
+    if issued.value != 1 || machine.crashing_cpu() == Some(cpu) || findings.offline {
         return;
     }
     let counted = machine.cpus.is_online(cpu) == Some(true);
@@ -39,41 +31,30 @@ pub(super) fn examine(
         return;
     }
     let e = if waiting.value > 0 {
-        unfinished(waiting.value, note, shootdown.usage)
+        unfinished(waiting.value, findings.note, findings.usage)
     } else {
-        finished(machine, note, shootdown)
+        finished(machine, findings)
     };
-    out.push(e.read(waiting.address, waiting.value.to_string()));
+    let e = e.read(waiting.address, Value::Number(waiting.value.into()));
+    findings.evidence.push(e);
 }
 
 /// All CPUs that were counted have counted themselves off. That is one word of memory for all of
 /// them: of each CPU something of its own has to say that it was in the handler.
-fn finished(machine: &Machine<'_>, note: NoteState, shootdown: &Shootdown) -> Evidence {
+fn finished(machine: &Machine<'_>, findings: &Findings) -> Evidence {
     let off = |strength, why: &str, when| Evidence::off(WHAT, strength, why).lies_when(when);
     let strong = |why: &str, when| off(Strength::Strong, why, when);
-    let enabled = shootdown.usage == Usage::Enabled;
-    match (note, &shootdown.place) {
-        (NoteState::Saved, _) | (NoteState::Unknown, Place::Past(_)) => {}
-        (NoteState::Empty, place) => {
-            // Where the books say "on", the empty slot does too, and the two have to disagree.
-            let to_disagree = enabled || matches!(place, Place::Past(_));
-            return off(
-                if to_disagree {
-                    Strength::Strong
-                } else {
-                    Strength::Weak
-                },
-                "every counted CPU finished its emergency disable; but this one left no registers, which it does first",
-                "the count was lost, or another CPU counted down in this one's place",
-            );
-        }
-        (NoteState::Unknown, _) => {
-            return off(
-                Strength::Weak,
-                "every counted CPU finished its emergency disable; but neither registers nor a stack show this one in the handler",
-                "the count was lost",
-            );
-        }
+    let in_the_handler = match findings.note {
+        // An empty slot is weighed later, with all else that is known of the CPU.
+        NoteState::Saved | NoteState::Empty => true,
+        NoteState::Unknown => findings.place == Place::Past,
+    };
+    if !in_the_handler {
+        return off(
+            Strength::Weak,
+            "every counted CPU finished its emergency disable; but neither registers nor a stack show this one in the handler",
+            "the count was lost",
+        );
     }
     if positive(&machine.stop.panic_redirect_cpu).is_some() {
         return strong(
@@ -81,7 +62,7 @@ fn finished(machine: &Machine<'_>, note: NoteState, shootdown: &Shootdown) -> Ev
             "the redirecting CPU counted down in another's place",
         );
     }
-    if machine.layout.era == Era::A {
+    if machine.layout.offlined_cpus_count_down {
         return strong(
             "every counted CPU finished its emergency disable",
             "an offlined CPU counted down in another's place (4.19)",

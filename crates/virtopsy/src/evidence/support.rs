@@ -6,13 +6,14 @@
 
 use virtopsy_kernel::CpuId;
 
-use super::Evidence;
+use super::{Evidence, EvidenceKind, Findings, Value};
 use crate::machine::{Machine, capabilities};
-use crate::report::{Feature, Strength};
+use crate::report::state::{Feature, Strength};
 
-const WHAT: &str = "cpu-feature";
+const WHAT: EvidenceKind = EvidenceKind::CpuFeature;
 
-pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) -> Option<bool> {
+pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, findings: &mut Findings) {
+    let out = &mut findings.evidence;
     if machine.feature == Feature::None {
         let mut e = Evidence::off(
             WHAT,
@@ -20,10 +21,11 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
             "the kernel uses neither VMX nor SVM on this machine",
         );
         if let Ok(Some(read)) = &machine.feature_read {
-            e = e.read(read.address, format!("{:#x}", read.value));
+            e = e.read(read.address, Value::Mask(read.value.into()));
         }
         out.push(e.lies_when("something other than KVM enabled the hardware"));
-        return Some(false);
+        findings.supported = Some(false);
+        return;
     }
     match capabilities(machine.kernel, Some(cpu)) {
         Ok((vmx, svm, address)) => {
@@ -32,7 +34,7 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
                 Feature::Svm => svm,
                 _ => vmx || svm,
             };
-            let value = format!("vmx={} svm={}", u8::from(vmx), u8::from(svm));
+            let value = Value::Extensions { vmx, svm };
             if !has {
                 let e = Evidence::off(WHAT, Strength::Strong, "this CPU has neither VMX nor SVM");
                 out.push(
@@ -40,11 +42,10 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
                         .lies_when("the capability was cleared by the kernel"),
                 );
             }
-            Some(has)
+            findings.supported = Some(has);
         }
         Err(e) => {
             out.push(Evidence::unreadable(WHAT, &e));
-            None
         }
     }
 }

@@ -9,12 +9,10 @@
 use virtopsy_kernel::{CpuId, Object, Result};
 use virtopsy_vmcore::PhysAddr;
 
-use super::Evidence;
-use super::counters::absent;
-use crate::machine::{Machine, Read};
-use crate::report::Feature;
+use super::{Evidence, EvidenceKind, Findings, Value};
+use crate::machine::{Machine, Read, absent};
+use crate::report::state::Feature;
 
-const WHAT: &str = "svm-save-area";
 const TYPE: &str = "struct svm_cpu_data";
 const PAGE: usize = 4096;
 
@@ -35,7 +33,7 @@ pub(super) fn of<'k>(machine: &Machine<'k>, cpu: CpuId) -> Result<Option<Object<
     }
 }
 
-pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) {
+pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, findings: &mut Findings) {
     if machine.feature != Feature::Svm {
         return;
     }
@@ -46,16 +44,17 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>
             } else {
                 "the save area is untouched: no guest has run on this CPU"
             };
-            out.push(
-                Evidence::neutral(WHAT, why).read(read.address, format!("page {:#x}", read.value)),
-            );
+            let e = Evidence::neutral(EvidenceKind::SvmSaveArea, why);
+            let e = e.read(read.address, Value::Page(read.value));
+            findings.evidence.push(e);
+            findings.guests_ran = Some(used);
         }
         Ok(None) => {}
         Err(e) => tracing::debug!("the host save area of CPU {cpu}: {e}"),
     }
 }
 
-/// Where the page's address stands, that address, and whether anything was written there.
+/// Where the page's address is, that address, and whether anything was written there.
 fn save_area(machine: &Machine<'_>, cpu: CpuId) -> Result<Option<(Read<u64>, bool)>> {
     let Some(data) = of(machine, cpu)? else {
         return Ok(None);

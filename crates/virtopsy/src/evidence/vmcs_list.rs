@@ -4,26 +4,32 @@
 //! emergency path does not touch it: with VMXE clear, a list that is not empty says that the
 //! emergency path switched VMX off. By itself it says nothing of on or off.
 
+use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Result};
 
-use super::Evidence;
+use super::{Evidence, EvidenceKind, Findings, Value};
 use crate::machine::{Machine, Read};
-use crate::report::Feature;
+use crate::report::state::Feature;
 
-const WHAT: &str = "loaded-vmcs-list";
+const WHAT: EvidenceKind = EvidenceKind::LoadedVmcsList;
 
-pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, out: &mut Vec<Evidence>) {
+pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, findings: &mut Findings) {
     if machine.feature != Feature::Vmx {
         return;
     }
     match first_link(machine, cpu) {
         Ok(link) if link.value == link.address.0 => {
             let why = "KVM lists no VMCS as loaded on this CPU";
-            out.push(Evidence::neutral(WHAT, why).read(link.address, "empty"));
+            let e = Evidence::neutral(WHAT, why).read(link.address, Value::Empty);
+            findings.evidence.push(e);
+            findings.vmcs_loaded = Some(false);
         }
         Ok(link) => {
             let why = "KVM still lists a VMCS as loaded here: nothing released it in order";
-            out.push(Evidence::neutral(WHAT, why).read(link.address, format!("{:#x}", link.value)));
+            let first = Value::Pointer(VirtAddr(link.value));
+            let e = Evidence::neutral(WHAT, why).read(link.address, first);
+            findings.evidence.push(e);
+            findings.vmcs_loaded = Some(true);
         }
         Err(e) => tracing::debug!("loaded_vmcss_on_cpu of CPU {cpu}: {e}"),
     }

@@ -1,7 +1,7 @@
 //! CPUs on which the emergency path leaves virtualization on.
 
 use super::{Case, KnownIssue, has_evidence};
-use crate::report::{CpuState, Feature, Reason, Says};
+use crate::report::{CpuState, EvidenceKind, EvidenceReport, Feature, Reason, Says};
 
 pub(super) const PANIC_FORCE_CPU: KnownIssue = KnownIssue {
     id: "panic-force-cpu-leaves-virt-on",
@@ -75,7 +75,7 @@ pub(super) const GIF_LEFT_CLEAR: KnownIssue = KnownIssue {
 };
 
 fn panic_redirect(case: &Case<'_>) -> Option<String> {
-    let cpu = case.cpu(|c| has_evidence(c, |e| e.what == "panic-redirect"))?;
+    let cpu = case.cpu(|c| has_evidence(c, |e| e.what == EvidenceKind::PanicRedirect))?;
     Some(format!(
         "CPU {} redirected its panic and stopped itself",
         cpu.cpu
@@ -85,7 +85,9 @@ fn panic_redirect(case: &Case<'_>) -> Option<String> {
 fn reboot_leaves_svm(case: &Case<'_>) -> Option<String> {
     let cpu = case.cpu(|c| {
         c.state != CpuState::Off
-            && has_evidence(c, |e| e.what == "stopped-by-reboot" && e.says == Says::On)
+            && has_evidence(c, |e| {
+                e.what == EvidenceKind::StoppedByReboot && e.says == Says::On
+            })
     })?;
     Some(format!(
         "CPU {} was stopped by the REBOOT vector in a kernel that disables only VMX there",
@@ -94,14 +96,8 @@ fn reboot_leaves_svm(case: &Case<'_>) -> Option<String> {
 }
 
 fn no_emergency_path(case: &Case<'_>) -> Option<String> {
-    let none = case
-        .report
-        .virtualization
-        .era
-        .as_deref()
-        .is_some_and(|era| era.starts_with("none"));
     let on = case.cpu(|c| has_evidence(c, |e| e.says == Says::On));
-    (none && on.is_some()).then(|| {
+    (case.traces.no_emergency_path && on.is_some()).then(|| {
         "virtualization was in use, and the kernel has no code that disables it in a crash".into()
     })
 }
@@ -115,7 +111,8 @@ fn others_in_vmx_root(case: &Case<'_>) -> Option<String> {
     {
         return None;
     }
-    let cpu = case.cpu(|c| has_evidence(c, |e| e.what == "cr4-shadow" && e.says == Says::On))?;
+    let on = |e: &EvidenceReport| e.what == EvidenceKind::Cr4Shadow && e.says == Says::On;
+    let cpu = case.cpu(|c| has_evidence(c, on))?;
     Some(format!(
         "an emergency restart had begun, no NMI was sent to the other CPUs, and VMX was on on CPU {}",
         cpu.cpu
@@ -140,13 +137,12 @@ mod tests {
     use super::super::tests::{ids, with_evidence};
     use super::*;
     use crate::known_issue::Traces;
-    use crate::report::{DumpReport, EvidenceReport};
+    use crate::report::DumpReport;
 
-    fn says(what: &str, says: Says) -> EvidenceReport {
+    fn says(what: EvidenceKind, says: Says) -> EvidenceReport {
         EvidenceReport {
-            what: what.into(),
             says,
-            ..EvidenceReport::default()
+            ..EvidenceReport::new(what)
         }
     }
 
@@ -156,28 +152,39 @@ mod tests {
 
     #[test]
     fn svm_left_on_by_the_reboot_vector_is_recognised() {
-        let on = with_evidence(CpuState::Unknown, says("stopped-by-reboot", Says::On));
+        let on = with_evidence(
+            CpuState::Unknown,
+            says(EvidenceKind::StoppedByReboot, Says::On),
+        );
         assert_eq!(plain(&on), ["reboot-vector-leaves-svm-on"]);
-        let off = with_evidence(CpuState::Off, says("stopped-by-reboot", Says::Off));
+        let off = with_evidence(
+            CpuState::Off,
+            says(EvidenceKind::StoppedByReboot, Says::Off),
+        );
         assert!(plain(&off).is_empty());
     }
 
     #[test]
     fn a_redirected_panic_is_recognised() {
-        let report = with_evidence(CpuState::On, says("panic-redirect", Says::On));
+        let report = with_evidence(CpuState::On, says(EvidenceKind::PanicRedirect, Says::On));
         assert_eq!(plain(&report), ["panic-force-cpu-leaves-virt-on"]);
     }
 
     #[test]
     fn a_kernel_without_an_emergency_path_is_recognised_where_kvm_was_in_use() {
-        let mut report = with_evidence(CpuState::Unknown, says("hardware_enabled", Says::On));
-        report.virtualization.era = Some("none (no emergency path)".into());
-        assert_eq!(plain(&report), ["no-emergency-path"]);
+        let in_use = says(EvidenceKind::HardwareEnabled, Says::On);
+        let report = with_evidence(CpuState::Unknown, in_use);
+        let traces = Traces {
+            no_emergency_path: true,
+            ..Traces::default()
+        };
+        assert_eq!(ids(&report, &traces, None), ["no-emergency-path"]);
+        assert!(plain(&report).is_empty());
     }
 
     #[test]
     fn cpus_left_in_vmx_root_by_a_restart_are_recognised_unless_the_nmi_was_sent() {
-        let report = with_evidence(CpuState::On, says("cr4-shadow", Says::On));
+        let report = with_evidence(CpuState::On, says(EvidenceKind::Cr4Shadow, Says::On));
         let mut traces = Traces {
             old_vmx_restart: true,
             emergency_restart: Some(true),
@@ -191,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_silent_cpu_under_a_kernel_that_sets_no_gif_is_recognised() {
-        let mut report = with_evidence(CpuState::On, says("crash_notes", Says::On));
+        let mut report = with_evidence(CpuState::On, says(EvidenceKind::CrashNotes, Says::On));
         report.virtualization.feature = Feature::Svm;
         report.virtualization.cpus[0].reason = Reason::DidNotAnswer;
         let traces = |sets| Traces {

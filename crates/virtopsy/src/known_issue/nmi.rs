@@ -1,7 +1,7 @@
 //! Defects of the NMI that stops the other CPUs.
 
-use super::{Case, KnownIssue, has_evidence};
-use crate::virtualization::ranges;
+use super::{Case, KnownIssue};
+use crate::cpu_list::ranges;
 
 pub(super) const SHOT_TWICE: KnownIssue = KnownIssue {
     id: "nmi-shootdown-ran-twice",
@@ -74,14 +74,9 @@ fn registering_locks(case: &Case<'_>) -> Option<String> {
 }
 
 fn nmi_loop(case: &Case<'_>) -> Option<String> {
-    let cpu = case.cpu(|c| {
-        has_evidence(c, |e| {
-            e.what == "nmi-handler" && e.why.contains("nmi_panic_self_stop")
-        })
-    })?;
+    let cpu = case.traces.loops_in_nmi?;
     Some(format!(
-        "CPU {} loops in nmi_panic_self_stop() and left no registers",
-        cpu.cpu
+        "CPU {cpu} loops in nmi_panic_self_stop() and left no registers"
     ))
 }
 
@@ -103,23 +98,18 @@ mod tests {
     use virtopsy_debuginfo::VirtAddr;
     use virtopsy_kernel::CpuId;
 
-    use super::super::tests::{ids, with_evidence};
+    use super::super::tests::ids;
     use crate::known_issue::Traces;
-    use crate::report::{CpuState, CrashReport, DumpReport, EvidenceReport};
+    use crate::report::{CrashReport, DumpReport};
 
     #[test]
     fn a_cpu_that_loops_in_nmi_context_is_recognised() {
-        let stuck = EvidenceReport {
-            what: "nmi-handler".into(),
-            why: "it is in nmi_panic_self_stop+0x20/0x30".to_owned(),
-            ..EvidenceReport::default()
+        let traces = Traces {
+            loops_in_nmi: Some(CpuId(1)),
+            ..Traces::default()
         };
         assert_eq!(
-            ids(
-                &with_evidence(CpuState::On, stuck),
-                &Traces::default(),
-                None
-            ),
+            ids(&DumpReport::default(), &traces, None),
             ["nmi-loop-loses-registers"]
         );
     }

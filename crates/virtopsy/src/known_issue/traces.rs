@@ -4,9 +4,10 @@
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Kernel, Result, Start, list};
 
-use crate::era::Era;
+use crate::era::{DisabledBy, Vmclear};
+use crate::evidence::Findings;
 use crate::machine::{Machine, number};
-use crate::report::{Feature, Origin};
+use crate::report::state::{Feature, Origin};
 
 /// More VMCSes than a CPU has loaded.
 const MAX_VMCS: usize = 4096;
@@ -16,6 +17,8 @@ const MAX_NMI_HANDLERS: usize = 64;
 /// Traces of known defects.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Traces {
+    /// The kernel has no code that disables in a crash.
+    pub(super) no_emergency_path: bool,
     /// The kernel's restart asks other CPUs only where the restarting one is in VMX operation.
     pub(super) old_vmx_restart: bool,
     /// An emergency restart had begun (`reboot_emergency`).
@@ -46,31 +49,34 @@ pub(crate) struct Traces {
     pub(super) nmi_handlers_loop: Option<VirtAddr>,
     /// The crashing CPU, where it stands in the registration of the crash NMI's handler.
     pub(super) registering_nmi_handler: Option<CpuId>,
+    /// A CPU that loops in `nmi_panic_self_stop()`.
+    pub(super) loops_in_nmi: Option<CpuId>,
     /// A CPU on which TDX was initialised, where nothing shuts the TDX module down.
     pub(super) tdx_left_running: Option<CpuId>,
 }
 
 impl Traces {
     /// Reads them.
-    pub(crate) fn read(machine: &Machine<'_>) -> Traces {
+    pub(crate) fn read(machine: &Machine<'_>, found: &[(CpuId, Findings)]) -> Traces {
         let kernel = machine.kernel;
-        let era = machine.layout.era;
+        let layout = machine.layout;
         let absent = |name: &str| kernel.symbol(name).is_err_and(|e| e.is_absent());
         let flag = |name: &str| -> Option<bool> {
             let at = kernel.symbol(name).ok()?;
             Some(kernel.space().u8(at).ok()? != 0)
         };
         let mut traces = Traces {
-            // Later eras ask all CPUs; in A some kernels do (ed72736183c4), which sends the NMI.
-            old_vmx_restart: era == Era::A,
+            no_emergency_path: layout.disabled_by == DisabledBy::Nobody,
+            old_vmx_restart: layout.restart_may_leave_others,
             emergency_restart: flag("reboot_emergency"),
             nmi_sent: number(&machine.stop.crash_ipi_issued).map(|n| n != 0),
-            no_vmclear_path: era == Era::NoEmergencyPath && absent("crash_vmclear_loaded_vmcss"),
-            vmclear_for_kdump_only: matches!(era, Era::A | Era::B),
+            no_vmclear_path: layout.vmclear == Vmclear::Never,
+            vmclear_for_kdump_only: layout.vmclear == Vmclear::ForKdump,
             post_notifiers: flag("crash_kexec_post_notifiers"),
             no_friendly_stop: absent("crash_smp_send_stop"),
             nmi_handlers_loop: nmi_handlers_loop(kernel).ok().flatten(),
             registering_nmi_handler: registering(machine),
+            loops_in_nmi: loops_in_nmi(found),
             tdx_left_running: tdx_left_running(machine),
             ..Traces::default()
         };
@@ -215,6 +221,15 @@ fn registering(machine: &Machine<'_>) -> Option<CpuId> {
             .is_some_and(|l| l.symbol.starts_with("__register_nmi_handler"))
     });
     stands.then_some(cpu)
+}
+
+/// A CPU that hangs in the loop of a panic that came second in NMI context.
+fn loops_in_nmi(found: &[(CpuId, Findings)]) -> Option<CpuId> {
+    let mut hung = found
+        .iter()
+        .filter_map(|(cpu, f)| Some((cpu, f.hangs_in.as_ref()?)));
+    let (cpu, _) = hung.find(|(_, at)| at.function() == "nmi_panic_self_stop")?;
+    Some(*cpu)
 }
 
 fn tdx_left_running(machine: &Machine<'_>) -> Option<CpuId> {

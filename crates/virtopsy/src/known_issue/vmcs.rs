@@ -4,7 +4,7 @@
 //! emergency path walks and does not change.
 
 use super::{Case, KnownIssue};
-use crate::virtualization::ranges;
+use crate::cpu_list::ranges;
 
 pub(super) const NOT_CLEARED: KnownIssue = KnownIssue {
     id: "vmcs-not-cleared-for-kdump",

@@ -7,12 +7,16 @@
 mod json;
 mod redact;
 mod scalar;
+pub(crate) mod state;
 
 use serde::{Deserialize, Serialize};
 
 pub use json::write_json;
 pub use redact::{REDACTED, redacted_splats, without_addresses};
 pub use scalar::{Hex, Text};
+pub use state::{CpuState, Feature, Origin, Reason, Says, Strength, Verdict};
+
+pub use crate::evidence::EvidenceKind;
 pub use virtopsy_klog::escape;
 
 use virtopsy_klog::Splat;
@@ -97,22 +101,6 @@ pub struct ErrorReport {
     pub message: Text,
 }
 
-/// Who wrote the dump.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Origin {
-    /// The crash kernel, after the emergency path had run.
-    Kdump,
-    /// A hypervisor, from outside: nothing ran in the machine for the dump's sake.
-    Hypervisor,
-    /// The running machine itself (`/proc/kcore`).
-    Live,
-    /// Nothing in the dump says.
-    #[default]
-    Unknown,
-}
-
 /// The crash as the dump records it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -153,90 +141,6 @@ pub struct ShootdownReport {
     /// CPUs of which that can't be read, ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown_cpus: Vec<u32>,
-}
-
-/// Which virtualization extension the machine's CPUs have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Feature {
-    /// AMD (and Hygon) SVM.
-    Svm,
-    /// Intel (and Zhaoxin, Centaur) VMX.
-    Vmx,
-    /// Neither is usable by the kernel.
-    None,
-    /// Not determined.
-    #[default]
-    Unknown,
-}
-
-/// The answer for the whole machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Every CPU is shown to be off.
-    AllOff,
-    /// At least one CPU is shown to be on.
-    NotAllOff,
-    /// No CPU is shown to be on, but not every one is shown to be off.
-    #[default]
-    Inconclusive,
-    /// The machine has no VMX and no SVM.
-    NotApplicable,
-}
-
-/// State of VMX or SVM on one CPU at the instant that the dump holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum CpuState {
-    /// Shown to be off.
-    Off,
-    /// Shown to be on.
-    On,
-    /// Not shown to be either.
-    #[default]
-    Unknown,
-}
-
-/// Why a CPU is in its state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Reason {
-    /// KVM never switched virtualization on here.
-    NeverEnabled,
-    /// KVM switched it off in order: last VM gone, module unloaded, shutdown.
-    Released,
-    /// The crash (or reboot) path switched it off.
-    EmergencyDisabled,
-    /// The CPU had been taken offline, which switches it off first.
-    Offline,
-    /// It was on and nothing switched it off.
-    StillEnabled,
-    /// The CPU never answered the stop request and had virtualization on.
-    DidNotAnswer,
-    /// The CPU has neither VMX nor SVM.
-    NotSupported,
-    /// The dump does not hold what would decide.
-    #[default]
-    NoEvidence,
-}
-
-/// How far a statement can be trusted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Strength {
-    /// Usually so; there are known ways for it to be wrong.
-    #[default]
-    Weak,
-    /// Wrong only in unusual, named circumstances.
-    Strong,
-    /// Follows from the order of the kernel's own instructions or from the hardware's state.
-    Proof,
 }
 
 /// VMX/SVM over the machine.
@@ -294,40 +198,47 @@ pub struct StoryStep {
     pub text: String,
 }
 
-/// What a piece of evidence says of the state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Says {
-    /// Virtualization was off.
-    Off,
-    /// Virtualization was on.
-    On,
-    /// It frames the others, and decides nothing by itself.
-    #[default]
-    Neutral,
-}
-
 /// One fact, with its proof.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default)]
 pub struct EvidenceReport {
     /// Stable name of the kind of evidence: `crash_notes`, `cr4-shadow`, `parked-frame`, …
-    pub what: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub what: EvidenceKind,
     /// What it says.
+    #[serde(default)]
     pub says: Says,
     /// How far it can be trusted.
+    #[serde(default)]
     pub strength: Strength,
     /// Where it was read (kernel virtual address).
+    #[serde(default)]
     pub address: Option<Hex>,
     /// The value as read.
+    #[serde(default)]
     pub value: Option<String>,
     /// The rule by which it speaks.
+    #[serde(default)]
     pub why: String,
     /// When that rule is known to be wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lies_when: Option<String>,
+}
+
+impl EvidenceReport {
+    /// Evidence of a kind that says nothing yet: neutral, weak, without a value.
+    #[must_use]
+    pub fn new(what: EvidenceKind) -> Self {
+        EvidenceReport {
+            what,
+            says: Says::default(),
+            strength: Strength::default(),
+            address: None,
+            value: None,
+            why: String::new(),
+            lies_when: None,
+        }
+    }
 }
 
 /// State of the emergency callback.

@@ -192,14 +192,13 @@ impl Redactor {
 
     fn evidence(&self, evidence: &EvidenceReport) -> EvidenceReport {
         EvidenceReport {
-            what: evidence.what.clone(),
             says: evidence.says,
             strength: evidence.strength,
             address: None,
             value: self.optional(evidence.value.as_ref()),
             why: self.sentence(&evidence.why),
             lies_when: self.optional(evidence.lies_when.as_ref()),
-            ..EvidenceReport::default()
+            ..EvidenceReport::new(evidence.what)
         }
     }
 
@@ -342,7 +341,7 @@ fn without_word(text: &str, word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{CallbackState, Hex};
+    use crate::report::{CallbackState, EvidenceKind, Hex};
     use virtopsy_klog::Kind;
 
     fn report() -> DumpReport {
@@ -368,7 +367,7 @@ mod tests {
                     evidence: vec![EvidenceReport {
                         address: Some(Hex(0xffff_8880_1234_5678)),
                         value: Some("0xffffffff81000000".into()),
-                        ..EvidenceReport::default()
+                        ..EvidenceReport::new(EvidenceKind::CrashNotes)
                     }],
                     ..CpuReport::default()
                 }],

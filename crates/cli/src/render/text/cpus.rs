@@ -65,7 +65,7 @@ fn are_alike(a: &CpuReport, b: &CpuReport) -> bool {
             cpu.online,
         )
     };
-    key(a) == key(b) && deciding(a).map(|e| &e.what) == deciding(b).map(|e| &e.what)
+    key(a) == key(b) && deciding(a).map(|e| e.what) == deciding(b).map(|e| e.what)
 }
 
 fn cpu_cells(cpu: &CpuReport, merged: bool) -> Vec<Cell> {
@@ -76,7 +76,7 @@ fn cpu_cells(cpu: &CpuReport, merged: bool) -> Vec<Cell> {
         .filter(|_| !merged)
         .map_or_else(|| "–".to_owned(), |t| format!("{} {}", t.comm, t.pid));
     let mut decided = match deciding(cpu) {
-        Some(evidence) if merged => evidence.what.clone(),
+        Some(evidence) if merged => evidence.what.id().to_owned(),
         Some(evidence) => short_fact(evidence),
         None => "nothing in the dump decides".to_owned(),
     };
@@ -108,15 +108,15 @@ fn deciding(cpu: &CpuReport) -> Option<&EvidenceReport> {
 /// The evidence as far as a table has room for it; its story tells all.
 fn short_fact(evidence: &EvidenceReport) -> String {
     match &evidence.value {
-        Some(value) if evidence.what.len() + value.len() <= 17 => fact(evidence),
-        _ => evidence.what.clone(),
+        Some(value) if evidence.what.id().len() + value.len() <= 17 => fact(evidence),
+        _ => evidence.what.id().to_owned(),
     }
 }
 
 fn fact(evidence: &EvidenceReport) -> String {
     match &evidence.value {
         Some(value) => format!("{} = {value}", evidence.what),
-        None => evidence.what.clone(),
+        None => evidence.what.id().to_owned(),
     }
 }
 
