@@ -20,7 +20,7 @@ use virtopsy_kernel::CpuId;
 use virtopsy_testkit::Note;
 
 /// What is said of a CPU by one kind of evidence.
-fn said<'a>(report: &'a DumpReport, cpu: usize, what: EvidenceKind) -> Option<&'a EvidenceReport> {
+fn said(report: &DumpReport, cpu: usize, what: EvidenceKind) -> Option<&EvidenceReport> {
     let cpu = &report.virtualization.cpus[cpu];
     cpu.evidence.iter().find(|e| e.what == what)
 }
