@@ -1,6 +1,6 @@
 //! The CPUs as a table, and the evidence on the chosen one.
 
-use virtopsy::report::{CpuReport, EvidenceReport};
+use virtopsy::report::{CpuReport, EvidenceReport, Says};
 
 use crate::cells;
 use crate::doc::{Doc, DocLine, piece, safe};
@@ -120,7 +120,7 @@ fn summary(model: &Model, cpu: &CpuReport, doc: &mut Doc) {
 fn statement(model: &Model, evidence: &EvidenceReport, doc: &mut Doc) {
     let (role, glyph, word) = model.theme.glyphs().says(evidence.says);
     let strength = words::strength_word(evidence.strength);
-    let strength = if word == "neutral" {
+    let strength = if evidence.says == Says::Neutral {
         String::new()
     } else {
         format!("  {strength}")
