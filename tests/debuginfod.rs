@@ -10,11 +10,10 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -22,10 +21,23 @@ use support::{check, essence, samples};
 use virtopsy_testkit::corpus;
 
 fn virtopsy(args: &[&str], dump: &Path, urls: Option<&str>, cache: &Path) -> Output {
+    let path = std::env::var_os("PATH").unwrap();
+    virtopsy_in(&path, args, dump, urls, cache)
+}
+
+/// Runs the command with a `PATH`.
+fn virtopsy_in(
+    path: &OsStr,
+    args: &[&str],
+    dump: &Path,
+    urls: Option<&str>,
+    cache: &Path,
+) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_virtopsy"));
     command
         .args(args)
         .arg(dump)
+        .env("PATH", path)
         .env_remove("DEBUGINFOD_URLS")
         .env("DEBUGINFOD_CACHE_PATH", cache);
     if let Some(urls) = urls {
@@ -45,8 +57,12 @@ impl Drop for Server {
     }
 }
 
-/// A server over a folder; `None`: it is not installed.
+/// A server over a folder; `None`: it or its client is not installed.
 fn serve(folder: &Path) -> Option<(Server, String)> {
+    Command::new("debuginfod-find")
+        .arg("--version")
+        .output()
+        .ok()?;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
@@ -107,7 +123,7 @@ fn a_kernel_without_btf_is_read_by_the_vmlinux_that_a_server_has() {
     let out = virtopsy(&args, &dump, Some(&url), &empty);
     let said = String::from_utf8(out.stderr).unwrap();
     assert!(
-        said.contains(&format!("virtopsy: fetching {url}")),
+        said.contains("virtopsy: fetching debug info of build"),
         "{said}"
     );
     assert!(
@@ -122,40 +138,52 @@ fn a_kernel_without_btf_is_read_by_the_vmlinux_that_a_server_has() {
 
 #[test]
 fn no_server_is_asked_without_both_the_option_and_the_variable_nor_without_need() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = asked.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            count.fetch_add(1, Ordering::SeqCst);
-            drop(stream);
-        }
-    });
-    let cache = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let asked = folder.path().join("asked");
+    let script = format!(
+        "#!/bin/sh\necho \"$3 $DEBUGINFOD_URLS $DEBUGINFOD_CACHE_PATH\" >> {}\n\
+         echo 'Server query failed: \033]0;' >&2\nexit 1\n",
+        asked.display()
+    );
+    let (made, bin) = (folder.path().join("made"), folder.path().join("bin"));
+    std::fs::write(&made, script).unwrap();
+    let installed = Command::new("install")
+        .args(["-D", "-m755"])
+        .args([&made, &bin.join("debuginfod-find")])
+        .status();
+    assert!(installed.unwrap().success());
     let sample = samples().join("svm-stuck-cpu2.kdump");
-    let run = |args: &[&str], urls| {
-        let out = virtopsy(args, &sample, urls, cache.path());
-        (
-            asked.load(Ordering::SeqCst),
-            String::from_utf8(out.stderr).unwrap(),
-        )
+    let run_in = |path: &str, args: &[&str], urls| {
+        let out = virtopsy_in(path.as_ref(), args, &sample, urls, folder.path());
+        let asked = std::fs::read_to_string(&asked).unwrap_or_default();
+        (asked, String::from_utf8(out.stderr).unwrap())
     };
+    let path = bin.display().to_string();
+    let run = |args: &[&str], urls| run_in(&path, args, urls);
+    let url = Some("https://there.example/");
     // Types by DWARF are not in the dump: they are needed from elsewhere.
-    let needy = ["report", "--types", "dwarf"];
-    assert_eq!(run(&needy, Some(&url)).0, 0);
+    let unasked = ["report", "--types", "dwarf"];
+    assert_eq!(run(&unasked, url).0, "");
     let needy = ["report", "--types", "dwarf", "--debuginfod"];
     let (count, said) = run(&needy, None);
-    assert_eq!(count, 0);
+    assert_eq!(count, "");
     assert!(said.contains("DEBUGINFOD_URLS names no server"), "{said}");
     // The dump has all that is needed, whatever folders are searched as well.
-    let folder = cache.path().display().to_string();
-    let content = ["report", "--debuginfod", "--debug-dir", &folder];
-    assert_eq!(run(&content, Some(&url)).0, 0);
-    let (count, said) = run(&needy, Some(&url));
-    assert_eq!(count, 1);
+    let searched = folder.path().display().to_string();
+    let content = ["report", "--debuginfod", "--debug-dir", &searched];
+    assert_eq!(run(&content, url).0, "");
+    // Without the client it is said which package has it.
+    let (_, said) = run_in("/nowhere", &needy, url);
+    assert!(said.contains("package debuginfod of Debian"), "{said}");
+    let (asked, said) = run(&needy, url);
+    assert_eq!(asked.lines().count(), 1);
+    assert!(
+        asked.contains(&format!("https://there.example/ {searched}")),
+        "{asked}"
+    );
     assert!(said.contains("no debug info of build"), "{said}");
-    assert!(said.contains(&url), "{said}");
+    assert!(said.contains("Server query failed"), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said}");
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn run(cli: &Cli, is_worker: bool) -> anyhow::Result<Status> {
     }
     let common = &cli.common;
     if let Some(lack) = common.debuginfod_lacks().filter(|_| !is_worker) {
-        terminal::say(lack);
+        terminal::say(&format!("--debuginfod: nothing is fetched: {lack}"));
     }
     match &cli.command {
         None => command::report::run(&cli.dumps, PageFormat::Text, common),

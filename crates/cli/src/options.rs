@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use virtopsy::{Options, TypesChoice};
+use virtopsy::{Debuginfod, Options, TypesChoice};
 
-use crate::surroundings;
+use crate::surroundings::{self, NoDebuginfod};
 use crate::terminal::{Color, Look};
 
 // What every command that opens a dump takes. (A doc comment here would become the help of virtopsy.)
@@ -35,9 +35,9 @@ pub(crate) struct Common {
     ///
     /// A vmlinux only where the dump has no symbols or types of its own, or `--types dwarf` asks for
     /// others; a module's file where its types are as missing, or its lines are asked for beside a
-    /// vmlinux that has lines. A server learns these build-ids and nothing else. What it sends must
-    /// have that build-id, and is kept in the cache of elfutils' own client
-    /// (DEBUGINFOD_CACHE_PATH).
+    /// vmlinux that has lines. A server learns these build-ids and nothing else. elfutils' client
+    /// debuginfod-find asks them, with its own cache and settings; what it brings must have the
+    /// build-id that was asked for.
     #[arg(long, global = true, help_heading = "Opening dumps")]
     pub(crate) debuginfod: bool,
     /// Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]
@@ -124,7 +124,7 @@ impl Common {
         options.mmap = self.mmap && !self.no_mmap;
         options.force_vmlinux = self.force_vmlinux;
         options.unpack = Some(surroundings::unpack(self.unpack_dir.clone()));
-        options.debuginfod = surroundings::debuginfod(self.debuginfod);
+        options.debuginfod = self.debuginfod_client().and_then(Result::ok);
         options.redact = self.redact;
         options.types = match self.types {
             Types::Auto => TypesChoice::Auto,
@@ -135,8 +135,13 @@ impl Common {
     }
 
     /// Why `--debuginfod` can have no effect; `None`: it can, or was not given.
-    pub(crate) fn debuginfod_lacks(&self) -> Option<&'static str> {
-        surroundings::debuginfod_lacks(self.debuginfod)
+    pub(crate) fn debuginfod_lacks(&self) -> Option<NoDebuginfod> {
+        self.debuginfod_client()?.err()
+    }
+
+    /// The client for debuginfod servers; `None`: the user does not want them asked.
+    fn debuginfod_client(&self) -> Option<Result<Debuginfod, NoDebuginfod>> {
+        self.debuginfod.then(surroundings::debuginfod)
     }
 
     /// Whether the user wants to see progress, where there is a terminal.

@@ -1,11 +1,10 @@
-//! What the environment says of places outside the dump: where to unpack, which servers may be
-//! asked for debug files, and where those are kept. The libraries read none of it.
+//! What the environment says of places outside the dump: where to unpack, and who may be asked for
+//! debug files. The libraries read none of it.
 
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use virtopsy::{Debuginfod, Unpack};
 
@@ -30,45 +29,51 @@ pub(crate) fn unpack(named: Option<PathBuf>) -> Unpack {
     }))
 }
 
-/// The servers of `DEBUGINFOD_URLS`, if the user wants them asked.
-pub(crate) fn debuginfod(wanted: bool) -> Option<Debuginfod> {
-    if !wanted {
-        return None;
+/// Why no debuginfod server can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoDebuginfod {
+    /// `DEBUGINFOD_URLS` names none.
+    NoServer,
+    /// elfutils' client is not in `PATH`.
+    NoClient,
+}
+
+impl std::fmt::Display for NoDebuginfod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            NoDebuginfod::NoServer => "DEBUGINFOD_URLS names no server",
+            NoDebuginfod::NoClient => {
+                "debuginfod-find is not installed (elfutils: package debuginfod of Debian and \
+                 Ubuntu, elfutils-debuginfod-client of Fedora and RHEL, debuginfod-client of \
+                 openSUSE)"
+            }
+        })
     }
-    let urls = std::env::var("DEBUGINFOD_URLS").ok()?;
-    let cache = debuginfod_cache(&|name| std::env::var_os(name))?;
-    let mut servers = Debuginfod::new(&urls, cache)?;
-    let limit = std::env::var("DEBUGINFOD_TIMEOUT").ok();
-    // 0 means no limit to elfutils; here it is the usual one.
-    if let Some(seconds) = limit.and_then(|text| text.trim().parse::<u32>().ok())
-        && seconds > 0
-    {
-        servers = servers.with_stall_limit(Duration::from_secs(seconds.into()));
+}
+
+/// elfutils' client for the servers of `DEBUGINFOD_URLS`, with the user's environment.
+pub(crate) fn debuginfod() -> Result<Debuginfod, NoDebuginfod> {
+    let urls = std::env::var_os("DEBUGINFOD_URLS");
+    if urls.is_none_or(|urls| urls.as_encoded_bytes().trim_ascii().is_empty()) {
+        return Err(NoDebuginfod::NoServer);
     }
-    Some(servers.with_progress(Arc::new(|what, done, of| {
+    let program = program("debuginfod-find", std::env::var_os("PATH"));
+    let client = Debuginfod::new(program.ok_or(NoDebuginfod::NoClient)?, std::env::vars_os());
+    Ok(client.with_progress(Arc::new(|what, done, of| {
         progress::waiting(&format!("{}{what}", progress::FETCHING), done, of);
         ControlFlow::Continue(())
     })))
 }
 
-/// Why `--debuginfod` can have no effect; `None`: it can, or was not given.
-pub(crate) fn debuginfod_lacks(wanted: bool) -> Option<&'static str> {
-    (wanted && debuginfod(wanted).is_none()).then_some(
-        "--debuginfod: nothing is fetched: DEBUGINFOD_URLS names no server, or there is no HOME \
-         for the cache (DEBUGINFOD_CACHE_PATH)",
-    )
-}
-
-/// The cache that elfutils' own client uses.
-fn debuginfod_cache(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    absolute(variable("DEBUGINFOD_CACHE_PATH"))
-        .or_else(|| Some(cache(variable)?.join("debuginfod_client")))
-}
-
-/// The folder of the user's caches.
-fn cache(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    absolute(variable("XDG_CACHE_HOME"))
-        .or_else(|| absolute(variable("HOME")).map(|home| home.join(".cache")))
+/// Where a program is, by the absolute folders of `PATH`.
+fn program(name: &str, path: Option<OsString>) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = path?;
+    let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+    folders.map(|folder| folder.join(name)).find(|file| {
+        std::fs::metadata(file)
+            .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+    })
 }
 
 fn absolute(value: Option<OsString>) -> Option<PathBuf> {
@@ -80,22 +85,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cache_is_where_elfutils_has_it() {
-        let cache = |set: &[(&str, &str)]| {
-            debuginfod_cache(&|name| {
-                set.iter()
-                    .find(|(key, _)| *key == name)
-                    .map(|(_, value)| OsString::from(value))
-            })
-        };
-        let all = [
-            ("DEBUGINFOD_CACHE_PATH", "/d"),
-            ("XDG_CACHE_HOME", "/x"),
-            ("HOME", "/h"),
-        ];
-        assert_eq!(cache(&all), Some("/d".into()));
-        assert_eq!(cache(&all[1..]), Some("/x/debuginfod_client".into()));
-        assert_eq!(cache(&all[2..]), Some("/h/.cache/debuginfod_client".into()));
-        assert_eq!(cache(&[("HOME", "relative")]), None);
+    fn a_program_is_what_can_be_run_in_an_absolute_folder_of_path() {
+        let path = |text: &str| Some(OsString::from(text));
+        assert_eq!(program("sh", path("/nowhere:/bin")), Some("/bin/sh".into()));
+        assert_eq!(program("sh", path("bin:.")), None);
+        assert_eq!(program("passwd", path("/etc")), None);
+        assert_eq!(program("sh", None), None);
     }
 }

@@ -6,7 +6,7 @@
 //! 2. each debug folder: by build-id, then by release,
 //! 3. beside the dump,
 //! 4. where distributions put them, below the system's root,
-//! 5. debuginfod servers, where the caller names some.
+//! 5. debuginfod servers, where the caller gives a client for them.
 //!
 //! What a machine boots (vmlinuz) has the least in it: of the second to the
 //! fourth it comes last.
@@ -60,7 +60,7 @@ pub struct Search {
     pub build_id: Option<String>,
     /// Its release (`uname -r`).
     pub release: Option<String>,
-    /// Servers that are asked for what is nowhere else; `None`: none.
+    /// The client that is asked for what is nowhere else; `None`: none.
     pub debuginfod: Option<Debuginfod>,
 }
 
@@ -120,9 +120,9 @@ impl Search {
         found
     }
 
-    /// Asks the servers where nothing else had a vmlinux, and the dump says which one it is.
+    /// Asks the debuginfod client where nothing else had a vmlinux, and the dump says which one it is.
     fn fetch(&self, files: &dyn Files, found: &mut KernelFiles) {
-        let (Some(servers), Some(id)) = (&self.debuginfod, &self.build_id) else {
+        let (Some(client), Some(id)) = (&self.debuginfod, &self.build_id) else {
             return;
         };
         if self.only_given {
@@ -135,7 +135,7 @@ impl Search {
         {
             return;
         }
-        match servers.debug_info(id) {
+        match client.debug_info(id) {
             Ok(path) => self.try_vmlinux(&path, files, found),
             Err(reason) => found.reject(Path::new("debuginfod"), &reason),
         }

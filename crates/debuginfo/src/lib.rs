@@ -37,7 +37,6 @@ pub mod model;
 mod module_symbols;
 mod name_index;
 mod path;
-mod private;
 mod read;
 mod relocation;
 mod remembered;

@@ -1,14 +1,12 @@
-//! Fetching from debuginfod servers: a handmade one that misbehaves, and the real one.
-#![cfg(feature = "debuginfod")]
+//! What `debuginfod-find` brings: a stand-in that misbehaves, and the real one with the real server.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing)]
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::ffi::OsString;
+use std::net::TcpListener;
 use std::ops::ControlFlow;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -53,282 +51,153 @@ fn elf(id: &str) -> Vec<u8> {
     file
 }
 
-/// Answers every request by `answer`, which gets the path; counts them.
-fn serve(
-    answer: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static,
-) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let count = Arc::new(AtomicUsize::new(0));
-    let asked = count.clone();
-    let answer = Arc::new(answer);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (mut stream, answer) = (stream.unwrap(), answer.clone());
-            asked.fetch_add(1, Ordering::SeqCst);
-            std::thread::spawn(move || {
-                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-                let first = lines.next().unwrap().unwrap();
-                // A client that is gone is no fault of the server's.
-                let _ = lines.find(|line| line.as_ref().is_ok_and(String::is_empty));
-                answer(first.split(' ').nth(1).unwrap(), &mut stream);
-            });
-        }
-    });
-    (url, count)
-}
+/// A folder with a stand-in for the client: a script of the shell, which is told the build-id as
+/// `$3`. Each run leaves a line in `runs`.
+struct StandIn(tempfile::TempDir);
 
-fn reply(stream: &mut TcpStream, status: &str, claimed: usize, body: &[u8]) {
-    let head =
-        format!("HTTP/1.1 {status}\r\nContent-Length: {claimed}\r\nConnection: close\r\n\r\n");
-    // The client may have given up.
-    let _ = stream.write_all(head.as_bytes());
-    let _ = stream.write_all(body);
-}
+impl StandIn {
+    fn new(script: &str) -> StandIn {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("debuginfod-find");
+        let text = format!(
+            "#!/bin/sh\necho \"$@\" >> {0}/runs\ncd {0}\n{script}\n",
+            folder.path().display()
+        );
+        // Written by another process: none that is forked here meanwhile has it open to write.
+        let made = folder.path().join("script");
+        std::fs::write(&made, text).unwrap();
+        let install = Command::new("install")
+            .arg("-m755")
+            .args([&made, &program])
+            .status();
+        assert!(install.unwrap().success());
+        std::fs::write(folder.path().join("file"), elf(ID)).unwrap();
+        StandIn(folder)
+    }
 
-fn redirect(stream: &mut TcpStream, to: &str) {
-    let head = format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
-    // The client may have given up.
-    let _ = stream.write_all(head.as_bytes());
-}
+    fn file(&self) -> PathBuf {
+        self.0.path().join("file")
+    }
 
-fn client(urls: &str, cache: &Path) -> Debuginfod {
-    Debuginfod::new(urls, cache.to_owned())
-        .unwrap()
-        .with_stall_limit(Duration::from_millis(700))
+    fn client(&self) -> Debuginfod {
+        let environment = [
+            ("PATH", "/usr/bin:/bin"),
+            ("DEBUGINFOD_URLS", "https://there"),
+        ];
+        let environment = environment.map(|(name, value)| (name.into(), value.into()));
+        Debuginfod::new(self.0.path().join("debuginfod-find"), environment)
+    }
+
+    fn runs(&self) -> Vec<String> {
+        let runs = std::fs::read_to_string(self.0.path().join("runs")).unwrap_or_default();
+        runs.lines().map(str::to_owned).collect()
+    }
 }
 
 #[test]
-fn what_a_server_has_is_fetched_once_and_kept() {
-    let cache = tempfile::tempdir().unwrap();
-    let (url, asked) = serve(|path, stream| {
-        assert_eq!(path, format!("/prefix/buildid/{ID}/debuginfo"));
-        let file = elf(ID);
-        reply(stream, "200 OK", file.len(), &file);
-    });
+fn what_the_client_brings_is_asked_for_once_by_its_build_id_and_its_progress_is_told() {
+    let stand_in = StandIn::new(
+        "echo 'url 0 https://there' >&2; echo 'Progress 0 / 0' >&2; sleep 0.3\n\
+         echo 'Progress 1048576 / 2097152' >&2; sleep 0.3\n\
+         [ \"$DEBUGINFOD_URLS\" = https://there ] && echo $PWD/file",
+    );
     let came = Arc::new(AtomicU64::new(0));
     let told = came.clone();
-    let client = client(&format!("ima:enforcing {url}/prefix/"), cache.path()).with_progress(
-        Arc::new(move |what, done, of| {
+    let client = stand_in
+        .client()
+        .with_progress(Arc::new(move |what, done, of| {
             assert!(what.contains(ID));
-            assert!(of.is_none_or(|of| done <= of));
-            told.store(done, Ordering::SeqCst);
+            assert!(of.is_none_or(|of| of == 2 << 20));
+            told.fetch_max(done, Ordering::SeqCst);
             ControlFlow::Continue(())
-        }),
-    );
-    let path = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| client.debug_info(&ID.to_uppercase()).unwrap()))
-            .collect();
-        threads
-            .into_iter()
-            .map(|t| t.join().unwrap())
-            .next()
-            .unwrap()
-    });
-    assert_eq!(path, cache.path().join(ID).join("debuginfo"));
-    assert_eq!(std::fs::read(&path).unwrap(), elf(ID));
-    assert_eq!(came.load(Ordering::SeqCst), elf(ID).len() as u64);
-    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&path), 0o600);
-    assert_eq!(mode(path.parent().unwrap()), 0o700);
-    // Another process finds it in the cache.
-    let other = Debuginfod::new(&url, cache.path().to_owned()).unwrap();
-    assert_eq!(other.debug_info(ID).unwrap(), path);
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
-    let found = Search {
-        build_id: Some(ID.to_owned()),
-        debuginfod: Some(other),
-        ..Search::default()
-    }
-    .run(&ReadFiles);
-    assert_eq!((found.vmlinux, found.verified), (Some(path), true));
-}
-
-#[test]
-fn a_server_that_fails_is_told_and_the_next_one_is_asked() {
-    let cache = tempfile::tempdir().unwrap();
-    type Answer = fn(&str, &mut TcpStream);
-    let bad: [(Answer, &str); 11] = [
-        (|_, s| reply(s, "404 Not Found", 0, b""), "does not have it"),
-        (|_, s| reply(s, "500 Oops", 0, b""), "500"),
-        (|_, s| reply(s, "200 OK", 5000, &elf(ID)), "of 5000 bytes"),
-        (
-            |_, s| {
-                let other = elf("0000000000000000000000000000000000000001");
-                reply(s, "200 OK", other.len(), &other);
-            },
-            "another build-id",
-        ),
-        (|_, s| reply(s, "200 OK", 5, b"<html"), "no debug file"),
-        (|_, s| reply(s, "200 OK", 5 << 30, b"\x7fELF"), "more than"),
-        (
-            // In pieces, and shorter than was said.
-            |_, s| {
-                let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\
-                            X-DEBUGINFOD-SIZE: 6000\r\n\r\n";
-                let _ = s.write_all(head.as_bytes());
-                let _ = s.write_all(b"4\r\n\x7fELF\r\n0\r\n\r\n");
-            },
-            "after 4 of 6000 bytes",
-        ),
-        (
-            |path, s| redirect(s, &format!("{path}/")),
-            "more than 5 redirections",
-        ),
-        (|_, s| redirect(s, "file:///etc/passwd"), "is not followed"),
-        (
-            // A head without an end.
-            |_, s| {
-                let _ = s.write_all(b"HTTP/1.1 200 OK\r\n");
-                while s.write_all(&[b'x'; 4096]).is_ok() {}
-            },
-            "headers",
-        ),
-        (
-            |_, _| std::thread::sleep(Duration::from_secs(4)),
-            "nothing came for 0.7 s",
-        ),
-    ];
-    for (answer, why) in bad {
-        let (url, _) = serve(answer);
-        let error = client(&url, cache.path()).debug_info(ID).unwrap_err();
-        assert!(
-            error.contains(why) && error.contains(&url),
-            "{why}: {error}"
-        );
-        let left = std::fs::read_dir(cache.path()).unwrap().count();
-        assert_eq!(left, 0, "{why}: nothing is kept");
-    }
-    let (missing, asked) = serve(|_, s| reply(s, "404 Not Found", 0, b""));
-    let (good, _) = serve(|_, s| reply(s, "200 OK", elf(ID).len(), &elf(ID)));
-    assert!(
-        client(&format!("{missing} {good}"), cache.path())
-            .debug_info(ID)
-            .is_ok()
-    );
-    // A miss is remembered.
-    let elsewhere = tempfile::tempdir().unwrap();
-    let alone = client(&missing, elsewhere.path());
-    assert!(alone.debug_info(ID).is_err() && alone.debug_info(ID).is_err());
-    assert_eq!(asked.load(Ordering::SeqCst), 2);
-}
-
-#[test]
-fn a_transfer_can_be_cancelled_and_what_is_no_build_id_is_not_asked_for() {
-    let cache = tempfile::tempdir().unwrap();
-    let (url, asked) = serve(|_, s| reply(s, "200 OK", elf(ID).len(), &elf(ID)));
-    // It is told of before anything has come.
-    let client = client(&url, cache.path()).with_progress(Arc::new(|_, came, _| match came {
-        0 => ControlFlow::Continue(()),
-        _ => ControlFlow::Break(()),
-    }));
-    assert!(client.debug_info(ID).unwrap_err().contains("cancelled"));
-    for id in ["", "ab", "../../../etc/passwd", "aabb/../cc", "xyzxyz"] {
-        assert!(
-            client.debug_info(id).unwrap_err().contains("no build-id"),
-            "{id}"
-        );
-    }
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
-    assert!(Debuginfod::new("  ima:ignore ftp://x ", cache.path().to_owned()).is_none());
-}
-
-#[test]
-fn a_server_may_send_in_pieces_and_from_elsewhere() {
-    let cache = tempfile::tempdir().unwrap();
-    let (url, asked) = serve(|path, s| {
-        if !path.starts_with("/elsewhere") {
-            return redirect(s, "/elsewhere/file?x=1");
-        }
-        let _ = s.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-        for piece in elf(ID).chunks(50) {
-            let _ = s.write_all(format!("{:x}\r\n", piece.len()).as_bytes());
-            let _ = s.write_all(piece);
-            let _ = s.write_all(b"\r\n");
-        }
-        let _ = s.write_all(b"0\r\n\r\n");
-    });
-    let path = client(&url, cache.path()).debug_info(ID).unwrap();
-    assert_eq!(std::fs::read(path).unwrap(), elf(ID));
-    assert_eq!(asked.load(Ordering::SeqCst), 2);
-}
-
-#[test]
-fn several_processes_fetch_a_file_once() {
-    let cache = tempfile::tempdir().unwrap();
-    let (url, asked) = serve(|_, s| {
-        std::thread::sleep(Duration::from_millis(500));
-        reply(s, "200 OK", elf(ID).len(), &elf(ID));
-    });
+        }));
     std::thread::scope(|scope| {
-        for _ in 0..4 {
-            // Clients that share nothing but the cache, as processes do.
-            scope.spawn(|| client(&url, cache.path()).debug_info(ID).unwrap());
+        let threads: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| client.debug_info(&ID.to_uppercase())))
+            .collect();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), Ok(stand_in.file()));
         }
     });
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
-    assert_eq!(std::fs::read_dir(cache.path().join(ID)).unwrap().count(), 1);
+    assert_eq!(came.load(Ordering::SeqCst), 1 << 20);
+    assert_eq!(stand_in.runs(), [format!("-v debuginfo {ID}")]);
 }
 
 #[test]
-fn what_the_cache_has_is_taken_only_if_it_is_the_file_and_nobody_else_can_have_written_it() {
-    let (url, asked) = serve(|_, s| reply(s, "200 OK", elf(ID).len(), &elf(ID)));
-    let asked_for = |prepare: &dyn Fn(&Path)| {
-        let cache = tempfile::tempdir().unwrap();
-        let file = cache.path().join(ID).join("debuginfo");
-        std::fs::create_dir(cache.path().join(ID)).unwrap();
-        std::fs::write(&file, elf(ID)).unwrap();
-        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o400)).unwrap();
-        prepare(&file);
-        let before = asked.load(Ordering::SeqCst);
-        let got = client(&url, cache.path()).debug_info(ID);
-        if let Ok(path) = &got {
-            assert_eq!(std::fs::read(path).unwrap(), elf(ID));
-            assert!(std::fs::symlink_metadata(path).unwrap().is_file());
-        }
-        (asked.load(Ordering::SeqCst) - before, got)
-    };
-    let chmod = |path: &Path, mode| {
-        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
-    };
-    // As elfutils leaves it.
-    assert_eq!(asked_for(&|_| ()).0, 0);
-    let other = elf("0000000000000000000000000000000000000001");
-    let swap = |file: &Path, bytes: &[u8]| {
-        std::fs::remove_file(file).unwrap();
-        std::fs::write(file, bytes).unwrap();
-    };
-    assert_eq!(asked_for(&|file| swap(file, &other)).0, 1);
-    assert_eq!(asked_for(&|file| swap(file, b"garbage")).0, 1);
-    assert_eq!(asked_for(&|file| swap(file, b"")).0, 1);
-    assert_eq!(asked_for(&|file| chmod(file, 0o666)).0, 1);
-    assert_eq!(
-        asked_for(&|file| {
-            let elsewhere = file.with_extension("elsewhere");
-            std::fs::rename(file, &elsewhere).unwrap();
-            symlink(elsewhere, file).unwrap();
-        })
-        .0,
-        1
+fn why_the_client_brings_nothing_is_told_and_it_is_not_asked_again() {
+    let stand_in = StandIn::new(
+        "echo 'Progress 0 / 0' >&2; echo 'Server query failed: No such file or directory' >&2; exit 1",
     );
-    // What is fetched into a folder that everybody may write is not taken either.
-    let (times, got) = asked_for(&|file| chmod(file.parent().unwrap(), 0o777));
-    assert!(got.unwrap_err().contains("everybody may write there"));
-    assert_eq!(times, 1);
+    let client = stand_in.client();
+    for _ in 0..2 {
+        let why = client.debug_info(ID).unwrap_err();
+        assert!(why.contains("Server query failed: No such file"), "{why}");
+    }
+    assert_eq!(stand_in.runs().len(), 1);
+    let why = StandIn::new("exit 3").client().debug_info(ID).unwrap_err();
+    assert!(why.contains("exit status: 3"), "{why}");
+    let why = StandIn::new("exit 0").client().debug_info(ID).unwrap_err();
+    assert!(why.contains("printed no path"), "{why}");
+    let absent = Debuginfod::new("/nowhere/debuginfod-find".into(), []);
+    let why = absent.debug_info(ID).unwrap_err();
+    assert!(why.contains("/nowhere/debuginfod-find"), "{why}");
 }
 
 #[test]
-fn servers_are_asked_where_nothing_else_will_do() {
-    let cache = tempfile::tempdir().unwrap();
+fn a_file_is_taken_only_with_the_build_id_that_was_asked_for() {
+    let other = "0000000000000000000000000000000000000001";
+    for (bytes, why) in [
+        (elf(other), "another build-id"),
+        (b"garbage".to_vec(), "not a debug file"),
+        (Vec::new(), "not a debug file"),
+    ] {
+        let stand_in = StandIn::new("echo $PWD/file");
+        std::fs::write(stand_in.file(), bytes).unwrap();
+        let got = stand_in.client().debug_info(ID).unwrap_err();
+        assert!(got.contains(why), "{got}");
+    }
+    let stand_in = StandIn::new("echo $PWD/absent");
+    stand_in.client().debug_info(ID).unwrap_err();
+}
+
+#[test]
+fn a_client_that_says_nothing_is_ended_and_one_that_prints_without_end_is_too() {
+    let stand_in = StandIn::new("exec sleep 1000");
+    let client = stand_in.client();
+    let began = Instant::now();
+    let client = client.with_silence_limit(Duration::from_millis(500));
+    let why = client.debug_info(ID).unwrap_err();
+    assert!(why.contains("did not end in time"), "{why}");
+    // Its path is cut, and it fails when nobody reads on.
+    let stand_in = StandIn::new("exec yes /a/path/without/end");
+    stand_in.client().debug_info(ID).unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn a_transfer_can_be_cancelled_and_what_is_not_a_build_id_is_not_asked_for() {
+    let stand_in = StandIn::new("exec sleep 1000");
+    let cancelled = Arc::new(|_: &str, _: u64, _: Option<u64>| ControlFlow::Break(()));
+    let client = stand_in.client().with_progress(cancelled);
+    assert_eq!(client.debug_info(ID).unwrap_err(), "cancelled");
+    let runs = stand_in.runs().len();
+    for id in ["", "abc", "../../etc/passwd", "aabbccdd/..", "-v"] {
+        let why = client.debug_info(id).unwrap_err();
+        assert!(why.contains("is not a build-id"), "{why}");
+    }
+    assert_eq!(stand_in.runs().len(), runs);
+}
+
+#[test]
+fn the_client_is_asked_where_nothing_else_will_do() {
     let root = tempfile::tempdir().unwrap();
-    let (url, asked) = serve(|_, s| reply(s, "200 OK", elf(ID).len(), &elf(ID)));
+    let stand_in = StandIn::new("echo $PWD/file");
     let run = || {
         Search {
             build_id: Some(ID.to_owned()),
             release: Some("6.1.0".to_owned()),
             system_root: Some(root.path().to_owned()),
-            debuginfod: Some(client(&url, cache.path())),
+            debuginfod: Some(stand_in.client()),
             ..Search::default()
         }
         .run(&ReadFiles)
@@ -337,19 +206,16 @@ fn servers_are_asked_where_nothing_else_will_do() {
     std::fs::create_dir(&boot).unwrap();
     // What boots, and has nothing but its build-id.
     std::fs::write(boot.join("vmlinuz-6.1.0"), elf(ID)).unwrap();
-    let fetched = cache.path().join(ID).join("debuginfo");
-    assert_eq!(run().vmlinux, Some(fetched));
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
-    std::fs::remove_dir_all(cache.path().join(ID)).unwrap();
+    assert_eq!(run().vmlinux, Some(stand_in.file()));
+    assert_eq!(stand_in.runs().len(), 1);
     std::fs::write(boot.join("vmlinux-6.1.0"), elf(ID)).unwrap();
     assert_eq!(run().vmlinux, Some(boot.join("vmlinux-6.1.0")));
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
     let nameless = Search {
-        debuginfod: Some(client(&url, cache.path())),
+        debuginfod: Some(stand_in.client()),
         ..Search::default()
     };
     assert_eq!(nameless.run(&ReadFiles).vmlinux, None);
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(stand_in.runs().len(), 1);
 }
 
 /// The real server, ended with the test.
@@ -364,8 +230,17 @@ impl Drop for Server {
     }
 }
 
+/// The real client, which keeps what it brings in `cache`.
+fn real_client(url: &str, cache: &Path) -> Debuginfod {
+    let environment: [(OsString, OsString); 2] = [
+        ("DEBUGINFOD_URLS".into(), url.into()),
+        ("DEBUGINFOD_CACHE_PATH".into(), cache.into()),
+    ];
+    Debuginfod::new("/usr/bin/debuginfod-find".into(), environment)
+}
+
 #[test]
-fn the_real_server_gives_a_file_that_it_indexed() {
+fn the_real_client_brings_a_file_that_the_real_server_indexed() {
     let folder = tempfile::tempdir().unwrap();
     let files = folder.path().join("files");
     std::fs::create_dir(&files).unwrap();
@@ -393,15 +268,14 @@ fn the_real_server_gives_a_file_that_it_indexed() {
     let _server = Server(Mutex::new(server));
     let program = virtopsy_debuginfo::find::open_elf(&files.join("p"), &ReadFiles).unwrap();
     let id = program.build_id().unwrap();
-    let cache = folder.path().join("cache");
+    let url = format!("http://127.0.0.1:{port}");
     let began = Instant::now();
     let path = loop {
-        // It has to start and to scan; a new client, as a miss is remembered.
-        let url = format!("http://127.0.0.1:{port}");
-        match Debuginfod::new(&url, cache.clone())
-            .unwrap()
-            .debug_info(&id)
-        {
+        // It has to start and to scan; a new client and cache, as a miss is remembered by both.
+        let cache = folder
+            .path()
+            .join(format!("cache{}", began.elapsed().as_millis()));
+        match real_client(&url, &cache).debug_info(&id) {
             Ok(path) => break path,
             Err(e) => assert!(began.elapsed() < Duration::from_secs(60), "{e}"),
         }
@@ -411,11 +285,7 @@ fn the_real_server_gives_a_file_that_it_indexed() {
         std::fs::read(path).unwrap(),
         std::fs::read(files.join("p")).unwrap()
     );
-    let absent = client(&format!("http://127.0.0.1:{port}"), &cache);
-    assert!(
-        absent
-            .debug_info(ID)
-            .unwrap_err()
-            .contains("does not have it")
-    );
+    let absent = real_client(&url, &folder.path().join("absent"));
+    let why = absent.debug_info(ID).unwrap_err();
+    assert!(why.contains("No such file or directory"), "{why}");
 }
