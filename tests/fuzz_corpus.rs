@@ -17,12 +17,29 @@ mod support;
 #[allow(unreachable_pub, missing_docs)]
 mod targets;
 
+use std::fs::File;
+use std::io::{BufReader, Read as _};
 use std::time::{Duration, Instant};
 
 use support::root;
 
 /// Far above what any input takes, and far below a hang.
 const LONGEST: Duration = Duration::from_secs(20);
+
+/// What the fuzzer kept of a target's inputs, by name.
+fn kept(target: &str) -> Vec<(String, Vec<u8>)> {
+    let path = root().join(format!("tests/fuzz/corpus/{target}.tar.zst"));
+    let packed = File::open(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let unpacked = ruzstd::decoding::StreamingDecoder::new(BufReader::new(packed)).unwrap();
+    let mut archive = tar::Archive::new(unpacked);
+    let read = |entry: std::io::Result<tar::Entry<'_, _>>| {
+        let mut entry = entry.unwrap();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        (entry.path().unwrap().display().to_string(), bytes)
+    };
+    archive.entries().unwrap().map(read).collect()
+}
 
 #[test]
 fn every_input_of_the_corpora_is_read_or_refused_in_time() {
@@ -34,10 +51,7 @@ fn every_input_of_the_corpora_is_read_or_refused_in_time() {
             .map(|(_, seed, bytes)| (seed.clone(), bytes.clone()))
             .collect();
         assert!(!inputs.is_empty(), "{name} has no seed");
-        if let Ok(kept) = std::fs::read_dir(root().join("tests/fuzz/corpus").join(name)) {
-            let kept = kept.map(|entry| entry.unwrap().path());
-            inputs.extend(kept.map(|p| (p.display().to_string(), std::fs::read(&p).unwrap())));
-        }
+        inputs.extend(kept(name));
         for (input, bytes) in inputs {
             let started = Instant::now();
             target(&bytes);

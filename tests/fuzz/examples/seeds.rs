@@ -1,11 +1,12 @@
-//! Writes the seeds to the corpora. Run from `tests/fuzz`: `cargo run --example seeds`.
+//! Writes the seeds to the corpora that `corpora unpack` has unpacked. Run from `tests/fuzz`:
+//! `cargo run --example seeds`.
 
 #[path = "../seeds.rs"]
 mod seeds;
 
 fn main() {
     for (target, name, bytes) in seeds::all() {
-        let folder = std::path::Path::new("corpus").join(target);
+        let folder = std::path::Path::new("../../target/corpus").join(target);
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(name), bytes).unwrap();
     }
