@@ -31,8 +31,8 @@ use virtopsy_debuginfo::VirtAddr;
 use virtopsy_vmcore::{Dump, FoundVmcoreInfo, VmcoreInfo};
 
 use crate::error::{Error, Result};
-use crate::open::{KernelOptions, paging_mode};
-use crate::paging::AddressSpace;
+use crate::options::KernelOptions;
+use crate::paging::{AddressSpace, PagingMode};
 use crate::symbols::KernelSymbols;
 use candidate::{Fit, fit};
 
@@ -154,7 +154,7 @@ pub(crate) fn crash_kernel_note(space: &AddressSpace, symbols: &KernelSymbols) -
 
 /// The address space that a text describes.
 fn space_of(dump: &Arc<Dump>, info: &VmcoreInfo) -> Result<AddressSpace> {
-    Ok(AddressSpace::new(dump.clone(), paging_mode(info)?))
+    Ok(AddressSpace::new(dump.clone(), PagingMode::of(info)?))
 }
 
 /// A symbol of a text as an address.

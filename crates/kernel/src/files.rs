@@ -1,19 +1,15 @@
-//! The debug files of a kernel: the vmlinux that belongs to a dump, and its modules.
+//! The debug files of a kernel: the vmlinux that belongs to a dump, and where its modules' are.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use virtopsy_debuginfo::{
-    DebugFile, Debuginfod, ElfFile, Files, KernelFiles, ReadFiles, Search, TypeSource,
-};
+use virtopsy_debuginfo::{DebugFile, Debuginfod, ElfFile, Files, KernelFiles, ReadFiles, Search};
 use virtopsy_vmcore::VmcoreInfo;
 
 use crate::build_id;
 use crate::error::{Error, Result};
-use crate::kernel::Kernel;
-use crate::module::Module;
-use crate::open::{KernelOptions, file_types};
+use crate::options::KernelOptions;
 
 /// A vmlinux that belongs to the dump.
 pub(crate) struct Vmlinux {
@@ -53,46 +49,6 @@ fn load(path: &Path, search: &Search, files: &dyn Files) -> Result<ElfFile> {
         why: e.to_string(),
     };
     search.open(path, files).map_err(wrong)
-}
-
-/// A module's file, and its path. `fetch`: whether servers are asked for it, where some are given.
-///
-/// # Errors
-/// [`Error::NoSource`] where none is at hand, [`Error::File`] where it is of another build.
-pub(crate) fn module_file(
-    kernel: &Kernel,
-    module: &Module,
-    fetch: bool,
-) -> Result<(PathBuf, ElfFile)> {
-    let parts = &kernel.parts;
-    let known = parts.files.as_ref();
-    let named = known.and_then(|files| files.modules.get(&module.name));
-    let id = module.build_id(kernel);
-    let found = parts.search.module(
-        id.as_deref(),
-        named.map(PathBuf::as_path),
-        fetch,
-        &ReadFiles,
-    );
-    found.map_err(|rejected| match rejected.into_iter().last() {
-        Some(last) => Error::File {
-            path: last.path.display().to_string(),
-            why: last.reason,
-        },
-        None => Error::NoSource {
-            why: format!("no file of module {} is at hand", module.name),
-        },
-    })
-}
-
-/// Types in a module's file.
-pub(crate) fn module_types(
-    kernel: &Kernel,
-    module: &Module,
-    fetch: bool,
-) -> Result<Arc<dyn TypeSource>> {
-    let (_, elf) = module_file(kernel, module, fetch)?;
-    file_types(&elf, &kernel.parts.tables)
 }
 
 /// Where debug files of the dump's kernel may be.

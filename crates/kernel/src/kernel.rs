@@ -10,31 +10,11 @@ use crate::cpu::CpuId;
 use crate::error::{Error, Result};
 use crate::module::ModuleList;
 use crate::object::{Object, TypeRef};
-use crate::open::Parts;
 use crate::paging::AddressSpace;
+use crate::parts::Parts;
 use crate::percpu::Cpus;
 use crate::symbols::{KernelSymbols, Location};
-
-/// Where structure layouts come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TypesOrigin {
-    /// The `.BTF` section of a vmlinux file.
-    Btf,
-    /// BTF, read from the dump's memory.
-    BtfInDump,
-    /// DWARF of a vmlinux file.
-    Dwarf,
-}
-
-impl std::fmt::Display for TypesOrigin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            TypesOrigin::Btf => "btf",
-            TypesOrigin::BtfInDump => "btf-in-dump",
-            TypesOrigin::Dwarf => "dwarf",
-        })
-    }
-}
+use crate::tables::TypesOrigin;
 
 /// A crashed kernel.
 ///
@@ -43,7 +23,7 @@ impl std::fmt::Display for TypesOrigin {
 #[derive(Debug)]
 pub struct Kernel {
     pub(crate) parts: Parts,
-    modules: OnceLock<ModuleList>,
+    pub(crate) modules: OnceLock<ModuleList>,
     pub(crate) text_range: OnceLock<Option<(VirtAddr, VirtAddr)>>,
     pub(crate) current_tasks: OnceLock<HashMap<VirtAddr, CpuId>>,
     cpus: OnceLock<Result<Cpus>>,
@@ -119,20 +99,19 @@ impl Kernel {
         &self.parts.notes
     }
 
-    /// The modules, read once.
-    pub fn modules(&self) -> &ModuleList {
-        self.modules.get_or_init(|| ModuleList::load(self))
-    }
-
     /// The CPUs, read once.
     ///
     /// # Errors
     /// Where the masks or the per-CPU offsets can't be read.
     pub fn cpus(&self) -> Result<&Cpus> {
         self.cpus
-            .get_or_init(|| Cpus::load(self))
+            .get_or_init(|| self.read_cpus())
             .as_ref()
             .map_err(Clone::clone)
+    }
+
+    fn read_cpus(&self) -> Result<Cpus> {
+        Cpus::load(self.symbols()?, self.space())
     }
 
     /// Address of a kernel symbol.

@@ -9,10 +9,11 @@ use virtopsy_debuginfo::{
 };
 use virtopsy_testkit::Note;
 
-use crate::kernel::{Kernel, TypesOrigin};
-use crate::open::KernelOptions;
+use crate::kernel::Kernel;
+use crate::options::KernelOptions;
 use crate::support::{Machine, TinyKernel};
 use crate::symbols::KernelSymbols;
+use crate::tables::TypesOrigin;
 
 /// Where the image is: 2 MiB, mapped.
 pub(crate) const IMAGE: u64 = 0xffff_ffff_8120_0000;

@@ -9,6 +9,16 @@ use crate::paging::AddressSpace;
 const MAX_READ: usize = 16 << 20;
 
 impl AddressSpace {
+    /// A large table, whose length the caller has bounded.
+    ///
+    /// # Errors
+    /// As [`AddressSpace::read`].
+    pub(crate) fn long(&self, at: VirtAddr, len: u64) -> Result<Vec<u8>> {
+        let mut out = vec![0; usize::try_from(len).unwrap_or(0)];
+        self.read(at, &mut out)?;
+        Ok(out)
+    }
+
     /// One byte.
     ///
     /// # Errors

@@ -10,12 +10,11 @@ use std::sync::Arc;
 use virtopsy_debuginfo::{Btf, FileBytes, TypeSource, TypeSourceExt as _};
 
 use crate::error::{Error, Result};
-use crate::kernel::{Kernel, TypesOrigin};
+use crate::kernel::Kernel;
 use crate::list;
 use crate::module::Module;
 use crate::object::Object;
-use crate::open::{MAX_BTF, read_long};
-use crate::tables::remembered;
+use crate::tables::{MAX_BTF, TypesOrigin, remembered};
 
 /// More modules with BTF than any machine loads.
 const MAX_ENTRIES: usize = 16384;
@@ -104,5 +103,5 @@ fn section(
     if at.0 == 0 || len == 0 || len > MAX_BTF {
         return Ok(None);
     }
-    Ok(Some(FileBytes::from(read_long(kernel.space(), at, len)?)))
+    Ok(Some(FileBytes::from(kernel.space().long(at, len)?)))
 }

@@ -12,9 +12,6 @@ use virtopsy_debuginfo::{
 };
 
 use crate::error::{Error, Result};
-use crate::files;
-use crate::kernel::Kernel;
-use crate::module::Module;
 
 /// A file that belongs to a module in the dump.
 #[derive(Debug)]
@@ -37,24 +34,22 @@ struct PlacedSection {
 }
 
 impl ModuleFile {
-    /// The file of a module, held against the module's symbols in the dump.
+    /// A module's file, compared with the module's symbols in the dump. `root`: the folder of the
+    /// kernel's sources, where it is known.
     ///
     /// # Errors
-    /// As [`files::module_file`].
-    pub(crate) fn find(kernel: &Kernel, module: &Module) -> Result<ModuleFile> {
-        // A server is asked where the kernel's own lines are at hand: one module more, not all.
-        let fetch = kernel.lines().is_ok();
-        let (path, elf) = files::module_file(kernel, module, fetch)?;
-        let sections = place(&path, &elf, module.symbols(kernel)?)?;
+    /// [`Error::File`] where it is of another build, or has no symbols.
+    pub(crate) fn placed(
+        path: &Path,
+        elf: ElfFile,
+        memory: &ModuleSymbols,
+        root: Option<String>,
+    ) -> Result<ModuleFile> {
         Ok(ModuleFile {
+            sections: place(path, &elf, memory)?,
             elf,
             name: path.display().to_string(),
-            sections,
-            root: kernel
-                .lines()
-                .ok()
-                .and_then(|lines| lines.root())
-                .map(str::to_owned),
+            root,
             lines: OnceLock::new(),
             frames: OnceLock::new(),
         })

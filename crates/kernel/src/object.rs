@@ -42,6 +42,13 @@ impl<'k> Object<'k> {
         }
     }
 
+    /// The same member of the structure at `base`, where this one's address is its offset.
+    pub(crate) fn of(&self, base: VirtAddr) -> Object<'k> {
+        let mut at = self.clone();
+        at.address = VirtAddr(base.0.wrapping_add(self.address.0));
+        at
+    }
+
     fn with_type(&self, address: VirtAddr, id: TypeId) -> Object<'k> {
         Object {
             space: self.space,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use virtopsy_debuginfo::VirtAddr;
-use virtopsy_vmcore::{Dump, PhysAddr};
+use virtopsy_vmcore::{Dump, PhysAddr, VmcoreInfo};
 
 use crate::erased::Erased;
 use crate::error::{Error, Result};
@@ -79,6 +79,36 @@ pub struct PagingMode {
     pub sme_mask: u64,
     /// Difference between the kernel image's physical and link addresses.
     pub phys_base: u64,
+}
+
+impl PagingMode {
+    /// Page tables as VMCOREINFO describes them (arch/x86/kernel/vmcore_info_64.c).
+    ///
+    /// # Errors
+    /// [`Error::VmcoreinfoKey`] where a key is not there.
+    pub(crate) fn of(info: &VmcoreInfo) -> Result<PagingMode> {
+        let missing = |key: &str| Error::VmcoreinfoKey {
+            key: key.into(),
+            purpose: "the page tables",
+        };
+        let table = info
+            .symbol("swapper_pg_dir")
+            .or_else(|| info.symbol("init_top_pgt"))
+            .or_else(|| info.symbol("init_level4_pgt"))
+            .ok_or_else(|| missing("SYMBOL(swapper_pg_dir)"))?;
+        let phys_base = info
+            .number("phys_base")
+            .ok_or_else(|| missing("NUMBER(phys_base)"))? as u64;
+        let root = table
+            .wrapping_sub(KERNEL_IMAGE_BASE)
+            .wrapping_add(phys_base);
+        Ok(PagingMode {
+            root: PhysAddr(root),
+            five_levels: info.number("pgtable_l5_enabled") == Some(1),
+            sme_mask: info.number("sme_mask").unwrap_or(0) as u64,
+            phys_base,
+        })
+    }
 }
 
 impl AddressSpace {

@@ -10,7 +10,7 @@ use virtopsy_debuginfo::VirtAddr;
 
 use crate::cpu::{CpuId, CpuMask, MAX_CPUS};
 use crate::error::{Error, Result};
-use crate::kernel::Kernel;
+use crate::paging::AddressSpace;
 use crate::symbols::KernelSymbols;
 
 /// Where each CPU's area is, and which CPUs there are.
@@ -29,9 +29,7 @@ pub struct Cpus {
 }
 
 impl Cpus {
-    pub(crate) fn load(kernel: &Kernel) -> Result<Cpus> {
-        let symbols = kernel.symbols()?;
-        let space = kernel.space();
+    pub(crate) fn load(symbols: &KernelSymbols, space: &AddressSpace) -> Result<Cpus> {
         // Without CONFIG_SMP there is one area, the image's own, and nothing to count CPUs with.
         let smp = symbols.get("__per_cpu_offset").is_some();
         let nr_cpu_ids = match symbols.get("nr_cpu_ids") {
@@ -87,7 +85,7 @@ impl Cpus {
             None => vec![0], // !CONFIG_SMP
         };
         let strangers = match symbols.get("this_cpu_off") {
-            Some(symbol) => strangers(kernel, symbol.address, &offsets, &possible),
+            Some(symbol) => strangers(space, symbol.address, &offsets, &possible),
             None => BTreeMap::new(),
         };
         Ok(Cpus {
@@ -144,7 +142,7 @@ fn cpus_that_the_masks_hold(symbols: &KernelSymbols) -> u32 {
 /// `__per_cpu_offset` or a page table was damaged, and one CPU's state would be told as another's.
 /// What can't be read says nothing.
 fn strangers(
-    kernel: &Kernel,
+    space: &AddressSpace,
     this_cpu_off: VirtAddr,
     offsets: &[u64],
     possible: &CpuMask,
@@ -164,7 +162,7 @@ fn strangers(
             continue;
         }
         let at = VirtAddr(this_cpu_off.0.wrapping_add(*offset));
-        match kernel.space().u64(at) {
+        match space.u64(at) {
             Ok(its) if its != *offset => {
                 tracing::debug!("CPU {cpu}: this_cpu_off is {its:#x}, not {offset:#x}");
                 found.insert(cpu, its);
@@ -173,47 +171,4 @@ fn strangers(
         }
     }
     found
-}
-/// A place in a CPU's copy of one of the kernel's per-CPU variables.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PerCpuPlace {
-    /// The variable.
-    pub symbol: String,
-    /// Whose copy.
-    pub cpu: CpuId,
-    /// Bytes from the variable's start.
-    pub offset: u64,
-}
-
-impl std::fmt::Display for PerCpuPlace {
-    /// As an expression of [`Kernel::peek`]: `percpu(name, 3)`, with `+0x10` behind it inside.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "percpu({}, {})", self.symbol, self.cpu)?;
-        match self.offset {
-            0 => Ok(()),
-            offset => write!(f, "+{offset:#x}"),
-        }
-    }
-}
-
-impl Kernel {
-    /// The kernel's per-CPU variable whose copy an address is in; `None` where it is in none, or
-    /// the symbols that tell are not known.
-    #[must_use]
-    pub fn percpu_place(&self, at: VirtAddr) -> Option<PerCpuPlace> {
-        let (cpus, symbols) = (self.cpus().ok()?, self.symbols().ok()?);
-        let start = symbols.get("__per_cpu_start")?.address;
-        let end = symbols.get("__per_cpu_end")?.address;
-        let size = end.0.checked_sub(start.0)?;
-        cpus.possible.iter().find_map(|cpu| {
-            let first = cpus.address(start, cpu).ok()?;
-            let within = at.0.checked_sub(first.0).filter(|within| *within < size)?;
-            let found = self.locate(VirtAddr(start.0.checked_add(within)?))?;
-            Some(PerCpuPlace {
-                symbol: found.symbol,
-                cpu,
-                offset: found.offset,
-            })
-        })
-    }
 }

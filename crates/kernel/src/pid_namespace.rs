@@ -8,7 +8,6 @@ use virtopsy_debuginfo::VirtAddr;
 use crate::error::Result;
 use crate::kernel::Kernel;
 use crate::object::Object;
-use crate::tasks::member_at;
 
 /// `MAX_PID_NS_LEVEL`, include/linux/pid_namespace.h.
 const MAX_LEVEL: u64 = 32;
@@ -52,21 +51,21 @@ impl<'k> PidLayout<'k> {
 
     /// `None`: the task is in the first namespace only, or has no id any more.
     pub(crate) fn read(&self, task: VirtAddr) -> Result<Option<InnerPid>> {
-        let pid = member_at(&self.thread_pid, task).pointer()?;
+        let pid = self.thread_pid.of(task).pointer()?;
         if pid.0 == 0 {
             return Ok(None);
         }
-        let level = member_at(&self.level, pid).u64()?;
+        let level = self.level.of(pid).u64()?;
         if !(1..=MAX_LEVEL).contains(&level) {
             return Ok(None);
         }
         let last = pid.0.wrapping_add(self.numbers + level * self.each);
         let namespace = || {
-            let namespace = member_at(&self.namespace, VirtAddr(last)).pointer()?;
-            member_at(&self.inode, namespace).u64()
+            let namespace = self.namespace.of(VirtAddr(last)).pointer()?;
+            self.inode.of(namespace).u64()
         };
         Ok(Some(InnerPid {
-            pid: member_at(&self.number, VirtAddr(last)).i64()? as i32,
+            pid: self.number.of(VirtAddr(last)).i64()? as i32,
             namespace: namespace().ok().map(|inode| inode as u32),
             level: level as u32,
         }))

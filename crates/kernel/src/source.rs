@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::module::Module;
 use crate::module_file::{ModuleFile, lines_of};
+use crate::module_types::module_file;
 use crate::symbols::Location;
 
 impl Kernel {
@@ -106,11 +107,19 @@ impl Module {
     /// Its file, where one is at hand.
     ///
     /// # Errors
-    /// As [`ModuleFile::find`].
+    /// [`Error::NoSource`] where none is at hand, [`Error::File`] where it is of another build.
     pub(crate) fn file(&self, kernel: &Kernel) -> Result<&ModuleFile> {
         self.file
-            .get_or_init(|| ModuleFile::find(kernel, self))
+            .get_or_init(|| self.find_file(kernel))
             .as_ref()
             .map_err(Clone::clone)
+    }
+
+    fn find_file(&self, kernel: &Kernel) -> Result<ModuleFile> {
+        let lines = kernel.lines();
+        // A server is asked where the kernel's own lines are at hand: one module more, not all.
+        let (path, elf) = module_file(kernel, self, lines.is_ok())?;
+        let root = lines.ok().and_then(|lines| lines.root());
+        ModuleFile::placed(&path, elf, self.symbols(kernel)?, root.map(str::to_owned))
     }
 }

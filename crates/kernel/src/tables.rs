@@ -11,10 +11,33 @@ use virtopsy_vmcore::{Dump, VmcoreInfo};
 
 use crate::error::{Error, Result};
 use crate::kallsyms;
-use crate::kernel::TypesOrigin;
-use crate::open::{MAX_BTF, TypesChoice, read_long};
+use crate::options::TypesChoice;
 use crate::paging::{AddressSpace, PagingMode};
 use crate::symbols::{KernelSymbols, SymbolOrigin};
+
+/// Largest BTF that is believed (vmlinux: 5 to 10 MB).
+pub(crate) const MAX_BTF: u64 = 256 << 20;
+
+/// Where structure layouts come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypesOrigin {
+    /// The `.BTF` section of a vmlinux file.
+    Btf,
+    /// BTF, read from the dump's memory.
+    BtfInDump,
+    /// DWARF of a vmlinux file.
+    Dwarf,
+}
+
+impl std::fmt::Display for TypesOrigin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            TypesOrigin::Btf => "btf",
+            TypesOrigin::BtfInDump => "btf-in-dump",
+            TypesOrigin::Dwarf => "dwarf",
+        })
+    }
+}
 
 /// The tables of one kernel.
 #[derive(Debug)]
@@ -208,7 +231,7 @@ impl Tables {
                 found: format!("{len} bytes"),
             });
         }
-        Ok(Btf::parse(read_long(&self.space, start, len)?, None)?)
+        Ok(Btf::parse(self.space.long(start, len)?, None)?)
     }
 
     /// Functions, at their link-time addresses, whose files know between them nearly every type

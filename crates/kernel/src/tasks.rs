@@ -143,13 +143,6 @@ enum Threads {
     Group { node: u64 },
 }
 
-/// The same member of the structure at `base`.
-pub(crate) fn member_at<'k>(member: &Object<'k>, base: VirtAddr) -> Object<'k> {
-    let mut at = member.clone();
-    at.address = VirtAddr(base.0.wrapping_add(member.address.0));
-    at
-}
-
 impl<'k> Layout<'k> {
     fn of(kernel: &'k Kernel) -> Result<Layout<'k>> {
         let task = kernel.object(VirtAddr(0), "struct task_struct")?;
@@ -184,13 +177,13 @@ impl<'k> Layout<'k> {
     }
 
     fn read(&self, at: VirtAddr, current: &HashMap<VirtAddr, CpuId>) -> Result<TaskInfo> {
-        let number = |member: &Object<'k>| member_at(member, at).i64();
+        let number = |member: &Object<'k>| member.of(at).i64();
         let parent = || -> Result<i32> {
             let parent = self.parent.as_ref().ok_or(Error::NoSymbol {
                 tried: "parent".into(),
             })?;
-            let parent = member_at(parent, at).pointer()?;
-            Ok(member_at(&self.tgid, parent).i64()? as i32)
+            let parent = parent.of(at).pointer()?;
+            Ok(self.tgid.of(parent).i64()? as i32)
         };
         let exit = self.exit_state.as_ref().map_or(Ok(0), &number)? as u64;
         Ok(TaskInfo {
@@ -199,7 +192,7 @@ impl<'k> Layout<'k> {
             inner: self.inner.as_ref().and_then(|of| of.read(at).ok()?),
             tgid: number(&self.tgid)? as i32,
             parent: parent().ok(),
-            comm: member_at(&self.comm, at).string()?,
+            comm: self.comm.of(at).string()?,
             state: TaskState {
                 state: number(&self.state)? as u64,
                 exit,
@@ -211,7 +204,7 @@ impl<'k> Layout<'k> {
                 .map(|c| CpuId(c as u32)),
             running_on: current.get(&at).copied(),
             kernel_thread: number(&self.flags)? as u64 & PF_KTHREAD != 0,
-            stack: member_at(&self.stack, at).pointer()?,
+            stack: self.stack.of(at).pointer()?,
         })
     }
 }

@@ -18,7 +18,7 @@ use super::candidate::{Fit, fit};
 use super::image::{self, Image};
 use super::root::{self, Root};
 use crate::files;
-use crate::open::KernelOptions;
+use crate::options::KernelOptions;
 use crate::paging::AddressSpace;
 
 /// The longest banner that is compared.

@@ -6,7 +6,7 @@ use virtopsy_vmcore::UserRegs;
 
 use super::*;
 use crate::made::{IMAGE, MadeKernel};
-use crate::open::KernelOptions;
+use crate::options::KernelOptions;
 use crate::regs::RegisterSource;
 use crate::stacks::StackKind;
 
