@@ -10,13 +10,13 @@
 
 mod alternate;
 mod header;
+mod relocation;
 
 use std::sync::Arc;
 
 use crate::inflate::{Packing, unpack};
 use crate::read::{c_str_at, u16_at, u32_at, u64_at};
-use crate::relocation;
-use crate::{DebugFile, Error, FileBytes, SymbolTable, VirtAddr};
+use crate::{DebugFile, Error, FileBytes, VirtAddr};
 
 pub use header::ElfType;
 use header::Header;
@@ -283,11 +283,6 @@ impl ElfFile {
         let bytes = self.section_bytes(".gnu.linkonce.this_module").ok()??;
         let name = c_str_at(&bytes, 24, 64).filter(|name| !name.is_empty())?;
         Some(String::from_utf8_lossy(name).into_owned())
-    }
-
-    /// The symbols of `.symtab`; `None` if the file was stripped of them.
-    pub fn symbols(&self) -> Result<Option<SymbolTable>, Error> {
-        SymbolTable::from_elf(self)
     }
 
     /// Whether there is DWARF to read.

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use crate::{Error, Place, VirtAddr};
+use crate::{Error, VirtAddr};
 
 /// How many links a chain of typedefs and qualifiers, or a nest of arrays and
 /// anonymous structures, may have before it counts as a cycle.
@@ -223,6 +223,26 @@ pub struct Variable {
     /// does not know: a declaration, or any variable of BTF (what BTF knows is
     /// in [`Btf::section_of_variable`](crate::Btf::section_of_variable)).
     pub address: Option<VirtAddr>,
+}
+
+/// Where a member lies in the structure that the path started from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Bits from the start of the structure.
+    pub bit_offset: u64,
+    /// The member's type.
+    pub type_id: TypeId,
+    /// The width in bits of a bitfield; `None` for any other member.
+    pub bit_size: Option<u32>,
+}
+
+impl Place {
+    /// Bytes from the start of the structure; for a bitfield, of the byte that
+    /// holds its lowest bit.
+    #[must_use]
+    pub fn byte_offset(&self) -> u64 {
+        self.bit_offset >> 3
+    }
 }
 
 /// A source of types: one kernel or one module, from BTF or DWARF.

@@ -3,30 +3,10 @@
 use std::collections::VecDeque;
 
 use crate::model::MAX_CHAIN;
-use crate::{Error, Member, Tag, Type, TypeId, TypeSource};
+use crate::{Error, Member, Place, Tag, Type, TypeId, TypeSource};
 
 /// The most anonymous structures looked into for one member.
 const MAX_ANONYMOUS: usize = 512;
-
-/// Where a member lies in the structure that the path started from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Bits from the start of the structure.
-    pub bit_offset: u64,
-    /// The member's type.
-    pub type_id: TypeId,
-    /// The width in bits of a bitfield; `None` for any other member.
-    pub bit_size: Option<u32>,
-}
-
-impl Place {
-    /// Bytes from the start of the structure; for a bitfield, of the byte that
-    /// holds its lowest bit.
-    #[must_use]
-    pub fn byte_offset(&self) -> u64 {
-        self.bit_offset >> 3
-    }
-}
 
 /// What every [`TypeSource`] offers on top of its own lookups.
 pub trait TypeSourceExt: TypeSource {

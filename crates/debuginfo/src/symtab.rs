@@ -36,6 +36,13 @@ pub struct SymbolTable {
     symbols: ElfSymbols,
 }
 
+impl ElfFile {
+    /// The symbols of `.symtab`; `None` if the file was stripped of them.
+    pub fn symbols(&self) -> Result<Option<SymbolTable>, Error> {
+        SymbolTable::from_elf(self)
+    }
+}
+
 impl SymbolTable {
     /// Reads `.symtab` and its strings; `None` if the file has none. A stripped file may have the
     /// table of its functions in `.gnu_debugdata` (MiniDebugInfo), an ELF file packed with xz.

@@ -375,11 +375,7 @@ fn refuse_others(source: &Source, segments: &[Segment], notes: &[Note]) -> Resul
         );
     }
     let loads = || segments.iter().filter(|s| s.kind == PT_LOAD);
-    if loads().next().is_none()
-        && source
-            .flattened()
-            .is_some_and(|flat| flat.damage().is_some())
-    {
+    if loads().next().is_none() && source.damage().is_some() {
         // makedumpfile writes where memory is behind the memory.
         return refuse(
             "a flattened ELF dump that is cut before it says where memory lies",

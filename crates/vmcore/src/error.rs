@@ -211,3 +211,32 @@ impl PageError {
         self
     }
 }
+
+/// What a dump has of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PageState {
+    /// Its bytes, as far as can be said without decoding them.
+    Data,
+    /// Known to be all zero, without data. No format that is read tells this of a page.
+    Zero,
+    /// Nothing: no RAM is described there.
+    Hole,
+    /// Nothing: it was left out.
+    Excluded,
+    /// Nothing: it is lost.
+    Incomplete,
+    /// Nothing: what the file holds for it cannot be right, or cannot be read.
+    Corrupt,
+}
+
+impl PageState {
+    pub(crate) fn of(error: &PageError) -> PageState {
+        match error {
+            PageError::Hole { .. } => PageState::Hole,
+            PageError::Excluded { .. } => PageState::Excluded,
+            PageError::Incomplete { .. } => PageState::Incomplete,
+            PageError::Corrupt { .. } | PageError::Io { .. } => PageState::Corrupt,
+        }
+    }
+}

@@ -16,7 +16,7 @@
 
 use std::sync::Arc;
 
-use crate::source::{ReadError, Source};
+use crate::source::{Damage, Layer, ReadError, Source};
 use crate::span::{Span, find, lay_out};
 use crate::{Error, FileOffset};
 
@@ -33,15 +33,6 @@ pub(crate) struct Flattened {
     records: Vec<Span>,
     len: u64,
     damage: Option<Damage>,
-}
-
-/// Why the list of records ends before the end record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Damage {
-    /// The record header that could not be used.
-    pub(crate) at: FileOffset,
-    /// What is wrong with it.
-    pub(crate) what: String,
 }
 
 impl Flattened {
@@ -80,19 +71,19 @@ impl Flattened {
             damage,
         })
     }
+}
 
-    /// Length of the rearranged file in bytes.
-    pub(crate) fn len(&self) -> u64 {
+impl Layer for Flattened {
+    fn len(&self) -> u64 {
         self.len
     }
 
-    /// What is wrong with the list of records; `None`: it has its end record.
-    pub(crate) fn damage(&self) -> Option<&Damage> {
+    /// `None`: the list of records has its end record.
+    fn damage(&self) -> Option<&Damage> {
         self.damage.as_ref()
     }
 
-    /// Fills `buf` with the rearranged file's bytes at `offset`.
-    pub(crate) fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
         let mut at = offset;
         let mut rest = buf;
         while !rest.is_empty() {

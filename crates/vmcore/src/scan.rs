@@ -133,7 +133,7 @@ impl Dump {
     #[must_use]
     pub fn count_pages(&self, cancel: &AtomicBool) -> PageCounts {
         let all = Pfn(0)..self.max_pfn();
-        let Memory::Kdump(parts) = self.memory() else {
+        let Memory::Kdump(parts) = &self.memory else {
             return self.chunks(all, cancel, |from, to| {
                 let mut counts = PageCounts::default();
                 (from..to).for_each(|pfn| counts.add(self.page_state(Pfn(pfn))));
@@ -229,7 +229,7 @@ impl Dump {
 
     /// The count of a chunk of which an image describes nothing.
     fn hole(&self, from: u64, to: u64) -> Option<PageCounts> {
-        let Memory::Image(image) = self.memory() else {
+        let Memory::Image(image) = &self.memory else {
             return None;
         };
         let address = |pfn: u64| Pfn(pfn).start(self.page_size()).0;
@@ -250,7 +250,7 @@ impl Dump {
         page: &mut [u8],
         visit: &mut VisitPage<'_>,
     ) {
-        match self.memory() {
+        match &self.memory {
             Memory::Kdump(parts) => {
                 let mut one = |file: &KdumpFile, pfn: u64, data: Result<PageData, PageError>| {
                     let at = Pfn(pfn).start(self.page_size());

@@ -2,17 +2,17 @@
 
 use crate::Error;
 use crate::fields::Fields;
+use crate::flattened;
+use crate::format::{IMAGES, ImageFormat};
 use crate::source::Source;
-use crate::{avml, flattened, lime};
 
 /// A kind of file that is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Signature {
     Elf,
     Kdump,
     Flattened,
-    Lime,
-    Avml,
+    Image(&'static ImageFormat),
 }
 
 /// Bytes that are looked at.
@@ -175,13 +175,10 @@ pub(crate) fn recognise(source: &Source) -> Result<Signature, Error> {
     if starts(flattened::SIGNATURE) {
         return Ok(Signature::Flattened);
     }
-    if starts(&lime::MAGIC) {
-        return Ok(Signature::Lime);
+    match IMAGES.into_iter().find(|format| starts(format.magic)) {
+        Some(format) => Ok(Signature::Image(format)),
+        None => Err(refusal(source, &head)),
     }
-    if starts(&avml::MAGIC) {
-        return Ok(Signature::Avml);
-    }
-    Err(refusal(source, &head))
 }
 
 fn refusal(source: &Source, head: &[u8]) -> Error {

@@ -1,12 +1,9 @@
-//! Where a dump's bytes come from: a file, its mapping, a buffer, or the records of a flattened
-//! file. One kind of read for all: exactly these bytes, or why not.
+//! Where a dump's bytes come from: a file, its mapping, a buffer, or pieces of another file. One kind of read for all: exactly these bytes, or why not.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use crate::avml::Frames;
-use crate::flattened::Flattened;
 use crate::map::MappedFile;
 use crate::{Error, FileOffset};
 
@@ -30,6 +27,29 @@ pub(crate) enum ReadError {
     Io(String),
 }
 
+/// A file that is made of the pieces of another, and is read as if it were one itself.
+pub(crate) trait Layer: std::fmt::Debug + Send + Sync {
+    /// Length in bytes.
+    fn len(&self) -> u64;
+
+    /// Fills `buf` from `offset`, or says why that cannot be.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError>;
+
+    /// Why pieces at the end are not there; `None`: all are.
+    fn damage(&self) -> Option<&Damage> {
+        None
+    }
+}
+
+/// Why the list of a layer's pieces ends too early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    /// Where in the file below.
+    pub(crate) at: FileOffset,
+    /// What is wrong there.
+    pub(crate) what: String,
+}
+
 /// The bytes of one dump file.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -43,8 +63,7 @@ enum Bytes {
     Buffer(Vec<u8>),
     File(File),
     Mapped(MappedFile),
-    Flattened(Flattened),
-    Frames(Frames),
+    Layer(Box<dyn Layer>),
 }
 
 impl Source {
@@ -104,21 +123,12 @@ impl Source {
         }
     }
 
-    /// The file that rearranging a flattened file's records would give.
-    pub(crate) fn from_flattened(name: String, flattened: Flattened) -> Source {
+    /// The file that a layer makes of another.
+    pub(crate) fn from_layer(name: String, layer: impl Layer + 'static) -> Source {
         Source {
             name,
-            len: flattened.len(),
-            bytes: Bytes::Flattened(flattened),
-        }
-    }
-
-    /// The virtual file of an AVML image's frames.
-    pub(crate) fn from_frames(name: String, frames: Frames) -> Source {
-        Source {
-            name,
-            len: frames.len(),
-            bytes: Bytes::Frames(frames),
+            len: layer.len(),
+            bytes: Bytes::Layer(Box::new(layer)),
         }
     }
 
@@ -132,10 +142,10 @@ impl Source {
         self.len
     }
 
-    /// The flattened file this source rearranges, if it is one.
-    pub(crate) fn flattened(&self) -> Option<&Flattened> {
+    /// Why the end of the file is not there, where it is made of another's pieces.
+    pub(crate) fn damage(&self) -> Option<&Damage> {
         match &self.bytes {
-            Bytes::Flattened(flattened) => Some(flattened),
+            Bytes::Layer(layer) => layer.damage(),
             _ => None,
         }
     }
@@ -160,8 +170,7 @@ impl Source {
                 Ok(false) => Err(ReadError::PastEnd),
                 Err(error) => Err(ReadError::Io(error.to_string())),
             },
-            Bytes::Flattened(flattened) => flattened.read_at(offset, buf),
-            Bytes::Frames(frames) => frames.read_at(offset, buf),
+            Bytes::Layer(layer) => layer.read_at(offset, buf),
         }
     }
 

@@ -15,15 +15,23 @@ use crate::fields::Fields;
 use crate::image::{Extent, Image};
 use crate::source::Source;
 
-/// The first bytes of a LiME image.
-pub(crate) const MAGIC: [u8; 4] = 0x4c69_4d45_u32.to_le_bytes();
+use super::{Format, ImageFormat};
+
+const MAGIC: [u8; 4] = 0x4c69_4d45_u32.to_le_bytes();
+
+/// LiME images.
+pub(super) const LIME: ImageFormat = ImageFormat {
+    format: Format::Lime,
+    magic: &MAGIC,
+    open,
+};
 
 const HEADER_LEN: u64 = 32;
 /// Ranges that are read; a machine's memory map has a few dozen.
 const RANGES_READ: usize = 1 << 16;
 
 /// Walks the ranges; the list ends at the file's end or at a header that is none.
-pub(crate) fn open(source: Arc<Source>) -> Result<(Image, Vec<String>), Error> {
+fn open(source: Arc<Source>) -> Result<(Image, Vec<String>), Error> {
     let mut extents = Vec::new();
     let mut reasons = Vec::new();
     let mut at = 0_u64;

@@ -19,10 +19,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::Error;
 use crate::fields::Fields;
 use crate::image::{Extent, Image};
-use crate::source::{ReadError, Source};
+use crate::source::{Layer, ReadError, Source};
 
-/// The first bytes of an AVML image.
-pub(crate) const MAGIC: [u8; 4] = 0x4c4d_5641_u32.to_le_bytes();
+use super::{Format, ImageFormat};
+
+const MAGIC: [u8; 4] = 0x4c4d_5641_u32.to_le_bytes();
+
+/// AVML's compressed form.
+pub(super) const AVML: ImageFormat = ImageFormat {
+    format: Format::Avml,
+    magic: &MAGIC,
+    open,
+};
 
 const HEADER_LEN: u64 = 32;
 /// Bytes that a frame decodes to at most, by snappy's specification.
@@ -58,7 +66,7 @@ pub(crate) struct Frames {
 }
 
 /// Walks all ranges and frames: a few bytes of each 64 KiB of memory are read.
-pub(crate) fn open(source: Arc<Source>) -> Result<(Image, Vec<String>), Error> {
+fn open(source: Arc<Source>) -> Result<(Image, Vec<String>), Error> {
     let mut frames: Vec<Frame> = Vec::new();
     let mut extents = Vec::new();
     let mut reasons = Vec::new();
@@ -98,7 +106,7 @@ pub(crate) fn open(source: Arc<Source>) -> Result<(Image, Vec<String>), Error> {
         frames,
         kept: Mutex::default(),
     };
-    let inner = Arc::new(Source::from_frames(name, frames));
+    let inner = Arc::new(Source::from_layer(name, frames));
     Ok((Image::new(vec![inner], &extents), reasons))
 }
 
@@ -182,14 +190,12 @@ fn decoded_len(source: &Source, at: u64, packed: u64) -> Option<u64> {
     u64::try_from(len).ok()
 }
 
-impl Frames {
-    /// Length of the virtual file.
-    pub(crate) fn len(&self) -> u64 {
+impl Layer for Frames {
+    fn len(&self) -> u64 {
         end_of(&self.frames)
     }
 
-    /// Fills `buf` with the virtual file's bytes at `offset`.
-    pub(crate) fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
         let mut at = offset;
         let mut rest = buf;
         while !rest.is_empty() {
@@ -208,7 +214,9 @@ impl Frames {
         }
         Ok(())
     }
+}
 
+impl Frames {
     /// The decoded bytes of a frame; the lock is not held while it is decoded.
     fn decoded(&self, index: usize, frame: &Frame) -> Result<Arc<[u8]>, ReadError> {
         let lock = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,6 @@
 //! x86-64 relocations of debug sections in a module's file (psABI table 4.9).
 
-use crate::elf::{ElfFile, RawSymbol, SHT_RELA};
+use super::{ElfFile, RawSymbol, SHT_RELA};
 use crate::read::{u32_at, u64_at};
 use crate::{Error, FileBytes};
 
@@ -15,7 +15,7 @@ const R_X86_64_32S: u32 = 11;
 const R_X86_64_PC64: u32 = 24;
 
 /// Applies all RELA sections that belong to section `number` to its bytes.
-pub(crate) fn apply(elf: &ElfFile, number: usize, bytes: FileBytes) -> Result<FileBytes, Error> {
+pub(super) fn apply(elf: &ElfFile, number: usize, bytes: FileBytes) -> Result<FileBytes, Error> {
     let mut tables = elf.sections().iter().filter(|section| {
         section.kind == SHT_RELA && section.info as usize == number && section.size > 0
     });
