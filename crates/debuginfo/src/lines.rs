@@ -9,6 +9,12 @@
 //! A kernel's `.debug_info` has hundreds of megabytes; of it and of `.debug_line`
 //! only the units are read that hold an address that was asked for. What was read of a unit is kept
 //! for the next address, and so are answers: stacks share most of their frames.
+//!
+//! Why not addr2line (0.27): its context is made by a pass over the header, the abbreviations and
+//! the root of every unit in `.debug_info`, also where `.debug_aranges` names the one unit that is
+//! needed (`ResUnits::parse`), so that a file read by position would be read from end to end in
+//! small pieces; its own loader maps the file, which here is not done (a disk that fails would end
+//! the process).
 
 mod functions;
 mod program;

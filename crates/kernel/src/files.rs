@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use virtopsy_debuginfo::{DebugFile, Debuginfod, ElfFile, Files, KernelFiles, ReadFiles, Search};
 use virtopsy_vmcore::VmcoreInfo;

@@ -112,6 +112,15 @@ impl ByAddress {
 }
 
 impl ModuleList {
+    /// These modules; `broken`: why they are not all.
+    pub(crate) fn of(modules: Vec<Module>, broken: Option<Error>) -> ModuleList {
+        ModuleList {
+            modules,
+            broken,
+            by_address: OnceLock::new(),
+        }
+    }
+
     /// The module of that name.
     pub fn get(&self, name: &str) -> Option<&Module> {
         self.modules.iter().find(|m| m.name == name)

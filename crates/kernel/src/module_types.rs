@@ -1,6 +1,6 @@
 //! What debug information there is of a loaded module: its file, and its types.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use virtopsy_debuginfo::{Btf, Dwarf, ElfFile, ReadFiles, TypeSource};

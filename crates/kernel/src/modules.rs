@@ -127,10 +127,7 @@ impl Module {
 fn load(kernel: &Kernel) -> ModuleList {
     match ModuleLayout::of(kernel) {
         Err(e) if is_without_modules(kernel, &e) => ModuleList::default(),
-        Err(e) => ModuleList {
-            broken: Some(e),
-            ..ModuleList::default()
-        },
+        Err(e) => ModuleList::of(Vec::new(), Some(e)),
         Ok(layout) => layout.walk(kernel),
     }
 }
@@ -169,19 +166,16 @@ impl ModuleLayout {
 
     fn walk(&self, kernel: &Kernel) -> ModuleList {
         let walk = list::walk(kernel.space(), "modules", self.head, MAX_MODULES);
-        let mut out = ModuleList {
-            broken: walk.broken,
-            ..ModuleList::default()
-        };
+        let (mut modules, mut broken) = (Vec::new(), walk.broken);
         for entry in walk.entries {
             match read_module(kernel, list::container_of(entry, self.list_offset)) {
-                Ok(module) => out.modules.push(module),
+                Ok(module) => modules.push(module),
                 Err(e) => {
-                    out.broken.get_or_insert(e);
+                    broken.get_or_insert(e);
                 }
             }
         }
-        out
+        ModuleList::of(modules, broken)
     }
 }
 
