@@ -59,6 +59,16 @@ fn hostile_lines(name: &str, line: usize) -> String {
         "held locks without end" => {
             format!("4294967295 locks held by a/1:\n #{line}: (a){{+.+.}}, at: f+0x1/0x2\n")
         }
+        "lines that wait for their rest" => {
+            "BUG: sleeping function called from\ninvalid\n #0: (\na/1 is trying to\n".to_owned()
+        }
+        "prefixes to learn" => {
+            format!("a{line}-b | BUG: x\nc{line} d: Call Trace: [    1.000001] y\n")
+        }
+        "tags" => format!("WARNING: {}\n", "<a &lt;".repeat(200)),
+        "soft line ends" => format!("{}=\n", "=3D".repeat(24)),
+        "objects" => format!("{{\"log\":\"{}\n", "msg\":log\":".repeat(100)),
+        "entries that never end" => "MESSAGE=BUG: x\n_TRANSPORT=kernel\n".to_owned(),
         _ => "WARNING: ".repeat(100), // one line
     }
 }
@@ -77,6 +87,12 @@ fn hostile_logs(criterion: &mut Criterion) {
         "parts that run backwards",
         "pieces of records",
         "held locks without end",
+        "lines that wait for their rest",
+        "prefixes to learn",
+        "tags",
+        "soft line ends",
+        "objects",
+        "entries that never end",
         "one line",
     ] {
         for mib in [1_usize, 4, 16] {

@@ -59,6 +59,8 @@ pub const PSTORE_BYTES: usize = 1 << 20;
 pub const UNFINISHED_RECORDS: usize = 64;
 /// WARN messages remembered until their `WARNING:` line comes.
 pub const WARN_CONTEXTS: usize = 8;
+/// Bytes of a tag of HTML.
+pub const TAG_BYTES: usize = 256;
 /// Lines that one line may have been wrapped into.
 pub const WRAPPED_LINES: usize = 6;
 /// Bytes at the start of a file that tell what it is.

@@ -1,12 +1,16 @@
 //! Text: logs and what a user types.
 
-use virtopsy::klog::{Record, Splat, graph, print, scan_log, scan_records};
+use virtopsy::klog::{Input, Record, Splat, graph, print, scan, scan_log, scan_records};
 
 use super::number;
 
 /// A text log.
 pub fn splats(data: &[u8]) {
     if let Ok(log) = scan_log(data) {
+        shown(&log.splats);
+    }
+    // The same as a file, which may be packed or encoded.
+    if let Ok(Ok(log)) = Input::open(data).map(scan) {
         shown(&log.splats);
     }
 }

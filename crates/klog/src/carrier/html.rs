@@ -1,5 +1,7 @@
 //! Logs copied out of the source of a web page, or kept by a bug tracker as it shows them.
 
+use crate::limits;
+
 /// Entities that stand for the characters which HTML itself needs, and for a blank.
 const ENTITIES: &[(&str, &str)] = &[
     ("lt;", "<"),
@@ -47,7 +49,9 @@ fn tag(s: &str) -> Option<(&str, &str)> {
     let (name, rest) = t.split_at_checked(end)?;
     // The kernel's own marks are in capitals.
     let known = TAGS.contains(&name);
-    let (attributes, after) = rest.split_once('>')?;
+    let near = crate::text::head(rest, limits::TAG_BYTES);
+    let (attributes, _) = near.split_once('>')?;
+    let after = rest.get(attributes.len().checked_add(1)?..)?;
     let shaped = attributes.is_empty() || attributes.starts_with([' ', '/']);
     (known && shaped).then_some((name, after))
 }

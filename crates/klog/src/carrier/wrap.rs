@@ -9,7 +9,7 @@
 use super::{Caller, LogLine};
 use crate::frame::{bracketed, frame, is_source, symbol};
 use crate::limits;
-use crate::lock::{is_header, is_whole_lock};
+use crate::lock::{is_header, is_whole_lock, messages};
 use crate::text::{is_pointer, is_rule};
 
 /// Sentences of reports, which are printed as one line each.
@@ -72,6 +72,8 @@ enum Need {
     RcuPlace,
     /// Usage letters and place of a lock.
     Lock,
+    /// The lock behind the keys of a chain, or `at: SYMBOL` behind a lock.
+    Link,
     /// The task of a list of locks.
     Owner,
     /// The rest of a sentence.
@@ -205,7 +207,7 @@ impl Wrap {
         if line.prefixed
             || line.caller.is_some()
             || t.is_empty()
-            || line.number.saturating_sub(self.until) > 1
+            || line.number.saturating_sub(self.until) > limits::WRAPPED_LINES as u64
             || self.lines >= limits::WRAPPED_LINES
             || stands_alone(t)
         {
@@ -244,8 +246,9 @@ fn fits(need: Need, held: &str, t: &str, joined: &str) -> bool {
             !is_whole_lock(t)
                 && (is_whole_lock(joined) || joined.ends_with(" at:") || joined.ends_with("},"))
         }
+        Need::Link => t.contains("){") || t.starts_with("at:"),
         Need::Owner => t.ends_with(':') && t.contains('/'),
-        Need::Sentence => SENTENCES.iter().any(|s| completes(s, held, t)),
+        Need::Sentence => sentences().any(|s| completes(s, held, t)),
         Need::Module => t
             .strip_prefix('[')
             .map(|r| r.trim_end_matches(')'))
@@ -267,7 +270,11 @@ fn need(line: &LogLine<'_>, near: bool) -> Option<Need> {
     {
         return header_need(t, line.prefixed || near);
     }
-    if t.ends_with(" at:") && t.contains("){") {
+    // A lock's place, the address in front of a symbol, the last change of the irq state.
+    let placed = t.ends_with(" at:") && t.contains("){")
+        || t.ends_with(">]") && t.contains(": [<")
+        || t.ends_with("):") && (t.starts_with("hardirqs ") || t.starts_with("softirqs "));
+    if placed {
         return Some(Need::Place);
     }
     if t.starts_with("CPU: ") {
@@ -287,20 +294,29 @@ fn need(line: &LogLine<'_>, near: bool) -> Option<Need> {
     if is_part_of_lock(t) {
         return Some(Need::Lock);
     }
+    let keys = t.starts_with("hlock_id:") || t.starts_with("class_idx:");
+    if keys && !t.contains("){") || t.ends_with("},") && t.contains("){") {
+        return Some(Need::Link);
+    }
     if t.contains(" held by") && t.starts_with(|c: char| c.is_ascii_digit()) && !t.ends_with(':') {
         return Some(Need::Owner);
     }
     if t.rsplit(' ').next().is_some_and(|w| symbol(w).is_some()) {
         return Some(Need::Module);
     }
-    SENTENCES
-        .iter()
+    sentences()
         .any(|s| begun(s, t).is_some())
         .then_some(Need::Sentence)
 }
 
+/// Texts of which each is printed as one line.
+fn sentences() -> impl Iterator<Item = &'static str> {
+    SENTENCES.iter().copied().chain(messages())
+}
+
 fn header_need(t: &str, prefixed: bool) -> Option<Need> {
-    if t.ends_with(" at") {
+    let placed = t.starts_with("WARNING: ") && t.rsplit(' ').next().is_some_and(is_source);
+    if t.ends_with(" at") || placed {
         Some(Need::Place)
     } else if !is_header(t) {
         Some(Need::Header)

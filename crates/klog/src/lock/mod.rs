@@ -35,6 +35,11 @@ pub use parts::{
 };
 pub(crate) use routing::LockReports;
 
+/// What WARNs of locks say, each on a line of its own.
+pub(crate) fn messages() -> impl Iterator<Item = &'static str> {
+    Kind::all().flat_map(|kind| kind.spec().messages.iter().copied())
+}
+
 /// Whether a line without its prefix is the first one of a report.
 pub(crate) fn is_header(text: &str) -> bool {
     header::header(text).is_some()

@@ -21,7 +21,7 @@ pub(crate) fn behind_info_or_bug() -> String {
     };
     // A name that varies comes first: irqs, a task. The last two are attachments.
     let varying = [
-        "[A-Za-z_-]+-safe -> ",
+        "[A-Za-z_-]+-safe ",
         ".{1,64} still has locks",
         "lockdep is",
         "task ",

@@ -12,6 +12,8 @@
 #[path = "../carriers/mod.rs"]
 mod carriers;
 mod kinds;
+#[path = "../carriers/mail.rs"]
+mod mail;
 mod parts;
 mod printer;
 
@@ -21,7 +23,8 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use virtopsy_klog::{Kind, Splat, print, scan_records, scan_text};
 
-use carriers::{as_records, carriers, essence, surrounded};
+use carriers::{TIME, as_records, carriers, essence, surrounded};
+use mail::{Encoding, Program};
 
 /// A report without what is made of its parts, and is held by tests of its own.
 fn facts(splat: &Splat, flat: bool) -> Splat {
@@ -131,6 +134,103 @@ proptest! {
                 prop_assert_eq!(got.len(), 1, "{} in {}:\n{}", kind, carrier, text);
                 let differ = differences(&facts(&got[0], flat), &facts(&made.want, flat));
                 prop_assert!(differ.is_empty(), "{} in {}: {}{}", kind, carrier, differ, text);
+            }
+        }
+    }
+}
+
+/// Any mail program.
+fn programs() -> impl Strategy<Value = Program> {
+    let encodings = [
+        Encoding::Plain,
+        Encoding::QuotedPrintable,
+        Encoding::Base64,
+        Encoding::Html,
+    ];
+    let width = proptest::option::of(72usize..=80);
+    let encoding = proptest::sample::select(encodings.to_vec());
+    (width, any::<bool>(), 0usize..4, encoding).prop_map(|(width, flowed, depth, encoding)| {
+        Program {
+            width,
+            flowed,
+            depth,
+            encoding,
+        }
+    })
+}
+
+/// What a reader of mail must still know of a report, whatever was broken: what it is about, its
+/// locks and its backtrace.
+fn core(s: &Splat) -> String {
+    let held: Vec<_> = s
+        .held
+        .iter()
+        .map(|h| (h.index, &h.lock.name, &h.lock.at))
+        .collect();
+    let trace: Vec<_> = s
+        .trace
+        .iter()
+        .map(|f| (&f.function, &f.module, f.reliable))
+        .collect();
+    let task = s.task.as_ref().map(|t| (&t.comm, t.pid));
+    format!(
+        "{:?} {:?} {task:?} {:?} {held:?} {trace:?}",
+        s.kind, s.location, s.held_declared
+    )
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_report_reads_the_same_through_any_mail_program(
+        parts in parts::parts(), program in programs(), noise in 0usize..3, timed in any::<bool>(),
+    ) {
+        let mut wrong = Vec::new();
+        for kind in Kind::all() {
+            let made = kinds::print(kind, &parts);
+            let mut records = surrounded(&made.records);
+            for _ in 0..noise {
+                records.insert(0, "usb 1-1: new device".to_owned());
+                records.push("eth0: link up".to_owned());
+            }
+            let prefix = if timed { format!("{TIME} ") } else { String::new() };
+            let lines: Vec<String> = records
+                .iter()
+                .flat_map(|r| r.split('\n'))
+                .map(|l| format!("{prefix}{l}").trim_end().to_owned())
+                .collect();
+            let text = program.send(&lines);
+            let got = scan_text(text.as_bytes()).unwrap();
+            let differ = match got.as_slice() {
+                [got] if program.width.is_none() => {
+                    differences(&facts(got, true), &facts(&made.want, true))
+                }
+                [got] if core(got) == core(&made.want) => String::new(),
+                [got] => format!("got {}\nwant {}\n", core(got), core(&made.want)),
+                _ => format!("{} reports\n", got.len()),
+            };
+            if !differ.is_empty() {
+                wrong.push(format!("{kind} through {program:?}: {differ}{text}"));
+            }
+        }
+        prop_assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn a_log_that_is_cut_anywhere_gives_a_part_of_its_report(
+        parts in parts::parts(), program in programs(), cut in 0.0f64..1.0,
+    ) {
+        for kind in Kind::all() {
+            let made = kinds::print(kind, &parts);
+            let lines: Vec<String> = made.records.iter().flat_map(|r| r.split('\n')).map(|l| format!("{TIME} {l}")).collect();
+            let text = program.send(&lines);
+            #[allow(clippy::cast_precision_loss, clippy::cast_sign_loss)]
+            let bytes = (text.len() as f64 * cut) as usize;
+            let got = scan_text(&text.as_bytes()[..bytes]).unwrap();
+            prop_assert!(got.len() <= 1);
+            for splat in got {
+                prop_assert!(splat.trace.len() <= made.want.trace.len() && splat.held.len() <= made.want.held.len());
             }
         }
     }
