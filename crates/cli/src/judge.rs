@@ -1,9 +1,9 @@
 //! Which checks of a report count, and for how much.
 
-use virtopsy::report::{CheckReport, CheckVerdict, DumpReport, Summary};
+use virtopsy::report::{CheckReport, CheckVerdict, DumpReport, Summary, Text};
 
 use crate::explain::check_ids;
-use crate::policy::{Day, Policy, Severity};
+use crate::policy::{Applied, Day, Policy, Severity};
 
 /// The user's choice of checks.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub(crate) struct Judged {
     pub(crate) counted: CheckVerdict,
     /// Checks that are shown, but do not count.
     pub(crate) advisory: Vec<String>,
+    /// What the policy did. The report's notes tell it too.
+    pub(crate) policy: Vec<Applied>,
 }
 
 impl Default for Judge {
@@ -73,22 +75,39 @@ impl Judge {
                 }
             }
         }
-        self.policy.apply(&mut report, self.today);
+        let mut policy = self.policy.apply(&mut report, self.today);
+        let off = check_ids().filter(|id| self.is_switched_off(id, release));
+        policy.extend(off.map(|check| Applied::Off { check }));
         let verdicts = report
             .checks
             .iter()
             .map(|check| (check.id.as_str(), check.verdict));
         let counted = self.count(report.error.is_some(), verdicts, release);
-        let advisory = report
+        let advisory: Vec<String> = report
             .checks
             .iter()
             .map(|check| &check.id)
             .filter(|id| self.is_advisory(id, release))
-            .cloned();
+            .cloned()
+            .collect();
+        let missed = report.checks.iter().filter(|check| {
+            matches!(
+                check.verdict,
+                CheckVerdict::Fail | CheckVerdict::Inconclusive
+            ) && advisory.contains(&check.id)
+        });
+        policy.extend(missed.map(|check| Applied::Warning {
+            check: check.id.clone(),
+        }));
+        let told = policy
+            .iter()
+            .map(|did| Text::from(format!("policy: {did}")));
+        report.notes.extend(told);
         Judged {
-            advisory: advisory.collect(),
+            advisory,
             counted,
             report,
+            policy,
         }
     }
 
@@ -113,6 +132,14 @@ impl Judge {
         }
         .worst();
         if error { CheckVerdict::Error } else { worst }
+    }
+
+    /// Whether the policy alone keeps a check from being run.
+    fn is_switched_off(&self, id: &str, release: Option<&str>) -> bool {
+        let has = |list: &[String]| list.iter().any(|other| other == id);
+        (self.select.is_empty() || has(&self.select))
+            && !has(&self.ignore)
+            && self.policy.severity(id, release) == Severity::Off
     }
 
     fn is_advisory(&self, id: &str, release: Option<&str>) -> bool {
@@ -144,7 +171,7 @@ pub(crate) fn add(summary: &mut Summary, verdict: CheckVerdict) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use virtopsy::report::{ErrorReport, Text};
+    use virtopsy::report::ErrorReport;
 
     const FIRST: [&str; 3] = [
         "virt-disabled-all-cpus",
@@ -228,6 +255,28 @@ mod tests {
         assert_eq!(
             (judged.report.checks.len(), judged.advisory),
             (5, vec![FIRST[1].to_owned()])
+        );
+        assert_eq!(
+            judged.policy,
+            [
+                Applied::Off { check: FIRST[2] },
+                Applied::Warning {
+                    check: FIRST[1].to_owned()
+                }
+            ]
+        );
+        let notes: Vec<String> = judged
+            .report
+            .notes
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            notes,
+            [
+                format!("policy: {} is off", FIRST[2]),
+                format!("policy: {} does not count", FIRST[1])
+            ]
         );
     }
 

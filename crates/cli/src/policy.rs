@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, anyhow};
 use serde::Deserialize;
 use toml::value::{Date, Datetime};
-use virtopsy::report::{CallbackState, CheckVerdict, DumpReport, Text};
+use virtopsy::report::{CallbackState, CheckVerdict, DumpReport};
 
 use crate::explain;
 
@@ -38,6 +38,38 @@ pub(crate) struct Policy {
     tolerate: Vec<Tolerance>,
     #[serde(default)]
     callback: Vec<CallbackRule>,
+}
+
+/// What a policy did to one dump's verdicts, or would have done earlier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// The dump has the known issue, and it does not count.
+    Tolerated {
+        issue: String,
+        /// The last day.
+        until: Option<Day>,
+    },
+    /// The dump has the known issue, which was tolerated until then.
+    Expired { issue: String, until: Day },
+    /// The check did not pass, and does not count.
+    Warning { check: String },
+    /// The check was not run.
+    Off { check: &'static str },
+}
+
+impl fmt::Display for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Applied::Tolerated {
+                issue,
+                until: Some(until),
+            } => write!(f, "{issue} is tolerated until {until}"),
+            Applied::Tolerated { issue, until: None } => write!(f, "{issue} is tolerated"),
+            Applied::Expired { issue, until } => write!(f, "{issue} was tolerated until {until}"),
+            Applied::Warning { check } => write!(f, "{check} does not count"),
+            Applied::Off { check } => write!(f, "{check} is off"),
+        }
+    }
 }
 
 /// How much a check matters for some kernels.
@@ -226,11 +258,12 @@ impl Policy {
             .unwrap_or(Severity::Error)
     }
 
-    /// Changes the verdicts that the policy speaks of. What it changed stands in the summaries.
-    pub(crate) fn apply(&self, report: &mut DumpReport, today: Day) {
+    /// Changes the verdicts that the policy speaks of, and says of which known issues it spoke. What
+    /// it changed is in the summaries of the checks.
+    pub(crate) fn apply(&self, report: &mut DumpReport, today: Day) -> Vec<Applied> {
         let release = report.release.as_ref().map(ToString::to_string);
         self.expect_callback(report, release.as_deref());
-        self.tolerate(report, release.as_deref(), today);
+        self.tolerate(report, release.as_deref(), today)
     }
 
     fn expect_callback(&self, report: &mut DumpReport, release: Option<&str>) {
@@ -259,7 +292,8 @@ impl Policy {
         }
     }
 
-    fn tolerate(&self, report: &mut DumpReport, release: Option<&str>, today: Day) {
+    fn tolerate(&self, report: &mut DumpReport, release: Option<&str>, today: Day) -> Vec<Applied> {
+        let mut applied = Vec::new();
         let mut tolerated = Vec::new();
         for rule in self
             .tolerate
@@ -271,12 +305,17 @@ impl Policy {
                 continue;
             }
             match rule.until {
-                Some(until) if until < today => {
-                    report.notes.push(Text::from(format!(
-                        "policy: {id} was tolerated until {until}"
-                    )));
+                Some(until) if until < today => applied.push(Applied::Expired {
+                    issue: id.clone(),
+                    until,
+                }),
+                until => {
+                    tolerated.push(id.as_str());
+                    applied.push(Applied::Tolerated {
+                        issue: id.clone(),
+                        until,
+                    });
                 }
-                _ => tolerated.push(id.as_str()),
             }
         }
         let holds = |id: Option<&String>| id.is_some_and(|id| tolerated.contains(&id.as_str()));
@@ -292,6 +331,7 @@ impl Policy {
         if !splats.is_empty() && splats.iter().all(|splat| holds(splat.known_issue.as_ref())) {
             set(report, "no-lock-splats", pass);
         }
+        applied
     }
 }
 

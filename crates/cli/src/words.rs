@@ -1,7 +1,9 @@
 //! The words, glyphs and tones in which results are told.
 
 use serde::Serialize;
-use virtopsy::report::{CallbackState, CheckVerdict, CpuState, Feature, TaskReport, Verdict};
+use virtopsy::report::{
+    CallbackState, CheckVerdict, CpuState, DumpReport, Feature, TaskReport, Verdict,
+};
 
 use crate::page::Tone;
 
@@ -63,6 +65,14 @@ pub(crate) fn feature(feature: Feature) -> &'static str {
         Feature::Vmx => "VMX",
         Feature::None | Feature::Unknown => "VMX/SVM",
     }
+}
+
+/// The verdict and what failed beside it, where virtualization was off on all CPUs and checks failed
+/// nevertheless.
+pub(crate) fn failed_beside(report: &DumpReport) -> Option<String> {
+    let failed = report.failed_beside_verdict();
+    let checks = count(failed, "check");
+    (failed > 0).then(|| format!("virtualization off on all CPUs; {checks} failed"))
 }
 
 /// `sh (pid 107)`.

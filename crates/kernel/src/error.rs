@@ -72,6 +72,16 @@ pub enum Error {
         /// Names tried, joined by ` or `.
         tried: String,
     },
+    /// What the user named is not there.
+    #[error("there is no {what} {name}{}", .known.as_ref().map(|known| format!("; {known}")).unwrap_or_default())]
+    NoSuch {
+        /// What kind of thing was named: `symbol`, `type`, `CPU`, `task`.
+        what: &'static str,
+        /// Its name, as it was given.
+        name: String,
+        /// What there is instead; `None`: nothing is like it.
+        known: Option<String>,
+    },
     /// No symbols at all.
     #[error("no symbols: {why}")]
     NoSymbols {
@@ -165,6 +175,7 @@ impl Error {
             Error::PageTable { .. } | Error::Page { .. } => "page-missing",
             Error::Erased { .. } => "erased",
             Error::NoSymbol { .. } | Error::NoSymbols { .. } => "no-symbol",
+            Error::NoSuch { .. } => "no-such",
             Error::NoTypes { .. } => "no-types",
             Error::NoSource { .. } => "no-source",
             Error::DebugInfo(_) => "debuginfo",

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use virtopsy_debuginfo::{CallFrames, SourceLines, TypeSource, TypeSourceExt as _, VirtAddr};
+use virtopsy_debuginfo::{Btf, CallFrames, SourceLines, TypeSource, TypeSourceExt as _, VirtAddr};
 use virtopsy_vmcore::{Dump, VmcoreInfo};
 
 use crate::cpu::CpuId;
@@ -87,6 +87,16 @@ impl Kernel {
             .as_ref()
             .map(|(source, _)| source)
             .map_err(Clone::clone)
+    }
+
+    /// DWARF that is at hand beside [`Kernel::types`], for what those do not know.
+    pub(crate) fn dwarf(&self) -> Option<&Arc<dyn TypeSource>> {
+        self.parts.tables.dwarf()
+    }
+
+    /// The types, where they are BTF.
+    pub(crate) fn btf(&self) -> Option<&Arc<Btf>> {
+        self.parts.tables.types().ok()?.btf.as_ref()
     }
 
     /// Where the types come from.

@@ -37,6 +37,7 @@ mod module_facts;
 mod module_file;
 mod module_types;
 mod modules;
+mod nearest;
 mod object;
 mod open;
 mod options;
@@ -78,6 +79,7 @@ pub use lockdep::{
 };
 pub use module::{Module, ModuleArea, ModuleList, ModuleState};
 pub use module_facts::{ModuleUsers, UnloadedModule};
+pub use nearest::nearest;
 pub use object::{Object, TypeRef};
 pub use options::{KernelOptions, TypesChoice};
 pub use orc::{Orc, OrcEntry, OrcReg, OrcTable, OrcType, OrcVersion};

@@ -48,6 +48,7 @@ pub(crate) struct Tables {
     vmlinux: Option<ElfFile>,
     table: OnceLock<Result<SymbolTable>>,
     types: OnceLock<Result<Types>>,
+    dwarf: OnceLock<Option<Arc<dyn TypeSource>>>,
 }
 
 /// The kernel's table of symbols.
@@ -88,6 +89,7 @@ impl Tables {
             vmlinux,
             table: OnceLock::new(),
             types: OnceLock::new(),
+            dwarf: OnceLock::new(),
         }
     }
 
@@ -116,6 +118,25 @@ impl Tables {
     pub(crate) fn types(&self) -> Result<&Types> {
         let opened = self.types.get_or_init(|| self.open_types());
         opened.as_ref().map_err(Clone::clone)
+    }
+
+    /// The vmlinux's DWARF beside types that are BTF, for what BTF does not know; `None` where there
+    /// is none, or the user wants none.
+    pub(crate) fn dwarf(&self) -> Option<&Arc<dyn TypeSource>> {
+        let beside = matches!(self.types(), Ok(Types { btf: Some(_), .. }));
+        let wanted = self.choice == TypesChoice::Auto && beside;
+        let open = || -> Option<Arc<dyn TypeSource>> {
+            match Dwarf::load(self.vmlinux.as_ref()?) {
+                Ok(dwarf) => Some(remembered(Arc::new(dwarf))),
+                Err(e) => {
+                    tracing::debug!("DWARF of the vmlinux: {e}");
+                    None
+                }
+            }
+        };
+        self.dwarf
+            .get_or_init(|| open().filter(|_| wanted))
+            .as_ref()
     }
 
     /// The symbols of the table.

@@ -225,8 +225,8 @@ impl Session {
         let (log, traces) = match &self.kernel {
             Ok(kernel) => kernel_report(kernel, &mut report),
             Err(e) => {
-                let note = format!("the kernel can't be examined: {e}");
-                report.notes.push(Text::from(note));
+                report.virtualization.summary = format!("the kernel can't be examined: {e}");
+                report.callback.summary = "not known: the kernel can't be examined".into();
                 (None, Traces::default())
             }
         };
@@ -382,11 +382,12 @@ fn kernel_report(kernel: &Kernel, report: &mut DumpReport) -> (Option<Log>, Trac
             Traces::read(&machine, &found)
         }
         Err(e) => {
-            report.virtualization.summary = format!("not known: {e}");
-            report
-                .notes
-                .push(Text::from(format!("the machine can't be examined: {e}")));
+            report.virtualization.summary = format!("the machine can't be examined: {e}");
             report.callback = callback::examine(kernel, &Circumstances::default());
+            if kernel.symbols().is_err() {
+                // The verdict says why.
+                report.callback.summary = "not known: the kernel's symbols can't be read".into();
+            }
             Traces::default()
         }
     };
@@ -417,6 +418,10 @@ fn machine_report(
     };
     report.callback = callback::examine(machine.kernel, &circumstances);
     report.crash = crash::examine(machine, log);
+    if !report.had_crashed() {
+        let said = std::mem::take(&mut report.virtualization.summary);
+        report.virtualization.summary = format!("the machine had not crashed; {said}");
+    }
     if report.origin == Origin::Hypervisor && report.crash.is_none() {
         report.notes.push(Text::from(
             "a hypervisor took this dump of a machine that had not crashed: virtualization that is on is normal there",

@@ -14,6 +14,7 @@
 
 use std::sync::Arc;
 
+use crate::architecture::{self, EM_386};
 use crate::fields::Fields;
 use crate::image::{Extent, Image};
 use crate::notes::{self, Note};
@@ -35,7 +36,8 @@ const PT_NULL: u32 = 0;
 const PT_LOAD: u32 = 1;
 const PT_NOTE: u32 = 4;
 const PN_XNUM: u64 = 0xffff;
-const EM_S390: u16 = 22;
+/// Bytes of `struct elf_prstatus` of an x86-64 machine.
+const PRSTATUS_X86_64: u64 = 336;
 /// Bit of `e_flags` that makedumpfile sets when writing was cut short.
 const DUMP_ELF_INCOMPLETE: u32 = 1;
 
@@ -126,7 +128,7 @@ impl ElfCore {
             let damage = notes::read(&source, segment.offset.0, segment.file_size, &mut notes);
             reasons.extend(damage.map(|what| format!("{}: {what}", source.name())));
         }
-        refuse_others(&source, &segments, &notes)?;
+        refuse_others(&source, header.machine, &segments, &notes)?;
         if header.flags & DUMP_ELF_INCOMPLETE != 0 {
             reasons.push(format!(
                 "{}: its header says that writing it was cut short (e_flags bit 0x1)",
@@ -220,7 +222,15 @@ fn read_headers(source: &Source) -> Result<(ElfHeader, Vec<Segment>), Error> {
     let (layout, class) = match Fields(&ident).bytes(4, 2) {
         Some([2, 1]) => (&ELF64, 64),
         Some([1, 1]) => (&ELF32, 32),
-        Some([_, 2]) => return Err(unsupported(source, "an ELF file of a big-endian machine")),
+        Some([_, 2]) => {
+            let machine = Fields(&ident).bytes(18, 2);
+            let name =
+                machine.and_then(|b| architecture::by_elf(u16::from_be_bytes(b.try_into().ok()?)));
+            return Err(architecture::refused(
+                source,
+                name.unwrap_or("a big-endian"),
+            ));
+        }
         _ => {
             let found = format!("{:02x?}", ident.get(4..6).unwrap_or_default());
             return Err(source.corrupt("ELF class and byte order", 4, "[02, 01]", found));
@@ -244,18 +254,14 @@ fn read_headers(source: &Source) -> Result<(ElfHeader, Vec<Segment>), Error> {
     Ok((header, segments))
 }
 
-fn unsupported(source: &Source, format: &str) -> Error {
-    Error::UnsupportedFormat {
-        file: source.name().to_owned(),
-        format: format.to_owned(),
-        hint: "only dumps of x86-64 machines are analysed".to_owned(),
-    }
-}
-
 fn refuse_kind(source: &Source, kind: u16, machine: u16) -> Result<(), Error> {
     let (format, hint) = match kind {
-        ET_CORE if machine == EM_S390 => return Err(unsupported(source, "an s390 dump")),
-        ET_CORE => return Ok(()),
+        // What i386 says of itself, kexec of old said of x86-64 too: there the notes decide.
+        ET_CORE if machine == EM_386 => return Ok(()),
+        ET_CORE => {
+            let other = architecture::by_elf(machine);
+            return other.map_or(Ok(()), |name| Err(architecture::refused(source, name)));
+        }
         ET_EXEC | ET_DYN => (
             "an executable, a vmlinux perhaps",
             "give the dump here, and a vmlinux with --vmlinux",
@@ -359,8 +365,31 @@ fn segment(f: Fields<'_>, layout: &Layout) -> Option<Segment> {
     })
 }
 
+/// Whether a file that says `EM_386` may be of an x86-64 machine: kexec of old wrote that, and QEMU
+/// does where its first CPU is not in long mode.
+fn may_be_x86_64(notes: &[Note]) -> bool {
+    // Only x86-64 kernels have phys_base.
+    let has_phys_base = |note: &Note| note.desc.windows(9).any(|word| word == b"phys_base");
+    let registers = |note: &Note| note.name == "CORE" && note.size == PRSTATUS_X86_64;
+    let mut infos = notes
+        .iter()
+        .filter(|note| note.name == "VMCOREINFO")
+        .peekable();
+    match infos.peek() {
+        Some(_) => infos.any(has_phys_base) || notes.iter().any(registers),
+        None => notes
+            .iter()
+            .any(|note| registers(note) || note.name == "QEMU"),
+    }
+}
+
 /// Refuses ELF cores that hold no machine's physical memory.
-fn refuse_others(source: &Source, segments: &[Segment], notes: &[Note]) -> Result<(), Error> {
+fn refuse_others(
+    source: &Source,
+    machine: u16,
+    segments: &[Segment],
+    notes: &[Note],
+) -> Result<(), Error> {
     let refuse = |format: &str, hint: &str| {
         Err(Error::UnsupportedFormat {
             file: source.name().to_owned(),
@@ -373,6 +402,9 @@ fn refuse_others(source: &Source, segments: &[Segment], notes: &[Note]) -> Resul
             "a dump of a Xen host",
             "take the Linux dom0's part out with makedumpfile -X --xen-syms",
         );
+    }
+    if machine == EM_386 && !may_be_x86_64(notes) {
+        return Err(architecture::refused(source, "an i386"));
     }
     let loads = || segments.iter().filter(|s| s.kind == PT_LOAD);
     if loads().next().is_none() && source.damage().is_some() {

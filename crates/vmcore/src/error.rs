@@ -140,10 +140,7 @@ pub enum PageError {
     },
     /// The page should be in the dump, and is lost: writing was cut short, the file is truncated,
     /// or its part of a split dump was not given.
-    #[error(
-        "page at physical address {at} is lost: the dump is incomplete (cut short when it was \
-         written, truncated since, or a part of it was not given)"
-    )]
+    #[error("page at physical address {at} is lost: the dump is incomplete")]
     Incomplete {
         /// The first byte that is missing.
         at: PhysAddr,

@@ -16,6 +16,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::architecture;
 use crate::bitmap::Bitmap;
 use crate::codec::Codec;
 use crate::fields::Fields;
@@ -96,6 +97,17 @@ pub struct KdumpHeader {
     pub erase_info: Option<(FileOffset, u64)>,
 }
 
+/// A field of the `utsname` in the header, by its number. It is at the same place for machines of
+/// every width and byte order.
+fn uname_field(f: Fields<'_>, index: usize) -> Option<String> {
+    f.text(12_usize.saturating_add(index.saturating_mul(65)), 65)
+}
+
+/// `uname -m`, as far as the header has it.
+fn uname_machine(f: Fields<'_>) -> Option<String> {
+    uname_field(f, 4)
+}
+
 impl KdumpHeader {
     /// The compressions that `status` declares.
     #[must_use]
@@ -148,16 +160,19 @@ impl KdumpHeader {
         let short = || source.corrupt("kdump header", 0, "464 bytes", "less");
         let version = f.i32(8).ok_or_else(short)?;
         if f.bytes(8, 4).is_some_and(|b| b.starts_with(&[0, 0, 0])) && version != 0 {
-            return Err(Error::UnsupportedFormat {
-                file: source.name().to_owned(),
-                format: "a kdump-compressed dump of a big-endian machine".to_owned(),
-                hint: "only x86-64 dumps are analysed".to_owned(),
-            });
+            let machine = uname_machine(f).and_then(|name| architecture::by_uname(&name));
+            return Err(architecture::refused(
+                source,
+                machine.unwrap_or("a big-endian"),
+            ));
         }
         if !(0..=1000).contains(&version) {
             return Err(source.corrupt("kdump header_version", 8, "0 to 6", version));
         }
-        let name = |index: usize| f.text(12_usize.saturating_add(index.saturating_mul(65)), 65);
+        let name = |index: usize| uname_field(f, index);
+        if let Some(machine) = uname_machine(f).and_then(|name| architecture::by_uname(&name)) {
+            return Err(architecture::refused(source, machine));
+        }
         let number = |at: usize| f.u32(at).map(u64::from).ok_or_else(short);
         let header = KdumpHeader {
             signature: f.text(0, 8).ok_or_else(short)?,
@@ -188,11 +203,7 @@ impl KdumpHeader {
         if !u32::try_from(self.block_size).is_ok_and(plausible) {
             // The same field in the header that a 32-bit machine writes.
             if f.u32(416).is_some_and(plausible) {
-                return Err(Error::UnsupportedFormat {
-                    file: source.name().to_owned(),
-                    format: "a kdump-compressed dump of a 32-bit machine".to_owned(),
-                    hint: "only x86-64 dumps are analysed".to_owned(),
-                });
+                return Err(architecture::refused(source, "a 32-bit"));
             }
             let expected = "a power of two from 512 to 1048576";
             return Err(source.corrupt("kdump block_size", 428, expected, self.block_size));

@@ -32,12 +32,13 @@
 //! | sadump, LKCD, VMware .vmss/.vmsn, QEMU savevm, libvirt save, Xen saves and host dumps, hibernation images, s390, Windows dumps, qcow2 | named, with the way out | |
 //! | gzip, xz, zstd, lz4 around any of these | unpacked onto disk where [`OpenOptions::unpack`] allows it, else named | those of what is inside |
 //! | bzip2, lzop, zip, tar around a dump | named, with the command that unpacks it | |
-//! | big-endian or 32-bit kdump, vmlinux, module, vmlinuz, core of a process | named | |
+//! | a dump of an arm64, arm, i386, riscv, ppc, s390, ... machine (ELF, kdump); vmlinux, module, vmlinuz, core of a process | named | |
 //!
 //! What the file says is never trusted: sizes are held against the file's length before anything
 //! is allocated, numbers are checked before they are added, and damage ends in an error.
 
 mod addr;
+mod architecture;
 mod bitmap;
 mod cache;
 mod codec;

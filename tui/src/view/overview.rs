@@ -78,8 +78,17 @@ fn waiting(model: &Model, tab: &Tab, doc: &mut Doc) {
 
 fn verdict(model: &Model, report: &DumpReport, doc: &mut Doc) {
     let virtualization = &report.virtualization;
-    let mark = model.theme.glyphs().verdict(virtualization.verdict);
-    banner::draw(model, mark, &virtualization.summary, doc);
+    let glyphs = model.theme.glyphs();
+    let mark = glyphs.verdict(virtualization.verdict);
+    let failed = report.failed_beside_verdict();
+    if failed == 0 {
+        banner::draw(model, mark, &virtualization.summary, doc);
+        return;
+    }
+    // The word is that of the CPUs, its colour that of the whole.
+    let checks = words::count(failed, "check");
+    let sentence = format!("{checks} failed; {}", virtualization.summary);
+    banner::draw(model, (Role::Bad, glyphs.fail, mark.2), &sentence, doc);
 }
 
 fn cpus(model: &Model, report: &DumpReport, doc: &mut Doc) {

@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
+use virtopsy::report::CheckVerdict;
 
 use crate::cells;
 use crate::keymap::Command;
@@ -134,7 +135,10 @@ fn verdict_mark(model: &Model, tab: &Tab) -> (Role, String) {
         _ if model.tabs.len() < 2 => return (Role::Plain, String::new()),
         (Some(Err(_)), _) => (Role::Bad, "!"),
         (_, Some(report)) => {
-            let (role, glyph, _) = glyphs.verdict(report.virtualization.verdict);
+            let (role, glyph, _) = match report.failed_beside_verdict() {
+                0 => glyphs.verdict(report.virtualization.verdict),
+                _ => glyphs.check(CheckVerdict::Fail),
+            };
             (role, glyph)
         }
         (_, None) => (Role::Muted, glyphs.ellipsis),

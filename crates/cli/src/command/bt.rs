@@ -18,6 +18,7 @@ use crate::options::Common;
 use crate::page::clean;
 use crate::render::PageFormat;
 use crate::terminal::Look;
+use crate::words;
 
 const BT_HELP: &str = "\
 Examples:
@@ -25,6 +26,9 @@ Examples:
   virtopsy bt --cpu 2 vmcore
   virtopsy bt --task 4711 vmcore          where a task sleeps
   virtopsy bt --all --format json vmcore | jq '.backtraces[].frames[0].function'";
+
+/// Thread ids that are told where one is not there.
+const NEAREST: usize = 3;
 
 /// Backtraces: what each CPU did, and where tasks sleep
 ///
@@ -100,8 +104,11 @@ fn answer(kernel: &Kernel, args: &BtArgs) -> Result<Answer, Error> {
         let possible = &kernel.cpus()?.possible;
         let chosen: Vec<CpuId> = args.cpu.iter().copied().map(CpuId).collect();
         if let Some(cpu) = chosen.iter().find(|cpu| !possible.contains(**cpu)) {
-            return Err(Error::NoSymbol {
-                tried: format!("CPU {cpu}"),
+            let numbers: Vec<u32> = possible.iter().map(|cpu| cpu.0).collect();
+            return Err(Error::NoSuch {
+                what: "CPU",
+                name: cpu.to_string(),
+                known: Some(format!("the CPUs are {}", words::ranges(&numbers))),
             });
         }
         let cpus = possible
@@ -129,9 +136,7 @@ fn choose(kernel: &Kernel, tasks: &TaskList, wanted: &[String]) -> Result<Vec<Ta
     }
     let mut chosen = Vec::new();
     for name in wanted {
-        let missing = || Error::NoSymbol {
-            tried: format!("task {name}"),
-        };
+        let missing = || no_task(name, tasks);
         chosen.push(match name.strip_prefix("0x") {
             Some(hex) => {
                 let address = u64::from_str_radix(hex, 16).map_err(|_| missing())?;
@@ -148,6 +153,22 @@ fn choose(kernel: &Kernel, tasks: &TaskList, wanted: &[String]) -> Result<Vec<Ta
         });
     }
     Ok(chosen)
+}
+
+/// There is no such task, and those with the nearest thread ids.
+fn no_task(name: &str, tasks: &TaskList) -> Error {
+    let mut pids: Vec<i32> = tasks.tasks.iter().map(|task| task.pid).collect();
+    if let Ok(wanted) = name.parse::<i32>() {
+        pids.sort_by_key(|pid| (pid.abs_diff(wanted), *pid));
+    }
+    pids.dedup();
+    pids.truncate(NEAREST);
+    let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
+    Error::NoSuch {
+        what: "task",
+        name: name.to_owned(),
+        known: (!pids.is_empty()).then(|| format!("near to it are {}", pids.join(", "))),
+    }
 }
 
 fn of_cpu(kernel: &Kernel, unwinder: &Unwinder<'_>, cpu: CpuId) -> Entry {

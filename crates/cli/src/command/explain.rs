@@ -1,6 +1,7 @@
 //! `virtopsy explain`: what an id means.
 
 use clap::Args;
+use virtopsy_kernel::nearest;
 
 use super::print;
 use crate::exit::Status;
@@ -29,8 +30,13 @@ pub(crate) fn run(args: &ExplainArgs, common: &Common) -> anyhow::Result<Status>
     };
     let Some(explanation) = explain::find(id) else {
         let ids: Vec<&str> = explain::check_ids().chain(explain::issue_ids()).collect();
+        let near = nearest(id, &ids);
+        let near = match near.is_empty() {
+            true => String::new(),
+            false => format!("near to it are {}; ", near.join(", ")),
+        };
         say(&format!(
-            "nothing is known of `{id}`; the ids are {}",
+            "nothing is known of `{id}`; {near}the ids are {}",
             ids.join(", ")
         ));
         return Ok(Status::Error);

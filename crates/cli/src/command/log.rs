@@ -10,7 +10,7 @@ use clap::Args;
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Serialize;
 use virtopsy::report::{SCHEMA, Text, escape};
-use virtopsy_kernel::{BootTimeSource, Caller, Error, Kernel, Leftover};
+use virtopsy_kernel::{BootTimeSource, Caller, Error, Kernel, Leftover, nearest};
 
 use super::ask_kernel;
 use crate::exit::Status;
@@ -20,6 +20,7 @@ use crate::page::{clean, clean_bytes};
 use crate::policy::Day;
 use crate::render::{ListFormat, json};
 use crate::terminal::say;
+use crate::words;
 
 /// The kernel log of a dump
 ///
@@ -212,7 +213,17 @@ pub(crate) fn run(args: &LogArgs, common: &Common) -> anyhow::Result<Status> {
         return Ok(Status::Error);
     };
     let path = Text::new(args.dump.as_encoded_bytes());
+    if let Some(problem) = filter.unknown_caller(&answer.entries) {
+        say(&format!("{path}: {problem}"));
+        return Ok(Status::Error);
+    }
     let chosen = filter.choose(&answer.entries);
+    if chosen.is_empty() && !answer.entries.is_empty() && !common.quiet {
+        let all = words::count(answer.entries.len(), "record");
+        say(&format!(
+            "{path}: none of the {all} is one that was asked for"
+        ));
+    }
     let mut records = chosen.iter().map(|entry| Record::of(entry, answer.booted));
     let mut out = Output::stdout();
     match args.format {
@@ -463,6 +474,24 @@ impl Filter {
             grep,
             caller,
             follow: args.follow_caller,
+        })
+    }
+
+    /// Why no record can be of the caller that was named: none is, of those that tell theirs.
+    fn unknown_caller(&self, records: &[Entry]) -> Option<String> {
+        let wanted = self.caller.as_deref()?;
+        let callers: HashSet<&str> = records.iter().filter_map(|r| r.caller.as_deref()).collect();
+        if callers.contains(wanted) {
+            return None;
+        }
+        let near = nearest(wanted, &callers);
+        Some(match (callers.is_empty(), near.is_empty()) {
+            (true, _) => "the log does not tell callers (CONFIG_PRINTK_CALLER is off)".to_owned(),
+            (false, true) => format!("no record is of caller {wanted}"),
+            (false, false) => format!(
+                "no record is of caller {wanted}; near to it are {}",
+                near.join(", ")
+            ),
         })
     }
 

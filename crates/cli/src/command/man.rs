@@ -1,6 +1,7 @@
 //! `virtopsy man`: manual pages.
 
 use clap::Args;
+use virtopsy_kernel::nearest;
 
 use crate::exit::Status;
 use crate::terminal::say;
@@ -22,10 +23,15 @@ pub(crate) fn run(args: &ManArgs, mut line: clap::Command) -> anyhow::Result<Sta
     line.build();
     let page = match &args.command {
         None => line,
-        Some(name) => match line.find_subcommand(name) {
-            Some(command) => command.clone(),
+        Some(name) => match line.find_subcommand(name).cloned() {
+            Some(command) => command,
             None => {
-                say(&format!("there is no command `{name}`"));
+                let near = nearest(name, line.get_subcommands().map(clap::Command::get_name));
+                let near = match near.first() {
+                    Some(near) => format!("; near to it is {near}"),
+                    None => String::new(),
+                };
+                say(&format!("there is no command `{name}`{near}"));
                 return Ok(Status::Error);
             }
         },

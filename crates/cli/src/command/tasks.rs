@@ -14,7 +14,8 @@ use crate::exit::Status;
 use crate::options::Common;
 use crate::page::clean;
 use crate::render::PageFormat;
-use crate::terminal::Look;
+use crate::terminal::{Look, say};
+use crate::words;
 
 /// All tasks: state, CPU, process ids, name
 ///
@@ -25,7 +26,7 @@ pub(crate) struct TasksArgs {
     #[arg(value_name = "DUMP")]
     pub(crate) dump: OsString,
     /// Only tasks in these states, by the letters of ps(1): R S D T t X Z P I
-    #[arg(long, value_name = "LETTERS")]
+    #[arg(long, value_name = "LETTERS", value_parser = states)]
     pub(crate) state: Option<String>,
     /// How to print them
     #[arg(long, value_enum, default_value_t)]
@@ -51,6 +52,23 @@ struct Entry {
     function: Option<Text>,
 }
 
+/// The letters that [`virtopsy_kernel::TaskState::letter`] gives.
+const LETTERS: &str = "RSDTtXZPI";
+
+/// Letters of states.
+fn states(text: &str) -> Result<String, String> {
+    match text.chars().find(|letter| !LETTERS.contains(*letter)) {
+        None if !text.is_empty() => Ok(text.to_owned()),
+        wrong => {
+            let wrong = wrong.map_or_else(String::new, |letter| {
+                format!("there is no state {letter}; ")
+            });
+            let letters: Vec<String> = LETTERS.chars().map(String::from).collect();
+            Err(format!("{wrong}the states are {}", letters.join(", ")))
+        }
+    }
+}
+
 /// Prints the tasks.
 ///
 /// # Errors
@@ -66,6 +84,12 @@ pub(crate) fn run(args: &TasksArgs, common: &Common) -> anyhow::Result<Status> {
     match args.format {
         PageFormat::Json => print_json(&args.dump, &answer)?,
         PageFormat::Text => print(&text(&answer, common.look()))?,
+    }
+    if let (Some(states), true, false) = (&args.state, answer.tasks.is_empty(), common.quiet) {
+        let all = words::count(tasks.tasks.len(), "task");
+        say(&format!(
+            "no task is in a state of {states}; the dump has {all}"
+        ));
     }
     let nothing = tasks.tasks.is_empty() && !tasks.broken.is_empty();
     Ok(if nothing { Status::Error } else { Status::Pass })

@@ -57,6 +57,17 @@ impl Render for Suites {
         if let Some(build_id) = &report.build_id {
             suite.add_property(Property::new("build-id", visible(build_id)));
         }
+        for did in &judged.policy {
+            suite.add_property(Property::new("policy", visible(&did.to_string())));
+        }
+        if !judged.policy.is_empty() {
+            let told: Vec<String> = judged
+                .policy
+                .iter()
+                .map(|did| format!("policy: {did}"))
+                .collect();
+            suite.set_system_out(visible_lines(&told));
+        }
         if let Some(error) = &report.error {
             suite.add_test_case(unopened(&name, error));
         }
@@ -84,6 +95,12 @@ fn unopened(suite: &str, error: &ErrorReport) -> TestCase {
     let mut case = TestCase::new("examine", status);
     case.set_classname(suite);
     case
+}
+
+/// Lines, each of them visible.
+fn visible_lines(lines: &[String]) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| visible(line)).collect();
+    lines.join("\n")
 }
 
 /// Text in which what XML cannot hold is shown as an escape.

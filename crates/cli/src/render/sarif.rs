@@ -23,6 +23,8 @@ const SCHEMA: &str =
 pub(crate) struct Log {
     results: Vec<Finding>,
     notifications: Vec<Notification>,
+    /// Dumps or checks that could not be examined.
+    errors: usize,
 }
 
 #[derive(Serialize)]
@@ -125,21 +127,21 @@ impl Render for Log {
     fn dump(&mut self, _out: &mut dyn Write, judged: &Judged) -> anyhow::Result<()> {
         let report = &judged.report;
         if let Some(error) = &report.error {
-            self.notifications.push(notification(
-                &report.path,
-                &error.kind,
-                &error.message.to_string(),
-            ));
+            self.error(&report.path, &error.kind, &error.message.to_string());
+        }
+        for did in &judged.policy {
+            let told = notification(&report.path, "policy", &did.to_string());
+            self.notifications.push(Notification {
+                level: "note",
+                ..told
+            });
         }
         for check in &report.checks {
             match (check.verdict, judged.advisory.contains(&check.id)) {
                 (CheckVerdict::Fail, false) => self.result(&report.path, check, "fail", "error"),
                 (CheckVerdict::Fail, true) => self.result(&report.path, check, "fail", "warning"),
                 (CheckVerdict::Inconclusive, _) => self.result(&report.path, check, "open", "none"),
-                (CheckVerdict::Error, _) => {
-                    self.notifications
-                        .push(notification(&report.path, &check.id, &check.summary));
-                }
+                (CheckVerdict::Error, _) => self.error(&report.path, &check.id, &check.summary),
                 (CheckVerdict::Pass | CheckVerdict::NotApplicable, _) => {}
             }
         }
@@ -148,7 +150,7 @@ impl Render for Log {
 
     fn end(&mut self, out: &mut dyn Write, _summary: &Summary) -> anyhow::Result<()> {
         let invocation = Invocation {
-            execution_successful: self.notifications.is_empty(),
+            execution_successful: self.errors == 0,
             tool_execution_notifications: &self.notifications,
         };
         let driver = Driver {
@@ -175,6 +177,11 @@ impl Render for Log {
 }
 
 impl Log {
+    fn error(&mut self, path: &Text, id: &str, message: &str) {
+        self.errors = self.errors.saturating_add(1);
+        self.notifications.push(notification(path, id, message));
+    }
+
     fn result(
         &mut self,
         path: &Text,

@@ -10,12 +10,16 @@ use crate::cpu::CpuId;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::module::Module;
+use crate::nearest::nearest;
 use crate::object::{Object, TypeRef};
+use crate::symbols::SymbolOrigin;
 
 /// Most elements of a range, and most bytes of a hex dump.
 const MAX_RANGE: u64 = 4096;
 /// Most bytes that are shown of a variable whose type nobody knows.
 const UNTYPED: u64 = 64;
+/// What is said of one.
+const ASK_FOR_CAST: &str = "its type is not known: cast it, for example '(int)NAME'";
 
 /// A type with stars behind it that its source need not know.
 #[derive(Clone, Debug)]
@@ -39,8 +43,11 @@ pub(super) enum Item<'k> {
     },
     /// Some elements, by number.
     Elements { first: u64, items: Vec<Item<'k>> },
-    /// An array that the types do not know as one.
-    Table { first: Object<'k>, count: u64 },
+    /// An array that the types do not know as one; `None`: nobody knows how long it is.
+    Table {
+        first: Object<'k>,
+        count: Option<u64>,
+    },
     /// A number.
     Number(u64),
     /// Bytes without a type; `whole` says that there is no more.
@@ -100,20 +107,24 @@ impl<'k> Evaluator<'k> {
             Ok(source) => source,
             Err(e) => return Ok(untyped(at, size, &e.to_string())),
         };
-        if let Some(variable) = source.variable(name).ok().flatten() {
-            let ty = TypeRef {
-                source: source.clone(),
-                id: variable.type_id,
-            };
-            return Ok(Item::Object(Object::new(kernel.space(), at, ty)));
+        // BTF knows few variables, DWARF all of them.
+        let dwarf = module.is_none().then(|| kernel.dwarf()).flatten();
+        for source in [Some(source), dwarf].into_iter().flatten() {
+            if let Some(variable) = source.variable(name).ok().flatten() {
+                let ty = TypeRef {
+                    source: source.clone(),
+                    id: variable.type_id,
+                };
+                return Ok(Item::Object(Object::new(kernel.space(), at, ty)));
+            }
         }
-        self.by_table(source, name, at, size).map_or_else(
-            || Ok(untyped(at, size, "its type is not known: cast it")),
-            Ok,
-        )
+        let known = self.by_table(source, name, at, size);
+        Ok(known.unwrap_or_else(|| untyped(at, size, ASK_FOR_CAST)))
     }
 
-    /// A symbol of the module that is named, else of the kernel, else of any module.
+    /// A symbol of the module that is named, else of the kernel, else of any module; and its size,
+    /// where the table proves it. kallsyms has no sizes: what is said to be one there reaches to the
+    /// next symbol.
     fn symbol(
         &self,
         scope: Option<&str>,
@@ -127,19 +138,28 @@ impl<'k> Evaluator<'k> {
             let symbol = found.first()?;
             Some((Some(module), symbol.address, symbol.size))
         };
-        let missing = || Error::NoSymbol {
-            tried: name.to_owned(),
-        };
+        let missing = |known: Vec<String>| no_such("symbol", name, known);
         if let Some(scope) = scope {
-            let tried = || Error::NoSymbol {
-                tried: format!("module {scope}"),
-            };
-            return of_module(list.get(scope).ok_or_else(tried)?).ok_or_else(missing);
+            let module = list.get(scope).ok_or_else(|| {
+                let names = list.modules.iter().map(|m| &m.name);
+                no_such("module", scope, nearest(scope, names))
+            })?;
+            return of_module(module).ok_or_else(|| {
+                let mut names = Vec::new();
+                names_of_module(kernel, module, &mut |other| names.push(other.to_owned()));
+                missing(nearest(name, names))
+            });
         }
-        if let Some(symbol) = kernel.symbols()?.get(name) {
-            return Ok((None, symbol.address, symbol.size));
+        let symbols = kernel.symbols()?;
+        if let Some(symbol) = symbols.get(name) {
+            let proven = symbols.origin() == SymbolOrigin::Vmlinux;
+            return Ok((None, symbol.address, symbol.size.filter(|_| proven)));
         }
-        list.modules.iter().find_map(of_module).ok_or_else(missing)
+        list.modules.iter().find_map(of_module).ok_or_else(|| {
+            let mut names = Vec::new();
+            symbols.for_each(&mut |other, _, _| names.push(other.to_owned()));
+            missing(nearest(name, names))
+        })
     }
 
     /// By the built-in table: of several types, the one whose size is the symbol's.
@@ -152,6 +172,10 @@ impl<'k> Evaluator<'k> {
     ) -> Option<Item<'k>> {
         let candidates = GLOBALS.iter().filter(|(known, _)| *known == name);
         let parsed = candidates.filter_map(|(_, text)| {
+            let (text, is_array) = match text.strip_suffix("[]") {
+                Some(element) => (element, true),
+                None => (*text, false),
+            };
             let written = parse_type(text)?;
             let pointed = self.find_type(source, &written).ok()?;
             let known = match &pointed {
@@ -159,13 +183,13 @@ impl<'k> Evaluator<'k> {
                 Pointed { ty: Some(ty), .. } => ty.source.size_of(ty.id).ok(),
                 Pointed { ty: None, .. } => None,
             };
-            Some((pointed, known))
+            Some((pointed, known, is_array))
         });
-        let mut parsed: Vec<(Pointed, Option<u64>)> = parsed.collect();
+        let mut parsed: Vec<(Pointed, Option<u64>, bool)> = parsed.collect();
         let fitting = parsed
             .iter()
-            .position(|(_, known)| known.is_some() && *known == size);
-        let (pointed, known) = match fitting {
+            .position(|(_, known, _)| known.is_some() && *known == size);
+        let (pointed, known, is_array) = match fitting {
             Some(index) => parsed.swap_remove(index),
             None => parsed.into_iter().next()?,
         };
@@ -173,12 +197,10 @@ impl<'k> Evaluator<'k> {
             Item::Object(first) => first,
             other => return Some(other),
         };
-        let count = size
-            .zip(known)
-            .and_then(|(size, one)| size.checked_div(one))
-            .unwrap_or(1);
-        // kallsyms' sizes reach to the next symbol: only what is at least twice as long is an array.
-        Some(if count > 1 {
+        Some(if is_array {
+            let count = size
+                .zip(known)
+                .and_then(|(size, one)| size.checked_div(one));
             Item::Table { first, count }
         } else {
             Item::Object(first)
@@ -235,9 +257,28 @@ impl<'k> Evaluator<'k> {
                 });
             }
         }
-        Err(Error::NoSymbol {
-            tried: format!("the type {}", written.name),
-        })
+        Err(no_such(
+            "type",
+            &written.name,
+            self.near_types(&written.name),
+        ))
+    }
+
+    /// Types of the kernel's BTF with names like this one.
+    fn near_types(&self, name: &str) -> Vec<String> {
+        let Some(btf) = self.kernel.btf() else {
+            return Vec::new();
+        };
+        let bare = TAGS
+            .iter()
+            .find_map(|(word, _)| name.strip_prefix(word))
+            .unwrap_or(name);
+        let names = btf.ids().filter_map(|id| match btf.describe(id).ok()? {
+            Type::Struct { name, .. } | Type::Enum { name, .. } => name,
+            Type::Typedef { name, .. } | Type::Int { name, .. } => Some(name),
+            _ => None,
+        });
+        nearest(bare, names)
     }
 
     fn cast(&self, written: &TypeName, item: &Item<'k>) -> Result<Item<'k>> {
@@ -365,11 +406,12 @@ impl<'k> Evaluator<'k> {
                 let at = VirtAddr(to.0.wrapping_add(step.wrapping_mul(index)));
                 self.place(at, target.clone())
             }
-            Item::Table { first, count } if index < *count => {
+            Item::Table { first, count } if count.is_none_or(|count| index < count) => {
                 let step = first.size()?;
                 Ok(Item::Object(moved(first.clone(), step, index)))
             }
             Item::Table { first, count } => {
+                let count = count.unwrap_or(0);
                 Err(refused(first.address, format!("index {index} of {count}")))
             }
             Item::Elements { first, items } => {
@@ -433,8 +475,25 @@ fn moved(mut object: Object<'_>, step: u64, index: u64) -> Object<'_> {
 fn untyped<'k>(at: VirtAddr, size: Option<u64>, why: &str) -> Item<'k> {
     Item::Bytes {
         at,
-        len: size.unwrap_or(8).min(UNTYPED),
+        // A width that nothing proves is none.
+        len: size.unwrap_or(0).min(UNTYPED),
         why: Some(why.to_owned()),
+    }
+}
+
+fn no_such(what: &'static str, name: &str, nearest: Vec<String>) -> Error {
+    Error::NoSuch {
+        what,
+        name: name.to_owned(),
+        known: (!nearest.is_empty()).then(|| format!("near to it are {}", nearest.join(", "))),
+    }
+}
+
+/// The names of a module's symbols.
+fn names_of_module(kernel: &Kernel, module: &Module, take: &mut dyn FnMut(&str)) {
+    use virtopsy_debuginfo::SymbolSource as _;
+    if let Ok(symbols) = module.symbols(kernel) {
+        symbols.for_each(&mut |name, _, _| take(name));
     }
 }
 
@@ -454,15 +513,18 @@ fn refused(at: VirtAddr, found: String) -> Error {
     }
 }
 
+/// The words before the name of a type, and what they say.
+const TAGS: [(&str, Tag); 3] = [
+    ("struct ", Tag::Struct),
+    ("union ", Tag::Union),
+    ("enum ", Tag::Enum),
+];
+
 /// A type by its name in C.
 fn lookup(source: &dyn TypeSource, name: &str) -> Result<Option<TypeId>> {
-    for (word, tag) in [
-        ("struct ", Tag::Struct),
-        ("union ", Tag::Union),
-        ("enum ", Tag::Enum),
-    ] {
+    for (word, tag) in &TAGS {
         if let Some(bare) = name.strip_prefix(word) {
-            return Ok(source.find(tag, bare)?);
+            return Ok(source.find(*tag, bare)?);
         }
     }
     for tag in [Tag::Typedef, Tag::Base, Tag::Struct, Tag::Union, Tag::Enum] {
@@ -581,13 +643,8 @@ fn symbols(kernel: &Kernel, module: Option<&str>, prefix: &str, limit: usize) ->
     });
     match scope {
         Some(scope) => {
-            let symbols = kernel
-                .modules()
-                .get(scope)
-                .and_then(|m| m.symbols(kernel).ok());
-            if let Some(symbols) = symbols {
-                use virtopsy_debuginfo::SymbolSource as _;
-                symbols.for_each(&mut |name, _, _| take(name));
+            if let Some(module) = kernel.modules().get(scope) {
+                names_of_module(kernel, module, &mut take);
             }
         }
         None => {
@@ -606,7 +663,8 @@ mod tests {
     #[test]
     fn every_type_of_the_built_in_table_can_be_read() {
         for (name, ty) in GLOBALS {
-            assert!(parse_type(ty).is_some(), "{name}: {ty}");
+            let element = ty.strip_suffix("[]").unwrap_or(ty);
+            assert!(parse_type(element).is_some(), "{name}: {ty}");
         }
     }
 }

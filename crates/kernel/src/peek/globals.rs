@@ -1,7 +1,9 @@
 //! Types of global variables that BTF does not know: it describes per-CPU variables of the kernel
 //! only. Where debug files with DWARF are at hand they are asked first.
 //!
-//! A name can stand here more than once: the type is then chosen by the size of the symbol.
+//! A name can be here more than once: the type is then chosen by the size of the symbol, where that
+//! is known, else the newest. `[]` marks an array; its length is the symbol's size, where that is
+//! known.
 //! Source: the kernel file where each variable is defined.
 
 /// Variable, type, newest first.
@@ -51,7 +53,7 @@ pub(super) const GLOBALS: &[(&str, &str)] = &[
     ("loaded_vmcss_on_cpu", "struct list_head"),
     ("debug_locks", "int"), // lib/debug_locks.c
     ("debug_locks_silent", "int"),
-    ("lock_classes", "struct lock_class"), // kernel/locking/lockdep.c, an array
+    ("lock_classes", "struct lock_class[]"), // kernel/locking/lockdep.c
     ("nr_lock_classes", "unsigned long"),
     ("nr_list_entries", "unsigned long"),
     ("rcu_scheduler_active", "int"),
@@ -74,7 +76,7 @@ pub(super) const GLOBALS: &[(&str, &str)] = &[
     ("log_buf", "char *"),
     ("log_buf_len", "unsigned int"),
     ("saved_command_line", "char *"),
-    ("linux_banner", "char"),
+    ("linux_banner", "char[]"),
     ("x86_hyper_type", "unsigned int"),
     ("sev_status", "u64"),
     ("sme_me_mask", "u64"),

@@ -245,14 +245,22 @@ impl<'k> Reader<'k> {
         }
     }
 
-    fn table(&mut self, name: String, first: &Object<'k>, count: u64, depth: u32) -> Node {
+    /// An array; of one whose length nobody knows, the first element.
+    fn table(&mut self, name: String, first: &Object<'k>, len: Option<u64>, depth: u32) -> Node {
         let element = type_name(&*first.ty.source, first.ty.id, MAX_NAME_DEPTH);
-        let type_name = format!("{element}[{count}]");
+        let type_name = match len {
+            Some(len) => format!("{element}[{len}]"),
+            None => format!("{element}[]"),
+        };
+        let count = len.unwrap_or(1);
         let address = Some(first.address);
         if is_char(&*first.ty.source, first.ty.id) {
-            let text = first
-                .space()
-                .string(first.address, usize::try_from(count).unwrap_or(0).min(4096));
+            let text = first.space().string(
+                first.address,
+                len.and_then(|len| usize::try_from(len).ok())
+                    .unwrap_or(4096)
+                    .min(4096),
+            );
             let value = text.map_or_else(Value::Unreadable, Value::Text);
             return Node {
                 name,

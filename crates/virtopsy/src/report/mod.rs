@@ -501,6 +501,24 @@ pub struct Summary {
 }
 
 impl DumpReport {
+    /// Whether the machine had crashed; a dump of which that is not known counts as one of a crash.
+    pub fn had_crashed(&self) -> bool {
+        self.crash.is_some() || !matches!(self.origin, Origin::Hypervisor | Origin::Live)
+    }
+
+    /// How many of the checks failed, if virtualization was off on all CPUs nevertheless: a verdict
+    /// that is good must not hide them.
+    pub fn failed_beside_verdict(&self) -> usize {
+        let failed = self
+            .checks
+            .iter()
+            .filter(|c| c.verdict == CheckVerdict::Fail);
+        match self.virtualization.verdict {
+            Verdict::AllOff => failed.count(),
+            _ => 0,
+        }
+    }
+
     /// The worst verdict among the checks: error, fail, inconclusive, then pass.
     pub fn worst(&self) -> CheckVerdict {
         let has = |v| self.checks.iter().any(|c| c.verdict == v);

@@ -15,7 +15,7 @@ const MANY_CPUS: usize = 32;
 /// The page of `cpus`.
 pub(crate) fn cpus(report: &DumpReport, look: Look) -> String {
     let mut page = Page::new(look);
-    headline(&mut page, &report.virtualization);
+    headline(&mut page, report);
     page.blank();
     cpu_table(&mut page, &report.virtualization, false);
     page.finish()

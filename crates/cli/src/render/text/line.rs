@@ -7,6 +7,7 @@ use virtopsy::report::{CheckVerdict, Summary};
 
 use crate::judge::Judged;
 use crate::page::{Page, clean};
+use crate::policy::Applied;
 use crate::render::Render;
 use crate::terminal::Look;
 use crate::words;
@@ -74,7 +75,11 @@ fn why(judged: &Judged) -> String {
     let summary = first
         .or(report.checks.first())
         .map_or("no check was selected", |check| &check.summary);
-    summary.trim_end_matches('.').to_owned()
+    let summary = summary.trim_end_matches('.');
+    match words::failed_beside(report) {
+        Some(both) if judged.counted == CheckVerdict::Fail => format!("{both}: {summary}"),
+        _ => summary.to_owned(),
+    }
 }
 
 /// ` [fail: a, b; inconclusive: c]`
@@ -99,7 +104,16 @@ fn others(judged: &Judged) -> String {
             advisory && matches!(verdict, CheckVerdict::Fail | CheckVerdict::Inconclusive)
         }),
     ];
-    let groups: Vec<String> = groups.into_iter().flatten().collect();
+    // What does not count is among the checks already.
+    let told = |did: &&Applied| !matches!(did, Applied::Warning { .. });
+    let policy: Vec<String> = judged
+        .policy
+        .iter()
+        .filter(told)
+        .map(ToString::to_string)
+        .collect();
+    let policy = (!policy.is_empty()).then(|| format!("policy: {}", policy.join(", ")));
+    let groups: Vec<String> = groups.into_iter().flatten().chain(policy).collect();
     if groups.is_empty() {
         String::new()
     } else {

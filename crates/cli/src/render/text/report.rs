@@ -1,6 +1,6 @@
 //! Everything about one dump: the verdict first, then what it rests on.
 
-use virtopsy::report::DumpReport;
+use virtopsy::report::{CheckVerdict, DumpReport};
 
 use super::callback::callback_section;
 use super::cpus::{cpu_story, cpu_table};
@@ -18,7 +18,7 @@ pub(crate) fn report(report: &DumpReport, look: Look, verbose: bool) -> String {
         page.hanging(&[Cell::new(Tone::Heading, "ERROR")], Tone::Bad, &message);
     }
     if report.error.is_none() || !report.virtualization.cpus.is_empty() {
-        headline(&mut page, &report.virtualization);
+        headline(&mut page, report);
     }
     facts(&mut page, report);
     crash(&mut page, report);
@@ -172,10 +172,16 @@ fn checks(page: &mut Page, report: &DumpReport) {
     page.section("CHECKS", Tone::Plain, "");
     let row = |check: &virtopsy::report::CheckReport| {
         let (tone, mark) = words::check(check.verdict);
+        // Why nothing is known of these has its own section above.
+        let summary = match (check.verdict, check.id.as_str()) {
+            (CheckVerdict::Inconclusive, "virt-disabled-all-cpus") => "see VERDICT",
+            (CheckVerdict::Inconclusive, "emergency-callback-sound") => "see CALLBACK",
+            _ => check.summary.as_str(),
+        };
         vec![
             Cell::new(tone, mark),
             check.id.as_str().into(),
-            check.summary.as_str().into(),
+            summary.into(),
         ]
     };
     page.table(2, &[], &report.checks.iter().map(row).collect::<Vec<_>>());

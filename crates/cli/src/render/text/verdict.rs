@@ -1,13 +1,18 @@
 //! The verdict's line, which heads the pages that have one.
 
-use virtopsy::report::{Verdict, VirtualizationReport};
+use virtopsy::report::{DumpReport, Verdict, VirtualizationReport};
 
 use crate::page::{Cell, Page, Tone};
 use crate::words;
 
 /// What the evidence on all CPUs comes to.
-pub(super) fn headline(page: &mut Page, virtualization: &VirtualizationReport) {
+pub(super) fn headline(page: &mut Page, report: &DumpReport) {
+    let virtualization = &report.virtualization;
     let (tone, mark) = words::verdict(virtualization.verdict);
+    let (tone, mark) = match words::failed_beside(report) {
+        Some(both) => (Tone::Bad, format!("✗ {both}")),
+        None => (tone, mark),
+    };
     let why = if virtualization.summary.is_empty() {
         counted(virtualization)
     } else {
