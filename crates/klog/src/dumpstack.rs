@@ -166,6 +166,9 @@ pub(crate) fn stack_line(text: &str) -> StackLine<'_> {
     if let Some(mark) = mark(t) {
         return mark;
     }
+    if let Some(frame) = marked_frame(t) {
+        return StackLine::Frame(frame);
+    }
     if t.starts_with("---[ end trace") {
         return StackLine::End;
     }
@@ -207,6 +210,14 @@ fn mark(t: &str) -> Option<StackLine<'static>> {
     Some(StackLine::Mark {
         opens_task: (name == "TASK").then_some(closing.is_none()),
     })
+}
+
+/// ` <IRQ>  [<ffff…>] f+0x1/0x2`: up to 4.9 a mark stands before the first frame of its stack.
+fn marked_frame(t: &str) -> Option<FrameLine> {
+    let (word, rest) = t.split_once('>')?;
+    mark(t.get(..word.len().saturating_add(1))?)?;
+    let rest = rest.trim_start();
+    frame(rest).or_else(|| marked_frame(rest))
 }
 
 /// `RIP: 0033:` (64 bit), `0023:` (compat) or `e033:` (Xen): the code segments of user mode. s390 ends

@@ -16,7 +16,7 @@
 //! | `0x7e93c548`, `0xffffffffffffffff` | no symbol; the latter ends stored traces up to 5.1 |
 
 use crate::model::{Frame, Inlined};
-use crate::text::{address, hex_digits, keep};
+use crate::text::{address, hex_digits, is_pointer, keep};
 
 /// A symbol as printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +139,8 @@ pub(crate) fn printed_symbol(s: &str) -> Option<String> {
     let word = s.split(' ').next().unwrap_or(s);
     if word.is_empty() {
         None
+    } else if is_pointer(word) {
+        Some(keep(&address(word)))
     } else {
         Some(keep(word))
     }
@@ -309,6 +311,8 @@ fn arm(t: &str) -> Option<Frame> {
     }
     let callee = bracketed(callee).map_or(callee, |(_, rest)| rest).trim();
     let callee = callee.trim_start_matches('(').trim_end_matches(')');
+    // The callee of a module is named with it.
+    let callee = callee.split_once(" [").map_or(callee, |(name, _)| name);
     let callee = callee.split_once('+').map_or(callee, |(name, _)| name);
     if callee.is_empty() || !callee.bytes().all(is_symbol_byte) {
         return None;

@@ -11,7 +11,8 @@ use crate::text::{integer, keep};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct TaskRef {
-    /// Command name, at most 15 bytes in the kernel; any bytes, here made visible.
+    /// Command name, at most 15 bytes in the kernel; any bytes, here made visible. Empty where the log
+    /// has the number only (WARNs up to 6.15 that were cut).
     pub comm: String,
     /// Process id.
     pub pid: i64,

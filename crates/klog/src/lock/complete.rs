@@ -2,7 +2,7 @@
 
 use crate::lock::kind::Kind;
 use crate::lock::known::known_issue_of;
-use crate::lock::parts::{ChainEntry, Lock, ScenarioStep};
+use crate::lock::parts::{ChainEntry, Lock, PreemptCount, ScenarioStep};
 use crate::lock::sentence::sentence;
 use crate::lock::splat::Splat;
 use crate::lock::title;
@@ -14,6 +14,9 @@ impl Splat {
         locks_of_table(self);
         cycle(self);
         drop_sentinels(self);
+        if let Some(atomic) = &mut self.atomic {
+            atomic.contexts = atomic.preempt_count.map(PreemptCount::new);
+        }
         self.known_issue = known_issue_of(self).map(str::to_owned);
         self.guilty = title::guilty(self);
         self.title = title::title(self);
@@ -47,6 +50,10 @@ fn cycle(splat: &mut Splat) {
     }
     let mut entries: Vec<&ChainEntry> = splat.chain.iter().collect();
     entries.sort_by_key(|e| e.index);
+    if !entries.first().is_some_and(|e| e.index == 0) {
+        splat.cycle.clear();
+        return; // broken off before the end, which is #0
+    }
     splat.cycle = entries.iter().map(|e| e.lock.name.clone()).collect();
 }
 

@@ -8,11 +8,11 @@
 //! | WARN | see [`super::warn`] |
 
 use crate::lock::kind::Kind;
-use crate::lock::parts::Lock;
+use crate::lock::parts::{AtomicState, Lock};
 use crate::lock::spec::Tail;
-use crate::lock::warn::{WarnLine, warn_line};
+use crate::lock::warn::{WarnLine, message_kind, warn_line};
 use crate::model::TaskRef;
-use crate::text::{address, is_pointer, keep, number};
+use crate::text::{address, hex_after, integer, is_pointer, keep, number};
 
 /// What a header line says.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,7 @@ pub(crate) struct Head {
     pub(crate) location: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) lock: Option<Lock>,
+    pub(crate) atomic: Option<AtomicState>,
 }
 
 /// A header, or a WARN line whose kind its message decides.
@@ -56,6 +57,10 @@ pub(crate) fn header(text: &str) -> Option<Header<'_>> {
         }
         return warn_line(rest).map(Header::Warn);
     }
+    // `Debug:` in 2.6.
+    if let Some(rest) = t.strip_prefix("Debug: ") {
+        return bug(rest).and_then(plain);
+    }
     if let Some(rest) = t.strip_prefix("INFO: ") {
         return framed(rest).and_then(plain);
     }
@@ -66,6 +71,29 @@ pub(crate) fn header(text: &str) -> Option<Header<'_>> {
         .or_else(|| lock_depth(t))
         .or_else(|| old_collision(t))
         .and_then(plain)
+}
+
+/// Splits where a header may begin inside a line: at a bracket (up to 4.11), at a word that the text
+/// before runs into, at the `WARNING:` behind the message of a WARN.
+pub(crate) fn header_behind(text: &str) -> Option<(&str, &str)> {
+    let bracketed = || {
+        let at = text.find("[ BUG: ").or_else(|| text.find("[ INFO: "))?;
+        text.trim_end().ends_with(" ]").then_some(at)
+    };
+    let glued = || {
+        let at = ["WARNING: ", "INFO: ", "BUG: "]
+            .iter()
+            .find_map(|w| text.find(w))?;
+        let before = text.get(..at)?.chars().next_back()?;
+        (before.is_alphanumeric() || matches!(before, '.' | ')' | ']')).then_some(at)
+    };
+    let message = || {
+        let at = text.find(" WARNING: ")?;
+        message_kind(text.get(..at)?).map(|_| at.saturating_add(1))
+    };
+    let at = bracketed().or_else(glued).or_else(message)?;
+    text.split_at_checked(at)
+        .filter(|(before, _)| !before.trim().is_empty())
 }
 
 /// `[chain_key collision ]`, with neither a word nor a blank in front (4.6 to 4.11).
@@ -83,6 +111,7 @@ fn bare(kind: Kind, message: &str) -> Head {
         location: None,
         message: Some(keep(message)),
         lock: None,
+        atomic: None,
     }
 }
 
@@ -165,10 +194,20 @@ fn limit(kind: Kind, message: &str, limit: &str) -> Option<Head> {
 /// `scheduling while atomic: COMM/PID/0xCOUNT`, `scheduling in a non-blocking section: COMM/PID/N`.
 fn scheduling(kind: Kind, rest: &str, who: &str) -> Head {
     let mut head = bare(kind, rest.split_once(": ").map_or(rest, |(m, _)| m));
-    head.task = who
-        .trim()
-        .rsplit_once('/')
-        .and_then(|(task, _)| TaskRef::parse(task));
+    let Some((task, count)) = who.trim().rsplit_once('/') else {
+        return head;
+    };
+    head.task = TaskRef::parse(task);
+    head.atomic = match count.strip_prefix("0x") {
+        Some(_) => hex_after(count, "").map(|count| AtomicState {
+            preempt_count: Some(count),
+            ..AtomicState::default()
+        }),
+        None => integer(count).map(|count| AtomicState {
+            non_block: Some(count),
+            ..AtomicState::default()
+        }),
+    };
     head
 }
 

@@ -90,6 +90,17 @@ pub(crate) fn lock(s: &str) -> Option<Lock> {
     Some(lock)
 }
 
+/// Reads a lock line that lost its first column: the parenthesis, or a digit of the address.
+pub(crate) fn without_first_column(s: &str) -> Option<Lock> {
+    let t = s.trim();
+    let cut =
+        |word: &str| matches!(word.len(), 7 | 15) && word.bytes().all(|b| b.is_ascii_hexdigit());
+    if let Some((_, rest)) = t.split_once(" (").filter(|(word, _)| cut(word)) {
+        return lock(&format!("({rest}"));
+    }
+    lock(&format!("({t}")).filter(|lock| lock.at.is_some() && !lock.name.contains(' '))
+}
+
 /// The index of a held lock (`#0: `) and what follows.
 pub(crate) fn held_index(s: &str) -> Option<(u32, &str)> {
     let (n, rest) = number(s.trim_start().strip_prefix('#')?)?;
@@ -138,6 +149,18 @@ impl Fragments {
             || is_pointer(t)
             || address_and_name(t).is_some()
             || lock(t).is_some()
+    }
+
+    /// Whether `s` is a lock whose end is to come: without letters behind its name, or without the
+    /// place behind `at:`.
+    pub(crate) fn is_unfinished(s: &str) -> bool {
+        let t = s.trim();
+        match address_and_name(t) {
+            Some((address, name)) if usage(t).is_none() => {
+                !name.is_empty() && (address.is_some() || may_be_name(name)) && !name.ends_with(')')
+            }
+            _ => t.ends_with("at:") && Self::may_start(t),
+        }
     }
 
     /// What is known when no more pieces come: a lock without `at:`.

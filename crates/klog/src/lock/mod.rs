@@ -31,7 +31,7 @@ pub use kind::Kind;
 pub use known::known_issue_of;
 pub use parts::{
     AtomicState, Attachment, ChainEntry, ClassDump, HeldLock, IrqEvent, IrqSide, IrqTrace, Lock,
-    Scenario, ScenarioStep, TaskContext, UsageChange, UsageTrace,
+    PreemptCount, Scenario, ScenarioStep, TaskContext, UsageChange, UsageTrace,
 };
 pub(crate) use routing::LockReports;
 

@@ -250,6 +250,11 @@ impl Open {
         last.is_some_and(|f| BOTTOM.iter().any(|b| f.function.starts_with(b)))
     }
 
+    /// Whether the next `Call Trace:` without a caller id is this report's.
+    pub(crate) fn awaits_trace(&self) -> bool {
+        self.caller.is_none() && self.stack == Stack::Announced
+    }
+
     /// Whether nothing of its backtrace can follow.
     pub(crate) fn is_over(&self) -> bool {
         self.is_complete() && (self.caller.is_some() || self.user_mode || self.at_bottom())
@@ -434,6 +439,10 @@ impl Open {
             return None;
         }
         body::finish_fragments(&mut self);
+        if let Some(pid) = self.expected_pid {
+            let comm = String::new(); // a WARN up to 6.15 has the number only
+            self.set_task(TaskRef { comm, pid });
+        }
         self.adopt_fallback();
         self.note_missing();
         self.splat.complete();

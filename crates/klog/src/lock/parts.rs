@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Frame, TaskRef};
-use crate::text::{keep, number};
+use crate::text::{address, is_pointer, keep, number};
 
 /// A lock as a report names it (print_lock, print_lock_name).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,15 +30,20 @@ pub struct Lock {
 
 impl Lock {
     /// A lock of which nothing is known but where it is: the address names it.
-    pub(crate) fn at_address(address: &str) -> Self {
+    pub(crate) fn at_address(at: &str) -> Self {
         Self {
-            address: Some(keep(address)),
-            ..Self::named(address)
+            address: Some(keep(at)),
+            name: keep(at),
+            class: keep(at),
+            ..Self::default()
         }
     }
 
-    /// A lock of which only the name is given, split into class, `#V` and `/S`.
+    /// A lock of which only the name is given, split into class, `#V` and `/S`. An address is none.
     pub fn named(name: &str) -> Self {
+        if is_pointer(name) && !name.starts_with('(') {
+            return Self::at_address(&address(name));
+        }
         let mut class = name;
         let subclass = class.rsplit_once('/').and_then(|(c, s)| match number(s) {
             Some((n, "")) if (1..8).contains(&n) && s.len() == 1 => {
@@ -231,6 +236,35 @@ pub struct TaskContext {
     pub softirqs_enabled: bool,
 }
 
+/// `preempt_count` taken apart (include/linux/preempt.h): how deep the task was in each context. What
+/// else the number holds (PREEMPT_ACTIVE up to 4.x, the mark of a due switch on x86) is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct PreemptCount {
+    /// Times that preemption was disabled: bits 0 to 7.
+    pub preempt: u64,
+    /// Soft irqs; 2 for each time that they were disabled, odd while one is served: bits 8 to 15.
+    pub softirq: u64,
+    /// Hard irqs: bits 16 to 19.
+    pub hardirq: u64,
+    /// NMIs: bits 20 to 23.
+    pub nmi: u64,
+}
+
+impl PreemptCount {
+    /// Takes a count apart.
+    #[must_use]
+    pub fn new(count: u64) -> Self {
+        Self {
+            preempt: count & 0xff,
+            softirq: count >> 8 & 0xff,
+            hardirq: count >> 16 & 0xf,
+            nmi: count >> 20 & 0xf,
+        }
+    }
+}
+
 /// The counters of the sleep and schedule checks (__might_resched and its kin).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -244,6 +278,9 @@ pub struct AtomicState {
     pub non_block: Option<i64>,
     /// `preempt_count`, hexadecimal in the log.
     pub preempt_count: Option<u64>,
+    /// The same taken apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contexts: Option<PreemptCount>,
     /// The count that was expected.
     pub preempt_expected: Option<u64>,
     /// `RCU nest depth`.

@@ -410,7 +410,17 @@ impl Printer<'_> {
                 self.line(OFF);
                 self.lines.extend(splat.notes.iter().cloned());
             }
-            Plain::Schedule => self.line(format!("BUG: {message}: {who}/?")),
+            Plain::Schedule => {
+                let count = splat.atomic.as_ref().map_or_else(
+                    || "?".to_owned(),
+                    |a| match (a.preempt_count, a.non_block) {
+                        (Some(count), _) => format!("0x{count:08x}"),
+                        (None, Some(count)) => count.to_string(),
+                        (None, None) => "?".to_owned(),
+                    },
+                );
+                self.line(format!("BUG: {message}: {who}/{count}"));
+            }
             Plain::Work => self.work(message),
             Plain::Spinlock => {
                 self.line(format!("BUG: {message} on CPU#{cpu}, {who}"));

@@ -10,7 +10,7 @@ use crate::dumpstack::{StackLine, stack_line};
 use crate::limits;
 use crate::lock::attachment::Collector;
 use crate::lock::head_lost::{self, HeadLost};
-use crate::lock::header::{Head, Header, header};
+use crate::lock::header::{Head, Header, header, header_behind};
 use crate::lock::kind::Kind;
 use crate::lock::open::{Open, Take};
 use crate::lock::parts::Attachment;
@@ -214,12 +214,38 @@ impl LockReports {
     /// Opens a report when the line is a header.
     fn begins(&mut self, line: &LogLine<'_>) -> bool {
         match header(line.text) {
-            None => false,
+            None => self.begins_behind(line),
             Some(Header::Plain(head)) => {
                 self.plain(*head, line);
                 true
             }
             Some(Header::Warn(warn)) => self.warn(&warn, line),
+        }
+    }
+
+    /// A header behind a text that had no newline: another CPU's, or the message of a WARN.
+    fn begins_behind(&mut self, line: &LogLine<'_>) -> bool {
+        let Some((before, behind)) = header_behind(line.text) else {
+            return false;
+        };
+        match header(behind) {
+            None => false,
+            Some(Header::Plain(head)) => {
+                self.plain(*head, line);
+                // A quotation has such lines too: one of the body must follow.
+                if let Some(open) = self.open.last_mut() {
+                    open.doubtful |= open.splat.first_line == line.number;
+                }
+                true
+            }
+            Some(Header::Warn(warn)) => {
+                let Some(kind) = message_kind(before) else {
+                    return false;
+                };
+                let message = message_text(before);
+                self.note_context(line, |c| c.message = Some((kind, message)));
+                self.warn(&warn, line)
+            }
         }
     }
 
@@ -229,6 +255,7 @@ impl LockReports {
         splat.cpu = head.cpu;
         splat.location = head.location;
         splat.lock = head.lock;
+        splat.atomic = head.atomic;
         // What lockdep_rcu_suspicious() was told stands on a line of its own.
         splat.message = head.message.filter(|_| head.kind != Kind::SuspiciousRcu);
         self.start(splat, line, false);
@@ -318,7 +345,8 @@ impl LockReports {
             splat,
             line,
             undecided,
-            line.caller.is_none() && near(self.announced),
+            line.caller.is_none()
+                && (near(self.announced) || self.open.iter().any(Open::awaits_trace)),
         );
         // User space prints between the kernel's lines; its words alone make no report.
         open.doubtful = !line.prefixed && near(self.last_prefixed);

@@ -7,6 +7,7 @@ pub(crate) const ALONE: &[&str] = &[
     " left hardirqs enabled!",
     "[chain_key collision",
     "Maximum lock depth ",
+    "Debug: sleeping function",
     "Showing all locks held",
     "lockdep is turned off",
     "Disabling lock debugging",

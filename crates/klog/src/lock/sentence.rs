@@ -24,7 +24,10 @@ fn words(splat: &Splat) -> Words<'_> {
     Words {
         who: splat.task.as_ref().map_or_else(
             || "A task".to_owned(),
-            |t| format!("{} (PID {})", t.comm, t.pid),
+            |t| match t.comm.as_str() {
+                "" => format!("The task with PID {}", t.pid),
+                comm => format!("{comm} (PID {})", t.pid),
+            },
         ),
         at: location.map_or_else(|| place.clone(), |l| format!(" at {l}")),
         place,

@@ -95,7 +95,29 @@ const LOCKING: &[&str] = &[
     "__rt_mutex",
     "percpu_down",
     "percpu_up",
-    "__percpu_",
+    "__percpu_down",
+    "__percpu_up",
+    "__percpu_init_rwsem",
+    "valid_state",
+    "mark_irqflags",
+    "rcu_preempt_sleep_check",
+    "rcu_sleep_check",
+    "rcu_read_",
+    "rcu_check_",
+    "rcu_barrier",
+    "synchronize_rcu",
+    "synchronize_sched",
+    "synchronize_srcu",
+    "__synchronize_srcu",
+    "synchronize_net",
+    "wait_rcu_gp",
+    "__wait_rcu_gp",
+    "call_rcu",
+    "__call_rcu",
+    "kvfree_call_rcu",
+    "__sb_start_write",
+    "lookup_chain_cache",
+    "add_chain_cache",
     "_atomic_dec_and_lock",
     "refcount_dec_and_",
     "__might_",
@@ -196,7 +218,7 @@ pub(crate) fn guilty(splat: &Splat) -> Option<String> {
     let now = splat
         .chain
         .iter()
-        .min_by_key(|e| e.index)
+        .find(|e| e.index == 0)
         .map(|e| e.trace.as_slice())
         .unwrap_or_default();
     let lock_at = splat
@@ -240,7 +262,7 @@ fn function_of(symbol: &str) -> &str {
 /// The classes that a report is about, in an order that means something for its kind.
 fn locks(splat: &Splat) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
-    if splat.kind == Kind::Circular && !splat.chain.is_empty() {
+    if splat.kind == Kind::Circular && splat.chain.iter().any(|e| e.index == 0) {
         let mut entries: Vec<_> = splat.chain.iter().collect();
         entries.sort_by_key(|e| e.index);
         entries.iter().for_each(|e| add(&mut names, &e.lock.class));
@@ -272,7 +294,7 @@ fn locks(splat: &Splat) -> Vec<&str> {
 fn add<'a>(names: &mut Vec<&'a str>, name: &'a str) {
     let name = name.split_once("+0x").map_or(name, |(symbol, _)| symbol);
     let name = without_number(name);
-    if !name.starts_with("0x") && !names.contains(&name) {
+    if !name.is_empty() && !name.starts_with("0x") && !names.contains(&name) {
         names.push(name);
     }
 }

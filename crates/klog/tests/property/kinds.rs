@@ -531,6 +531,10 @@ fn sleep(p: &mut Printer, kind: Kind, parts: &Parts) {
 fn atomic_sched(p: &mut Printer, parts: &Parts) {
     p.want.kind = Kind::AtomicSched;
     p.want.message = Some("scheduling while atomic".to_owned());
+    p.want.atomic = Some(AtomicState {
+        preempt_count: Some(2),
+        ..AtomicState::default()
+    });
     p.line(format!(
         "BUG: scheduling while atomic: {}/0x00000002",
         p.who()

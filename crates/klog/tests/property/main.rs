@@ -34,6 +34,9 @@ fn facts(splat: &Splat, flat: bool) -> Splat {
     s.signature.clear();
     s.guilty = None;
     s.known_issue = None;
+    if let Some(atomic) = &mut s.atomic {
+        atomic.contexts = None;
+    }
     s.taint = None;
     s.notes.clear();
     s

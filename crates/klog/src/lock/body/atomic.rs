@@ -25,7 +25,8 @@ pub(super) fn take(open: &mut Open, t: &str) -> bool {
 
 /// `in_atomic(): …, pid: N, name: COMM`, `preempt_count: HEX, expected: HEX`, `RCU nest depth: …`.
 fn counters(open: &mut Open, t: &str) -> bool {
-    if t.starts_with("in_atomic(): ") {
+    // Up to 2.6.x no blank follows the colon.
+    if t.starts_with("in_atomic():") {
         if let Some((head, comm)) = t.split_once(", name: ")
             && let Some(pid) = value_after(head, "pid: ")
         {
@@ -35,8 +36,8 @@ fn counters(open: &mut Open, t: &str) -> bool {
             });
         }
         let atomic = open.splat.atomic.get_or_insert_default();
-        atomic.in_atomic = value_after(t, "in_atomic(): ");
-        atomic.irqs_disabled = value_after(t, "irqs_disabled(): ");
+        atomic.in_atomic = value_after(t, "in_atomic():");
+        atomic.irqs_disabled = value_after(t, "irqs_disabled():");
         atomic.non_block = value_after(t, "non_block: ");
         return true;
     }
@@ -132,11 +133,7 @@ fn spinlock(open: &mut Open, t: &str) -> bool {
         return false;
     };
     let name = printed_symbol(name).unwrap_or_default();
-    open.splat.lock = Some(if name.starts_with("0x") {
-        Lock::at_address(&name)
-    } else {
-        Lock::named(&name)
-    });
+    open.splat.lock = Some(Lock::named(&name));
     super::note(open, &format!(".magic: {state}"));
     true
 }

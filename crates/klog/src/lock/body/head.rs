@@ -53,8 +53,19 @@ fn identity(open: &mut Open, t: &str) -> bool {
     true
 }
 
+/// Sentences that a lock follows.
+const DUE: &[&str] = &[
+    "but task is already holding lock:",
+    "and this task is already holding:",
+    "but this task is not holding:",
+    "which would create a new lock dependency:",
+];
+
 /// Sentences that say which lock comes next, or nothing more than the kind does.
 fn phrase(open: &mut Open, t: &str) -> bool {
+    // A selection that began one column too far to the right.
+    let whole = DUE.iter().find(|words| words.get(1..) == Some(t));
+    let t = whole.copied().unwrap_or(t);
     let slot = match t {
         "but task is already holding lock:" | "and this task is already holding:" => {
             Some(LockSlot::Other)
@@ -167,7 +178,7 @@ fn due_lock(open: &mut Open, t: &str) -> bool {
         open.due = None;
         return true;
     }
-    let Some(found) = line::lock(t) else {
+    let Some(found) = line::lock(t).or_else(|| line::without_first_column(t)) else {
         return false;
     };
     place_lock(open, slot, found);

@@ -110,8 +110,7 @@ pub(super) fn push(open: &mut Open, index: Option<u32>, found: Lock) {
 /// A lock that is due somewhere else may come in pieces as well.
 fn begin_due(open: &mut Open, line: &LogLine<'_>, t: &str) -> bool {
     let plain = matches!(open.due, Some(LockSlot::Lock | LockSlot::Other));
-    let unfinished =
-        t == "(" || crate::text::is_pointer(t) || t.ends_with("at:") && Fragments::may_start(t);
+    let unfinished = t == "(" || crate::text::is_pointer(t) || Fragments::is_unfinished(t);
     if !plain || !unfinished || open.fragments.is_some() {
         return false;
     }
