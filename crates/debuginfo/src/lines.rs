@@ -10,11 +10,11 @@
 //! only the units are read that hold an address that was asked for. What was read of a unit is kept
 //! for the next address, and so are answers: stacks share most of their frames.
 //!
-//! Why not addr2line (0.27): its context is made by a pass over the header, the abbreviations and
+//! Why not addr2line (0.27.1): its context is made by a pass over the header, the abbreviations and
 //! the root of every unit in `.debug_info`, also where `.debug_aranges` names the one unit that is
-//! needed (`ResUnits::parse`), so that a file read by position would be read from end to end in
-//! small pieces; its own loader maps the file, which here is not done (a disk that fails would end
-//! the process).
+//! needed (`ResUnits::parse`); read by position that would be thousands of small reads, and its own
+//! loader maps the file. Measured with the file mapped, a vmlinux of 139 MB and seven addresses: 80
+//! ms of CPU time, where all of `bt --all` with its lines takes 100.
 
 mod functions;
 mod program;
