@@ -8,6 +8,7 @@
 //! ```
 
 mod attachment;
+mod backtrace;
 mod body;
 mod complete;
 pub mod graph;
@@ -16,6 +17,7 @@ mod header;
 mod kind;
 mod known;
 mod line;
+mod offer;
 mod open;
 mod parts;
 pub mod print;

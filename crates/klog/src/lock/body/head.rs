@@ -181,21 +181,8 @@ fn due_lock(open: &mut Open, t: &str) -> bool {
     let Some(found) = line::lock(t).or_else(|| line::without_first_column(t)) else {
         return false;
     };
-    place_lock(open, slot, found);
+    super::place_lock(open, slot, found);
     true
-}
-
-/// Stores a lock that was due. A symbolizer repeats the line for every inlined function; the last one
-/// has the function that the address is in.
-pub(super) fn place_lock(open: &mut Open, slot: LockSlot, found: Lock) {
-    let splat = &mut open.splat;
-    match slot {
-        LockSlot::Lock => splat.lock = Some(found),
-        LockSlot::Other => splat.other_lock = Some(found),
-        LockSlot::Safe => splat.irq_safe.get_or_insert_default().lock = found,
-        LockSlot::Unsafe => splat.irq_unsafe.get_or_insert_default().lock = found,
-        LockSlot::Dependency | LockSlot::NestName => {}
-    }
 }
 
 /// Sentences that begin with the task.

@@ -151,7 +151,7 @@ pub(in super::super) fn finish_fragments(open: &mut Open) {
 
 fn store(open: &mut Open, index: Option<u32>, found: Lock) {
     match (index, open.due) {
-        (None, Some(slot)) => super::head::place_lock(open, slot, found),
+        (None, Some(slot)) => super::place_lock(open, slot, found),
         _ => push(open, index, found),
     }
 }

@@ -16,7 +16,8 @@ mod warn;
 use crate::carrier::LogLine;
 use crate::limits;
 use crate::lock::kind::Kind;
-use crate::lock::open::{Next, Open, Stack, TraceSlot};
+use crate::lock::open::{LockSlot, Next, Open, Stack, TraceSlot};
+use crate::lock::parts::Lock;
 use crate::model::Frame;
 
 pub(super) use held::finish_fragments;
@@ -78,5 +79,18 @@ fn note(open: &mut Open, text: &str) {
         open.splat.notes.push(crate::text::keep(text));
     } else {
         open.bound("notes");
+    }
+}
+
+/// Stores a lock that was due. A symbolizer repeats the line for every inlined function; the last one
+/// has the function that the address is in.
+fn place_lock(open: &mut Open, slot: LockSlot, found: Lock) {
+    let splat = &mut open.splat;
+    match slot {
+        LockSlot::Lock => splat.lock = Some(found),
+        LockSlot::Other => splat.other_lock = Some(found),
+        LockSlot::Safe => splat.irq_safe.get_or_insert_default().lock = found,
+        LockSlot::Unsafe => splat.irq_unsafe.get_or_insert_default().lock = found,
+        LockSlot::Dependency | LockSlot::NestName => {}
     }
 }

@@ -1,10 +1,11 @@
 //! The backtrace of a report: whose it is, where it begins and ends, and what belongs to it.
 
-use super::{Kind, Next, Open, Stack, Take};
 use crate::dumpstack::{CpuLine, StackLine};
 use crate::frame::FrameLine;
 use crate::limits;
 use crate::lock::body;
+use crate::lock::kind::Kind;
+use crate::lock::open::{Next, Open, Stack, Take};
 use crate::model::{Frame, TaskRef};
 use crate::text::{indent, keep};
 
