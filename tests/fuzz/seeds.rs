@@ -258,6 +258,7 @@ impl Seeds {
             })
             .collect();
         self.put("splats", "sample", &log);
+        self.put("crashes", "sample", &log);
         self.put(
             "crashed",
             "one",

@@ -31,6 +31,9 @@ _virtopsy() {
             virtopsy,cpus)
                 cmd="virtopsy__subcmd__cpus"
                 ;;
+            virtopsy,crashes)
+                cmd="virtopsy__subcmd__crashes"
+                ;;
             virtopsy,explain)
                 cmd="virtopsy__subcmd__explain"
                 ;;
@@ -91,6 +94,9 @@ _virtopsy() {
             virtopsy__subcmd__help,cpus)
                 cmd="virtopsy__subcmd__help__subcmd__cpus"
                 ;;
+            virtopsy__subcmd__help,crashes)
+                cmd="virtopsy__subcmd__help__subcmd__crashes"
+                ;;
             virtopsy__subcmd__help,explain)
                 cmd="virtopsy__subcmd__help__subcmd__explain"
                 ;;
@@ -143,7 +149,7 @@ _virtopsy() {
 
     case "${cmd}" in
         virtopsy)
-            opts="-v -q -h -V --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help --version check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help"
+            opts="-v -q -h -V --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help --version check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -422,6 +428,48 @@ _virtopsy() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        virtopsy__subcmd__crashes)
+            opts="-v -q -h --log --format --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json jsonl" -- "${cur}"))
+                    return 0
+                    ;;
+                --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --types)
+                    COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         virtopsy__subcmd__explain)
             opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -457,7 +505,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__help)
-            opts="check summary report cpus callback info splats log bt tasks modules vms locks peek open explain schema completions man help"
+            opts="check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -527,6 +575,20 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__help__subcmd__cpus)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__help__subcmd__crashes)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -12,6 +12,7 @@ Examples:
   virtopsy /var/crash/2026-11-02/vmcore            everything about one dump
   virtopsy check /var/crash                        one line for each dump in a tree
   virtopsy cpus vmcore --explain 2                 how CPU 2 came to its state
+  virtopsy crashes --log serial.log                why a kernel died or warned, from a text log
   virtopsy splats --log serial.log                 lock reports in a text log
 
 A file whose name is that of a command is given as ./NAME.
@@ -26,8 +27,8 @@ Exit status:
 /// Was hardware virtualization off when the crash kernel took over, and how do we know?
 ///
 /// Opens a Linux kdump vmcore and says, with proof, whether VMX or SVM was off on every CPU, which
-/// KVM emergency callback was registered and whether it was alive, and which lock-debugging
-/// reports stand in the kernel log. No debug information is required: types and symbols are read
+/// KVM emergency callback was registered and whether it was alive, why the kernel died, and which
+/// reports are in its log. No debug information is required: types and symbols are read
 /// from the dump itself where no vmlinux is given.
 #[derive(Debug, Parser)]
 #[command(
@@ -55,6 +56,7 @@ pub(crate) enum Command {
     Cpus(command::cpus::CpusArgs),
     Callback(command::callback::CallbackArgs),
     Info(command::info::InfoArgs),
+    Crashes(command::crashes::CrashesArgs),
     Splats(command::splats::SplatsArgs),
     Log(command::log::LogArgs),
     Bt(command::bt::BtArgs),
@@ -80,6 +82,7 @@ impl Cli {
                     | Command::Report(_)
                     | Command::Cpus(_)
                     | Command::Callback(_)
+                    | Command::Crashes(_)
                     | Command::Splats(_)
                     | Command::Explain(_)
                     | Command::Schema(_)
@@ -88,7 +91,7 @@ impl Cli {
             )
         );
         (self.common.redact && !can).then_some(
-            "--redact is for check, report, cpus, callback and splats; this command shows the memory itself",
+            "--redact is for check, report, cpus, callback, crashes and splats; this command shows the memory itself",
         )
     }
 

@@ -28,8 +28,9 @@ pub(crate) enum FailOn {
 }
 
 /// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Status {
+    #[default]
     Pass,
     Inconclusive,
     Fail,

@@ -1,11 +1,12 @@
-//! What the ids of checks and known issues mean: the library's texts, under one roof.
+//! What the ids of checks, of known issues and of crash reports mean: the library's texts, under one roof.
 
+use virtopsy::klog::CrashKind;
 use virtopsy::{KNOWN_ISSUES, check, known_issue};
 
 /// What an id means.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Explanation {
-    /// The id of a check or a known issue.
+    /// The id of a check, of a known issue or of a kind of crash report.
     pub(crate) id: &'static str,
     /// One line.
     pub(crate) title: &'static str,
@@ -19,6 +20,8 @@ pub(crate) struct Explanation {
     pub(crate) caused_by: Option<&'static str>,
     /// For a known issue, the commit that mends it.
     pub(crate) fixed_by: Option<&'static str>,
+    /// For a kind of crash report, what to look at next.
+    pub(crate) next: Option<&'static str>,
 }
 
 /// The ids of all checks, in the order in which results show them.
@@ -31,6 +34,11 @@ pub(crate) fn issue_ids() -> impl Iterator<Item = &'static str> {
     KNOWN_ISSUES.iter().map(|issue| issue.id)
 }
 
+/// The ids of all kinds of crash report.
+pub(crate) fn crash_ids() -> impl Iterator<Item = &'static str> {
+    CrashKind::all().map(CrashKind::name)
+}
+
 /// The explanation of `id`, where there is one.
 pub(crate) fn find(id: &str) -> Option<Explanation> {
     let of_check = check::check(id).map(|check| Explanation {
@@ -41,6 +49,7 @@ pub(crate) fn find(id: &str) -> Option<Explanation> {
         until: None,
         caused_by: None,
         fixed_by: None,
+        next: None,
     });
     let of_issue = || {
         known_issue(id).map(|issue| Explanation {
@@ -51,9 +60,22 @@ pub(crate) fn find(id: &str) -> Option<Explanation> {
             until: issue.until,
             caused_by: issue.caused_by,
             fixed_by: issue.fixed_by,
+            next: None,
         })
     };
-    of_check.or_else(of_issue)
+    let of_crash = || {
+        CrashKind::named(id).map(|kind| Explanation {
+            id: kind.name(),
+            title: kind.title(),
+            text: kind.means(),
+            since: None,
+            until: None,
+            caused_by: None,
+            fixed_by: None,
+            next: Some(kind.next()),
+        })
+    };
+    of_check.or_else(of_issue).or_else(of_crash)
 }
 
 #[cfg(test)]
@@ -78,6 +100,7 @@ mod tests {
         assert!(
             check_ids()
                 .chain(issue_ids())
+                .chain(crash_ids())
                 .all(|id| find(id).is_some_and(|e| e.id == id))
         );
         assert!(find("nope").is_none());

@@ -86,6 +86,7 @@ fn run(cli: &Cli, is_worker: bool) -> anyhow::Result<Status> {
         Some(Command::Cpus(args)) => command::cpus::run(args, common),
         Some(Command::Callback(args)) => command::callback::run(args, common),
         Some(Command::Info(args)) => command::info::run(args, common),
+        Some(Command::Crashes(args)) => command::crashes::run(args, common),
         Some(Command::Splats(args)) => command::splats::run(args, common),
         Some(Command::Log(args)) => command::log::run(args, common),
         Some(Command::Bt(args)) => command::bt::run(args, common),

@@ -97,7 +97,7 @@ pub(crate) struct Common {
     ///
     /// For reports that are given to others. What stays: verdicts, names of functions, modules,
     /// locks and source files, the kernel's release and build-id, thread ids, and paths as given.
-    /// For check, report, cpus, callback and splats.
+    /// For check, report, cpus, callback, crashes and splats.
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) redact: bool,
     /// When to use colour; NO_COLOR in the environment turns `auto` off

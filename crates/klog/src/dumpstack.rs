@@ -19,6 +19,13 @@ pub(crate) struct CpuLine<'a> {
 }
 
 impl CpuLine<'_> {
+    /// What stands behind `Tainted: `, the release too.
+    pub(crate) fn taint_letters(&self) -> Option<&str> {
+        self.tail
+            .split_once("Tainted: ")
+            .map(|(_, letters)| letters)
+    }
+
     /// Build and taint, as [`Splat::taint`](super::Splat::taint) has them.
     pub(crate) fn taint(&self) -> Option<String> {
         taint(self.tail)

@@ -113,7 +113,7 @@ pub(crate) fn bracketed(s: &str) -> Option<(&str, &str)> {
         .unwrap_or(inside);
     let hex = inside.strip_prefix("0x").unwrap_or(inside);
     let plain = (8..=16).contains(&hex.len()) && hex.bytes().all(|b| b.is_ascii_hexdigit());
-    if plain || inside == "(ptrval)" || inside.starts_with("____ptrval") {
+    if plain || inside == "(ptrval)" || inside.trim_start_matches('(').starts_with("____ptrval") {
         Some((inside, rest))
     } else {
         None
@@ -215,6 +215,8 @@ fn read_tail(tail: &str, frame: &mut Frame) -> bool {
         if let Some((inside, behind)) = rest.strip_prefix('(').and_then(|r| r.split_once(')')) {
             if inside == "unreliable" {
                 frame.reliable = false;
+            } else if inside.starts_with("discriminator ") {
+                // Which of the copies that the compiler made of the line
             } else if !inside.bytes().all(|b| b.is_ascii_uppercase()) && !is_return_of_graph(inside)
             {
                 return false;
@@ -314,6 +316,10 @@ fn arm(t: &str) -> Option<Frame> {
     // The callee of a module is named with it.
     let callee = callee.split_once(" [").map_or(callee, |(name, _)| name);
     let callee = callee.split_once('+').map_or(callee, |(name, _)| name);
+    let callee = callee
+        .split_once(" [")
+        .filter(|(_, module)| module.ends_with(']') && !module.contains(' '))
+        .map_or(callee, |(name, _)| name);
     if callee.is_empty() || !callee.bytes().all(is_symbol_byte) {
         return None;
     }

@@ -50,6 +50,7 @@
 //! [`limits`]. Text in a result is safe on a terminal: [`escape`] says what that means.
 
 mod carrier;
+mod crash;
 mod dumpstack;
 mod escape;
 mod frame;
@@ -64,6 +65,7 @@ mod records;
 mod stream;
 mod text;
 
+pub use crash::{Code, Crash, CrashKind, CrashTask, Register, Taint, Trace};
 pub use escape::{deceives, escape};
 pub use input::{Form, Input, InputError, LogFacts, Medium, Packing};
 pub use lock::{

@@ -83,3 +83,17 @@ pub const TALLY_BYTES: usize = 1 << 10;
 pub const CLOCK_BYTES: usize = 64;
 /// Shapes of clocks that are told apart.
 pub const CLOCKS: usize = 16;
+/// Lines that the head of a report may take before its dump: the text, the oops line, page tables.
+pub const HEAD_LINES: u64 = 24;
+/// Registers kept of one report (arm64 has 33 and riscv 35).
+pub const REGISTERS: usize = 64;
+/// Words kept of a `Code:` line (x86 prints 64 bytes).
+pub const CODE_WORDS: usize = 128;
+/// Modules kept of `Modules linked in:`.
+pub const MODULES: usize = 512;
+/// Further stacks kept of one report (an NMI backtrace of every CPU).
+pub const TRACES: usize = 512;
+/// Other CPUs that may print into one report.
+pub const GUESTS: usize = 4_096;
+/// Reports of one signature that are listed; further ones that are not fatal are counted.
+pub const SAME_REPORTS: usize = 16;

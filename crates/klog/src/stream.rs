@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use regex::bytes::Regex;
 
 use crate::carrier::{Carrier, Mail, Parts, Wrap};
+use crate::crash;
 use crate::limits;
 use crate::lock::search;
 use crate::log::Log;
@@ -26,6 +27,7 @@ static ANCHORS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         .chain([",ncfrag=", "Panic#", "Oops#", "Emergency#", "Shutdown#"])
         // What a mail says of its body.
         .chain(["ransfer-[Ee]ncoding:"])
+        .chain(crash::ANCHORS.iter().copied())
         .map(str::to_owned)
         .chain(alone)
         .collect();
@@ -45,7 +47,8 @@ static WANTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let spaced = "(?:INFO|BUG|WARNING):\\xc2\\xa0";
     let encoded = "ransfer-[Ee]ncoding: *(?i:base64|quoted-printable)";
     Regex::new(&format!(
-        "(?-u:WARNING:{colour}|(?:INFO|BUG):{colour}(?:{words})|{alone}|{pieces}|{cut}|{spaced}|{encoded})"
+        "(?-u:WARNING:{colour}|(?:INFO|BUG):{colour}(?:{words})|{alone}|{pieces}|{cut}|{spaced}|{encoded}|{})",
+        crash::WANTED.join("|")
     ))
     .ok()
 });

@@ -367,6 +367,13 @@ fn kernel_report(kernel: &Kernel, report: &mut DumpReport) -> (Option<Log>, Trac
     if let Some(log) = &log {
         let found = virtopsy_klog::scan_log_records(log.records.iter().map(splat_record));
         report.splats = found.splats;
+        report.crashes = found.crashes;
+        if found.crashes_left_out > 0 {
+            report.notes.push(Text::from(format!(
+                "the log holds {} further reports of crashes and warnings, which were only counted",
+                found.crashes_left_out
+            )));
+        }
         if found.left_out > 0 {
             report.notes.push(Text::from(format!(
                 "the log holds {} further lock reports, which were only counted",
@@ -422,6 +429,7 @@ fn machine_report(
         let said = std::mem::take(&mut report.virtualization.summary);
         report.virtualization.summary = format!("the machine had not crashed; {said}");
     }
+    crash::cause::settle(report);
     if report.origin == Origin::Hypervisor && report.crash.is_none() {
         report.notes.push(Text::from(
             "a hypervisor took this dump of a machine that had not crashed: virtualization that is on is normal there",

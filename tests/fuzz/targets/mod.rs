@@ -12,7 +12,7 @@ mod text;
 pub use container::{dump, flattened, notes, page, split, vmcoreinfo};
 pub use debuginfo::{btf, dwarf, elf, kallsyms, lines};
 pub use kernel::{code, crashed, lists, orc, page_tables, printk};
-pub use text::{peek, records, splats};
+pub use text::{crashes, peek, records, splats};
 
 /// A fuzz target by its name, which is that of its corpus too.
 pub type Target = (&'static str, fn(&[u8]));
@@ -36,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("orc", orc),
     ("code", code),
     ("splats", splats),
+    ("crashes", crashes),
     ("records", records),
     ("peek", peek),
     ("crashed", crashed),

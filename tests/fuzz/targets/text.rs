@@ -15,6 +15,19 @@ pub fn splats(data: &[u8]) {
     }
 }
 
+/// A text log again, for why the kernel died: what a terminal is shown has nothing that it would obey,
+/// and each report is within the log.
+pub fn crashes(data: &[u8]) {
+    let Ok(log) = scan_log(data) else { return };
+    for crash in &log.crashes {
+        assert!(crash.first_line <= crash.last_line, "{crash:?}");
+        assert!(!crash.sentence.contains(char::is_control), "{crash:?}");
+        assert!(!crash.signature.contains(char::is_control), "{crash:?}");
+        let first = crash.follows.map_or(0, |at| at as usize);
+        assert!(first < log.crashes.len(), "{crash:?}");
+    }
+}
+
 /// What is shown of reports: printed again and drawn, with nothing in it that a terminal would obey.
 fn shown(splats: &[Splat]) {
     for splat in splats {

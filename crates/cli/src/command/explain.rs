@@ -29,7 +29,10 @@ pub(crate) fn run(args: &ExplainArgs, common: &Common) -> anyhow::Result<Status>
         return Ok(Status::Pass);
     };
     let Some(explanation) = explain::find(id) else {
-        let ids: Vec<&str> = explain::check_ids().chain(explain::issue_ids()).collect();
+        let ids: Vec<&str> = explain::check_ids()
+            .chain(explain::issue_ids())
+            .chain(explain::crash_ids())
+            .collect();
         let near = nearest(id, &ids);
         let near = match near.is_empty() {
             true => String::new(),
@@ -50,6 +53,7 @@ fn list(look: Look) -> String {
     let ids = [
         ("CHECKS", explain::check_ids().collect::<Vec<_>>()),
         ("KNOWN ISSUES", explain::issue_ids().collect()),
+        ("CRASH REPORTS", explain::crash_ids().collect()),
     ];
     for (name, ids) in ids {
         page.section(name, Tone::Plain, "");
@@ -67,6 +71,10 @@ fn page(explanation: &Explanation, look: Look) -> String {
     for paragraph in explanation.text.split("\n\n") {
         page.blank();
         page.paragraph(0, Tone::Plain, &paragraph.replace('\n', " "));
+    }
+    if let Some(next) = explanation.next {
+        page.blank();
+        page.paragraph(0, Tone::Plain, &format!("What to look at next: {next}"));
     }
     let commits = [
         ("Brought in by", explanation.caused_by),
@@ -104,7 +112,10 @@ mod tests {
             unicode: true,
             width: 80,
         };
-        for id in explain::check_ids().chain(explain::issue_ids()) {
+        for id in explain::check_ids()
+            .chain(explain::issue_ids())
+            .chain(explain::crash_ids())
+        {
             assert!(page(&explain::find(id).unwrap(), look).starts_with(id));
             assert!(list(look).contains(id));
         }

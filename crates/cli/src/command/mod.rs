@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 mod cpu_states;
 pub(crate) mod cpus;
+pub(crate) mod crashes;
 pub(crate) mod explain;
 pub(crate) mod info;
 pub(crate) mod locks;

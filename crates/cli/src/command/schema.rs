@@ -11,7 +11,7 @@ pub(crate) struct SchemaArgs {}
 
 /// The schema of the version that [`virtopsy::report::SCHEMA`] names, generated from the types by
 /// the tests below.
-const TEXT: &str = include_str!("../../schema/virtopsy-1.0.0.schema.json");
+const TEXT: &str = include_str!("../../schema/virtopsy-1.0.1.schema.json");
 
 /// Prints the schema.
 ///
@@ -31,7 +31,7 @@ mod tests {
     use jsonschema::Validator;
     use schemars::generate::SchemaSettings;
     use serde_json::{Value, json};
-    use virtopsy::klog::Splat;
+    use virtopsy::klog::{Crash, Splat};
     use virtopsy::report::{DumpReport, ErrorReport, SCHEMA, Summary};
 
     /// The schema of all results, from the types that are printed.
@@ -41,6 +41,7 @@ mod tests {
             .into_generator();
         let dump = generator.subschema_for::<json::Dump<'_>>();
         let splat = generator.subschema_for::<Splat>();
+        let crash = generator.subschema_for::<Crash>();
         let error = generator.subschema_for::<ErrorReport>();
         let summary = generator.subschema_for::<Summary>();
         let tool = generator.subschema_for::<crate::render::Tool>();
@@ -80,6 +81,18 @@ mod tests {
                     "not": { "required": ["path"] },
                 },
                 splat,
+                {
+                    "description": "The document of `crashes`.",
+                    "type": "object",
+                    "properties": {
+                        "schema": { "const": SCHEMA },
+                        "error": { "anyOf": [error, { "type": "null" }] },
+                        "crashes": { "type": "array", "items": crash },
+                    },
+                    "required": ["schema", "error", "crashes"],
+                    "not": { "required": ["path"] },
+                },
+                crash,
             ],
             "$defs": definitions,
         })

@@ -140,6 +140,8 @@ pub(crate) fn good() -> DumpReport {
                 },
                 ..RcuReport::default()
             }),
+            cause: None,
+            sentence: None,
         }),
         virtualization: VirtualizationReport {
             feature: Feature::Svm,

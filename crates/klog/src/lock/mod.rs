@@ -36,6 +36,8 @@ pub use parts::{
     PreemptCount, Scenario, ScenarioStep, TaskContext, UsageChange, UsageTrace,
 };
 pub(crate) use routing::LockReports;
+pub use splat::Splat;
+pub(crate) use warn::{WarnLine, warn_line};
 
 /// What WARNs of locks say, each on a line of its own.
 pub(crate) fn messages() -> impl Iterator<Item = &'static str> {
@@ -52,4 +54,9 @@ pub(crate) fn is_whole_lock(text: &str) -> bool {
     let lock = line::held_index(text).map_or(text, |(_, rest)| rest);
     line::lock(lock).is_some_and(|lock| lock.at.is_some())
 }
-pub use splat::Splat;
+
+/// Whether a line is the first one of a report of this family that no WARN carries: of a WARN its
+/// message or place decides.
+pub(crate) fn begins(text: &str) -> bool {
+    matches!(header::header(text), Some(header::Header::Plain(_)))
+}

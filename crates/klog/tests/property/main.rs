@@ -11,6 +11,7 @@
 
 #[path = "../carriers/mod.rs"]
 mod carriers;
+mod crashes;
 mod kinds;
 #[path = "../carriers/mail.rs"]
 mod mail;

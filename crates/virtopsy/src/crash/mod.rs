@@ -1,5 +1,6 @@
 //! The crash: which CPU, why, in which task, and who did not answer.
 
+pub(crate) mod cause;
 mod rcu;
 
 use virtopsy_kernel::{CpuId, Log, NoteContent};
@@ -32,6 +33,8 @@ pub(crate) fn examine(machine: &Machine<'_>, log: Option<&Log>) -> Option<CrashR
         task,
         nmi_shootdown: shootdown(machine),
         rcu: cpu.map(|cpu| rcu::examine(machine.kernel, cpu)),
+        cause: None,
+        sentence: None,
     })
 }
 

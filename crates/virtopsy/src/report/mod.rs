@@ -12,17 +12,17 @@ pub(crate) mod state;
 use serde::{Deserialize, Serialize};
 
 pub use json::write_json;
-pub use redact::{REDACTED, redacted_splats, without_addresses};
+pub use redact::{REDACTED, redacted_crashes, redacted_splats, without_addresses};
 pub use scalar::{Hex, Text};
 pub use state::{CpuState, Feature, Origin, Reason, Says, Strength, Verdict};
 
 pub use crate::evidence::EvidenceKind;
 pub use virtopsy_klog::escape;
 
-use virtopsy_klog::Splat;
+use virtopsy_klog::{Crash, Splat};
 
 /// Version of the JSON documents (SchemaVer: model.revision.addition).
-pub const SCHEMA: &str = "1.0.0";
+pub const SCHEMA: &str = "1.0.1";
 
 /// Everything that is known of one dump.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -68,6 +68,8 @@ pub struct DumpReport {
     pub log: Option<LogReport>,
     /// Lock-debugging reports found in the kernel log.
     pub splats: Vec<Splat>,
+    /// Why the kernel died or warned: every other report found in the kernel log.
+    pub crashes: Vec<Crash>,
     /// Known defects whose traces are in this dump.
     pub known_issues: Vec<KnownIssueReport>,
     /// The verdict of each selected check.
@@ -116,6 +118,10 @@ pub struct CrashReport {
     pub nmi_shootdown: ShootdownReport,
     /// RCU on the crashing CPU; absent where no CPU is known to have crashed.
     pub rcu: Option<RcuReport>,
+    /// Index in `crashes` of the report that took the kernel down; absent where none in the log did.
+    pub cause: Option<u32>,
+    /// Why it died, for a person.
+    pub sentence: Option<Text>,
 }
 
 /// A task, by name and number.

@@ -15,7 +15,7 @@ use super::{
     CallbackReport, CheckReport, CpuReport, CrashReport, DumpReport, ErrorReport, EvidenceReport,
     KnownIssueReport, StoryStep, TaskReport, Text, VirtualizationReport,
 };
-use virtopsy_klog::{ChainEntry, Frame, HeldLock, Lock, Splat, TaskRef};
+use virtopsy_klog::{ChainEntry, Crash, CrashTask, Frame, HeldLock, Lock, Splat, TaskRef, Trace};
 
 /// Stands for what was taken out.
 pub const REDACTED: &str = "[redacted]";
@@ -53,11 +53,19 @@ impl DumpReport {
             symbols_from: self.symbols_from.clone(),
             cpus_possible: self.cpus_possible,
             cpus_online: self.cpus_online,
-            crash: self.crash.as_ref().map(crash),
+            crash: self.crash.as_ref().map(|c| CrashReport {
+                // Made of redacted reports: the sentence as it is holds words of the log.
+                sentence: c.cause.and_then(|at| {
+                    let cause = self.crashes.get(usize::try_from(at).ok()?)?;
+                    Some(Text::from(redacted_crash(cause).sentence))
+                }),
+                ..crash(c)
+            }),
             virtualization: redactor.virtualization(&self.virtualization),
             callback: redactor.callback(&self.callback),
             log: self.log,
             splats: self.splats.iter().map(|s| redactor.splat(s)).collect(),
+            crashes: self.crashes.iter().map(redacted_crash).collect(),
             known_issues: self
                 .known_issues
                 .iter()
@@ -80,6 +88,54 @@ pub fn redacted_splats(splats: &[Splat]) -> Vec<Splat> {
     report.redacted().splats
 }
 
+/// The same for reports of crashes and warnings.
+#[must_use]
+pub fn redacted_crashes(crashes: &[Crash]) -> Vec<Crash> {
+    crashes.iter().map(redacted_crash).collect()
+}
+
+fn redacted_crash(crash: &Crash) -> Crash {
+    let redacted = |text: &Option<String>| text.as_ref().map(|_| REDACTED.to_owned());
+    let mut out = Crash {
+        location: crash.location.clone(),
+        message: redacted(&crash.message),
+        last_line: crash.last_line,
+        timestamp: crash.timestamp,
+        caller: crash.caller.clone(),
+        cpu: crash.cpu,
+        task: crash.task.as_ref().map(|task| CrashTask {
+            comm: redacted(&task.comm),
+            pid: task.pid,
+        }),
+        release: crash.release.clone(),
+        guilty: crash.guilty.clone(),
+        module: crash.module.clone(),
+        trace: crash.trace.iter().map(frame).collect(),
+        fatal: crash.fatal,
+        cut: crash.cut,
+        at: crash.at.clone().filter(|at| !at.starts_with("0x")),
+        modules: crash.modules.clone(),
+        taint: crash.taint.clone(),
+        oops: crash.oops,
+        panic: redacted(&crash.panic),
+        seconds: crash.seconds,
+        traces: crash
+            .traces
+            .iter()
+            .map(|trace| Trace {
+                heading: redacted(&trace.heading),
+                cpu: trace.cpu,
+                frames: trace.frames.iter().map(frame).collect(),
+            })
+            .collect(),
+        repeats: crash.repeats,
+        follows: crash.follows,
+        ..Crash::new(crash.kind, crash.first_line)
+    };
+    out.complete();
+    out
+}
+
 /// A sentence with `[address]` in the place of each address.
 #[must_use]
 pub fn without_addresses(text: &str) -> String {
@@ -95,6 +151,7 @@ fn crash(crash: &CrashReport) -> CrashReport {
         reason: crash.reason.as_ref().map(|_| Text::from(REDACTED)),
         task: crash.task.as_ref().map(task),
         nmi_shootdown: crash.nmi_shootdown.clone(),
+        cause: crash.cause,
         ..CrashReport::default()
     }
 }
@@ -122,6 +179,8 @@ impl Redactor {
             })
             .collect();
         comms.extend(report.splats.iter().flat_map(comms_of));
+        let crashes = report.crashes.iter().filter_map(|c| c.task.as_ref());
+        comms.extend(crashes.filter_map(|task| task.comm.clone()));
         // A name of one letter would be found in every word; it tells nobody anything.
         comms.retain(|comm| comm.len() > 1);
         comms.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));

@@ -4,6 +4,7 @@ use virtopsy::report::{CheckVerdict, DumpReport};
 
 use super::callback::callback_section;
 use super::cpus::{cpu_story, cpu_table};
+use super::crashes::crash_sections;
 use super::splats::{splat_gist, splat_sections};
 use super::verdict::headline;
 use crate::page::{Cell, Page, Tone};
@@ -20,6 +21,9 @@ pub(crate) fn report(report: &DumpReport, look: Look, verbose: bool) -> String {
     if report.error.is_none() || !report.virtualization.cpus.is_empty() {
         headline(&mut page, report);
     }
+    if let Some(sentence) = report.crash.as_ref().and_then(|c| c.sentence.as_ref()) {
+        page.paragraph(0, Tone::Plain, &sentence.to_string());
+    }
     facts(&mut page, report);
     crash(&mut page, report);
     if !report.virtualization.cpus.is_empty() {
@@ -35,6 +39,7 @@ pub(crate) fn report(report: &DumpReport, look: Look, verbose: bool) -> String {
     if report.error.is_none() {
         callback_section(&mut page, report);
     }
+    crash_sections(&mut page, &report.crashes, false);
     splat_sections(&mut page, &report.splats, splat_gist);
     known_issues(&mut page, report);
     checks(&mut page, report);

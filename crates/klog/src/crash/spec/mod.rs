@@ -1,0 +1,28 @@
+//! What each kind is, by family; see [`KindSpec`].
+//!
+//! The order is that of recognition: a text belongs to the first kind that it begins as.
+
+mod fault;
+mod hardware;
+mod lockup;
+mod memory;
+mod panic;
+mod sanitizer;
+mod warning;
+
+use super::kind::KindSpec;
+
+/// Every kind, the more special ones first.
+pub(super) fn all() -> impl Iterator<Item = &'static KindSpec> {
+    [
+        sanitizer::SPECS,
+        fault::SPECS,
+        lockup::SPECS,
+        memory::SPECS,
+        hardware::SPECS,
+        panic::SPECS,
+        warning::SPECS,
+    ]
+    .into_iter()
+    .flatten()
+}
