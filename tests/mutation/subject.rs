@@ -122,7 +122,7 @@ impl Subject {
 }
 
 /// Opens a dump as the campaign does: by position, as the file changes between runs.
-pub(crate) fn open(path: &Path) -> Result<Session, virtopsy::report::ErrorReport> {
+pub(crate) fn open(path: &Path) -> Result<Session, virtopsy::Error> {
     let mut options = Options::default();
     options.mmap = false;
     options.system_root = None;

@@ -111,7 +111,7 @@ fn examine(path: &Path) -> DumpReport {
     let report = match open(path) {
         Ok(session) => session.report(),
         Err(error) => DumpReport {
-            error: Some(error),
+            error: Some(error.into()),
             ..DumpReport::default()
         },
     };

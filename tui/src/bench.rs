@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use virtopsy::LogLine;
+use virtopsy::facts::LogRecord;
 use virtopsy::report::Text;
 
 use crate::action::Action;
@@ -56,10 +56,10 @@ impl Bench {
     }
 }
 
-fn record(n: u64) -> LogLine {
-    LogLine {
-        sequence: n,
-        timestamp_ns: n.saturating_mul(1_000),
+fn record(n: u64) -> LogRecord {
+    LogRecord {
+        sequence: Some(n),
+        timestamp_ns: Some(n.saturating_mul(1_000)),
         caller: Some(format!("T{}", n % 300)),
         level: Some((n % 8) as u8),
         facility: Some(0),
@@ -67,6 +67,7 @@ fn record(n: u64) -> LogLine {
             "driver {}: something happened to unit {n}, which is told in a line of usual length",
             n % 17
         )),
+        ..LogRecord::default()
     }
 }
 

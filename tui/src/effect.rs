@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use virtopsy::Listing;
+use virtopsy::facts::ModulesFacts;
 use virtopsy::report::{DumpReport, ErrorReport};
 use virtopsy_kernel::{TaskList, VmList};
 
 use crate::editor::SourceLine;
 use crate::logtext::{LogFilter, LogText};
-use crate::source::{MemoryAt, MemoryPage, ModuleTable, Opened, StackOf, StackText, SymbolHit};
+use crate::source::{MemoryAt, MemoryPage, Opened, StackOf, StackText, SymbolHit};
 
 /// The generation number of a job: each has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -189,7 +190,7 @@ pub(crate) enum Reply {
     Code(Arc<Vec<Listing>>),
     Stack(Arc<StackText>),
     Tasks(Arc<TaskList>),
-    Modules(Arc<ModuleTable>),
+    Modules(Arc<ModulesFacts>),
     Vms(Arc<Option<VmList>>),
     Symbols(Vec<SymbolHit>),
     Memory(Arc<MemoryPage>),

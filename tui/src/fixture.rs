@@ -7,10 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use virtopsy::facts::{AreaFacts, ModuleFacts};
+use virtopsy::facts::{AreaFacts, LogRecord, ModuleFacts, ModulesFacts};
 use virtopsy::klog::{Record, scan_records};
 use virtopsy::report::*;
-use virtopsy::{CodeRow, CodeTarget, DumpSpec, Listing, LogLine};
+use virtopsy::{CodeRow, CodeTarget, DumpSpec, Listing};
 
 use virtopsy_kernel::{
     Backtrace, CpuId, Ended, FoundBy, Frame, GuestRegisters, Location, SourceFrame, StackKind,
@@ -158,14 +158,15 @@ const LOG: &[(u8, &str, &str)] = &[
 ];
 
 /// The sample's log.
-pub(crate) fn log() -> Vec<LogLine> {
-    let record = |(number, (level, caller, text)): (usize, &(u8, &str, &str))| LogLine {
-        sequence: number as u64,
-        timestamp_ns: 11_000_000_000 + number as u64 * 1_500_000,
+pub(crate) fn log() -> Vec<LogRecord> {
+    let record = |(number, (level, caller, text)): (usize, &(u8, &str, &str))| LogRecord {
+        sequence: Some(number as u64),
+        timestamp_ns: Some(11_000_000_000 + number as u64 * 1_500_000),
         caller: Some((*caller).into()),
         level: Some(*level),
         facility: Some(0),
         text: Text::from(*text),
+        ..LogRecord::default()
     };
     LOG.iter().enumerate().map(record).collect()
 }
@@ -255,10 +256,10 @@ pub(crate) fn report(cpus: u32) -> DumpReport {
     let log = log();
     let records = log.iter().map(|l| Record {
         text: l.text.as_bytes(),
-        timestamp_ns: Some(l.timestamp_ns),
+        timestamp_ns: l.timestamp_ns,
         caller: l.caller.clone(),
         level: l.level,
-        seq: l.sequence,
+        seq: l.sequence.unwrap_or(0),
         cont: false,
         newline: true,
     });
@@ -367,7 +368,7 @@ impl Source for Sample {
         report(self.cpus)
     }
 
-    fn log(&self) -> Result<Vec<LogLine>, String> {
+    fn log(&self) -> Result<Vec<LogRecord>, String> {
         Ok(log())
     }
 
@@ -390,7 +391,7 @@ impl Source for Sample {
         Ok(tasks())
     }
 
-    fn modules(&self) -> Result<ModuleTable, String> {
+    fn modules(&self) -> Result<ModulesFacts, String> {
         let area = |base, size, text| AreaFacts {
             base: Hex(base),
             size,
@@ -410,16 +411,15 @@ impl Source for Sample {
         };
         let mut amd = module("kvm_amd", "live", 0xffff_ffff_c046_0000);
         amd.used_by = vec![Text::from("stuckcpu")];
-        Ok(ModuleTable {
-            modules: vec![
-                module("stuckcpu", "coming", 0xffff_ffff_c047_c000),
-                amd,
-                module("ev\x1b[2Jil", "live", 0xffff_ffff_c050_0000),
-            ],
-            taints: Some("OE".into()),
-            last_unloaded: Some(Text::from("gone\x1b[2J")),
-            broken: None,
-        })
+        let mut list = ModulesFacts::default();
+        list.modules = vec![
+            module("stuckcpu", "coming", 0xffff_ffff_c047_c000),
+            amd,
+            module("ev\x1b[2Jil", "live", 0xffff_ffff_c050_0000),
+        ];
+        list.taints = Some("OE".into());
+        list.last_unloaded = Some(Text::from("gone\x1b[2J"));
+        Ok(list)
     }
 
     fn vms(&self) -> Result<Option<VmList>, String> {

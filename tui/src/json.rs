@@ -93,7 +93,7 @@ fn machines(tab: &Tab) -> Value {
         "modules": tab.module_list(),
         "taints": table.and_then(|t| t.taints.as_ref()),
         "last_unloaded": table.and_then(|t| t.last_unloaded.as_ref()),
-        "incomplete_because": table.and_then(|t| t.broken.as_ref()),
+        "incomplete_because": table.and_then(|t| t.incomplete_because.as_ref()),
     })
 }
 

@@ -1,7 +1,7 @@
 //! The kernel log as lines that can be shown, filtered and searched.
 
 use regex::bytes::{Regex, RegexBuilder};
-use virtopsy::LogLine;
+use virtopsy::facts::LogRecord;
 
 use crate::source::Cancelled;
 
@@ -21,7 +21,7 @@ struct LineRef {
 /// The log, with an index of its lines.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct LogText {
-    records: Vec<LogLine>,
+    records: Vec<LogRecord>,
     lines: Vec<LineRef>,
     /// The most severe level of each [`BLOCK`] lines.
     blocks: Vec<u8>,
@@ -30,7 +30,7 @@ pub(crate) struct LogText {
 /// A line as it stands in the dump.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line<'a> {
-    pub(crate) record: &'a LogLine,
+    pub(crate) record: &'a LogRecord,
     /// Its bytes: hostile until escaped.
     pub(crate) text: &'a [u8],
     /// Whether it is the first of its record.
@@ -39,7 +39,7 @@ pub(crate) struct Line<'a> {
 
 impl LogText {
     /// Splits records into lines.
-    pub(crate) fn new(records: Vec<LogLine>) -> LogText {
+    pub(crate) fn new(records: Vec<LogRecord>) -> LogText {
         let mut lines = Vec::with_capacity(records.len());
         for (number, record) in records.iter().enumerate() {
             let bytes = record.text.as_bytes();
@@ -255,11 +255,11 @@ mod tests {
     use virtopsy::report::Text;
 
     fn log(lines: &[(&str, u8, &str)]) -> LogText {
-        let record = |(caller, level, text): &(&str, u8, &str)| LogLine {
+        let record = |(caller, level, text): &(&str, u8, &str)| LogRecord {
             caller: Some((*caller).into()),
             level: Some(*level),
             text: Text::from(*text),
-            ..LogLine::default()
+            ..LogRecord::default()
         };
         LogText::new(lines.iter().map(record).collect())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use virtopsy::DumpSpec;
 use virtopsy::Listing;
-use virtopsy::facts::ModuleFacts;
+use virtopsy::facts::{ModuleFacts, ModulesFacts};
 use virtopsy::report::{CpuReport, DumpReport, ErrorReport};
 use virtopsy_kernel::{TaskInfo, TaskList, Vm, VmList};
 
@@ -18,7 +18,7 @@ use crate::notes::{self, Bookmark};
 use crate::place::{Pane, Place, View};
 use crate::remote::Remote;
 use crate::settings::Settings;
-use crate::source::{MemoryAt, MemoryPage, ModuleTable, Opened, StackOf, StackText, SymbolHit};
+use crate::source::{MemoryAt, MemoryPage, Opened, StackOf, StackText, SymbolHit};
 use crate::theme::Theme;
 
 /// Sections that are folded until somebody opens them.
@@ -224,7 +224,7 @@ pub(crate) struct Tab {
     pub(crate) log: Remote<Arc<LogText>>,
     pub(crate) code: Remote<Arc<Vec<Listing>>>,
     pub(crate) tasks: Remote<Arc<TaskList>>,
-    pub(crate) modules: Remote<Arc<ModuleTable>>,
+    pub(crate) modules: Remote<Arc<ModulesFacts>>,
     pub(crate) vms: Remote<Arc<Option<VmList>>>,
     pub(crate) stacks: BTreeMap<StackOf, Remote<Arc<StackText>>>,
     pub(crate) memory: Remote<Arc<MemoryPage>>,

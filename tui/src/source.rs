@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use virtopsy::facts::ModuleFacts;
+use virtopsy::Listing;
+use virtopsy::facts::{LogRecord, ModulesFacts};
 use virtopsy::report::{DumpReport, ErrorReport, Text};
-use virtopsy::{Listing, LogLine};
 use virtopsy_kernel::{Backtrace, SourceFrame, TaskInfo, TaskList, VmList};
 
 use crate::editor::SourceLine;
@@ -40,7 +40,7 @@ pub(crate) trait Source: Send + Sync {
     /// Everything that can be said.
     fn report(&self) -> DumpReport;
     /// The kernel log.
-    fn log(&self) -> Result<Vec<LogLine>, String>;
+    fn log(&self) -> Result<Vec<LogRecord>, String>;
     /// The callback and the functions that call it, disassembled.
     fn code(&self, report: &DumpReport) -> Result<Vec<Listing>, String>;
     /// The stack of a CPU or a task.
@@ -48,7 +48,7 @@ pub(crate) trait Source: Send + Sync {
     /// All tasks.
     fn tasks(&self) -> Result<TaskList, String>;
     /// The modules.
-    fn modules(&self) -> Result<ModuleTable, String>;
+    fn modules(&self) -> Result<ModulesFacts, String>;
     /// The virtual machines; `None` where KVM is not loaded.
     fn vms(&self) -> Result<Option<VmList>, String>;
     /// Symbols that match `query`, best first, at most `limit`.
@@ -158,19 +158,6 @@ pub(crate) struct SymbolHit {
     pub(crate) address: u64,
     /// How well it matches; more is better.
     pub(crate) score: i32,
-}
-
-/// The modules of a kernel.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ModuleTable {
-    /// Those that are loaded.
-    pub(crate) modules: Vec<ModuleFacts>,
-    /// Letters of the kernel's taints, as an oops shows them.
-    pub(crate) taints: Option<String>,
-    /// The one that was unloaded last.
-    pub(crate) last_unloaded: Option<Text>,
-    /// Why the list is not whole.
-    pub(crate) broken: Option<String>,
 }
 
 /// Bytes of a page of memory.

@@ -302,7 +302,7 @@ fn write_line(log: &LogText, number: usize, out: &mut impl io::Write) -> io::Res
     let Some(line) = log.line(number) else {
         return Ok(());
     };
-    let ns = line.record.timestamp_ns;
+    let ns = line.record.timestamp_ns.unwrap_or(0);
     let (seconds, micros) = (ns / 1_000_000_000, ns % 1_000_000_000 / 1_000);
     let caller = line
         .record

@@ -84,34 +84,3 @@ pub(crate) fn task(task: &TaskReport) -> String {
 pub(crate) fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
-
-/// `0, 1, 4-7`.
-pub(crate) fn ranges(numbers: &[u32]) -> String {
-    let mut runs: Vec<(u32, u32)> = Vec::new();
-    for n in numbers {
-        match runs.last_mut() {
-            Some((_, end)) if end.checked_add(1) == Some(*n) => *end = *n,
-            _ => runs.push((*n, *n)),
-        }
-    }
-    let texts = runs.iter().map(|(a, b)| {
-        if a == b {
-            a.to_string()
-        } else {
-            format!("{a}-{b}")
-        }
-    });
-    texts.collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_of_numbers_are_shortened() {
-        assert_eq!(ranges(&[]), "");
-        assert_eq!(ranges(&[3]), "3");
-        assert_eq!(ranges(&[0, 1, 2, 5, u32::MAX]), "0-2, 5, 4294967295");
-    }
-}

@@ -7,8 +7,7 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use serde::Serialize;
-use virtopsy::facts::TaskFacts;
-use virtopsy::report::{CheckVerdict, DumpReport, ErrorReport, SCHEMA, Text};
+use virtopsy::report::{CheckVerdict, DumpReport, SCHEMA};
 use virtopsy::{DumpSpec, Options, Session, TypesChoice};
 
 create_exception!(
@@ -18,13 +17,13 @@ create_exception!(
     "A dump cannot be opened or read. `kind` is a stable word, `message` says what was found where."
 );
 
-fn error(report: ErrorReport) -> PyErr {
-    let message = report.message.to_string();
+fn error(error: virtopsy::Error) -> PyErr {
+    let (kind, message) = (error.kind(), error.message());
     Python::attach(|py| {
-        let raised = Error::new_err((format!("{}: {message}", report.kind),));
+        let raised = Error::new_err((format!("{kind}: {message}"),));
         let value = raised.value(py);
         // An exception of our own takes attributes.
-        let _ = value.setattr("kind", report.kind);
+        let _ = value.setattr("kind", kind);
         let _ = value.setattr("message", message);
         raised
     })
@@ -63,22 +62,6 @@ struct OpenDump {
     session: Session,
 }
 
-#[derive(Serialize)]
-struct LogRecord {
-    sequence: u64,
-    timestamp: f64,
-    caller: Option<String>,
-    level: Option<u8>,
-    facility: Option<u8>,
-    text: Text,
-}
-
-#[derive(Serialize)]
-struct Tasks {
-    tasks: Vec<TaskFacts>,
-    incomplete_because: Vec<Text>,
-}
-
 #[pymethods]
 impl OpenDump {
     fn report(&self, py: Python<'_>) -> PyResult<String> {
@@ -87,31 +70,13 @@ impl OpenDump {
 
     fn log(&self, py: Python<'_>) -> PyResult<String> {
         py.detach(|| {
-            let lines = self.session.log().map_err(error)?;
-            let records = lines.into_iter().map(|line| LogRecord {
-                sequence: line.sequence,
-                timestamp: line.timestamp_ns as f64 / 1e9,
-                caller: line.caller,
-                level: line.level,
-                facility: line.facility,
-                text: line.text,
-            });
-            json(&records.collect::<Vec<_>>())
+            let log = self.session.log().map_err(error)?;
+            json(&log.records)
         })
     }
 
     fn tasks(&self, py: Python<'_>) -> PyResult<String> {
-        py.detach(|| {
-            let tasks = self.session.kernel().map_err(error)?.tasks();
-            json(&Tasks {
-                tasks: tasks.tasks.iter().map(TaskFacts::from).collect(),
-                incomplete_because: tasks
-                    .broken
-                    .iter()
-                    .map(|e| Text::from(e.to_string()))
-                    .collect(),
-            })
-        })
+        py.detach(|| json(&self.session.tasks().map_err(error)?))
     }
 }
 

@@ -145,30 +145,48 @@ pub struct Finding {
     pub needed: Option<Text>,
 }
 
-/// Looks at a dump. What went wrong stands in the result's `error`. All bitmaps and descriptors are
-/// read to count pages: 1 TiB of memory takes seconds; `cancel` ends that early.
+/// Looks at a dump. What went wrong is in the result's `error`; where that is a vmlinux that does not
+/// fit, the dump is told of without it. See [`Session::info`] for what it costs.
 pub fn inspect(spec: &DumpSpec, options: &Options, cancel: &AtomicBool) -> DumpInfo {
-    let mut info = DumpInfo {
-        path: spec.label(),
-        ..DumpInfo::default()
+    let error = match Session::open(spec, options) {
+        Ok(session) => return session.info(cancel),
+        Err(error) => error,
     };
-    let session = Session::open(spec, options).or_else(|error| {
-        // A vmlinux that does not fit says nothing against the dump.
-        let bare = Options {
-            vmlinux: None,
-            ..options.clone()
-        };
-        let opened = Session::open(spec, &bare);
-        info.error = Some(error);
-        opened
-    });
-    let Ok(session) = session else { return info };
-    info.container = Some(container(session.dump(), cancel));
-    match session.kernel() {
-        Ok(found) => info.kernel = Some(kernel(found)),
-        Err(error) => info.kernel_error = Some(error),
+    // A vmlinux that does not fit says nothing against the dump.
+    let bare = Options {
+        vmlinux: None,
+        ..options.clone()
+    };
+    let info = match Session::open(spec, &bare) {
+        Ok(session) => session.info(cancel),
+        Err(_) => DumpInfo {
+            path: spec.label(),
+            ..DumpInfo::default()
+        },
+    };
+    DumpInfo {
+        error: Some(error.into()),
+        ..info
     }
-    info
+}
+
+impl Session {
+    /// What the dump is made of, and where symbols and types come from or what is needed for them.
+    /// All bitmaps and descriptors are read to count pages: 1 TiB of memory takes seconds; `cancel`
+    /// ends that early, with the counts so far.
+    pub fn info(&self, cancel: &AtomicBool) -> DumpInfo {
+        let (kernel, kernel_error) = match self.kernel() {
+            Ok(found) => (Some(kernel(found)), None),
+            Err(error) => (None, Some(error.into())),
+        };
+        DumpInfo {
+            path: self.spec().label(),
+            error: None,
+            container: Some(container(self.dump(), cancel)),
+            kernel,
+            kernel_error,
+        }
+    }
 }
 
 fn container(dump: &Dump, cancel: &AtomicBool) -> ContainerInfo {

@@ -13,11 +13,13 @@
 //! ([`report::DumpReport`]). [`examine`] does both and never fails: what went wrong is in the
 //! report. Nothing here prints, exits, or reads the environment.
 
+mod answers;
 mod callback;
 pub mod check;
 mod cpu_list;
 mod crash;
 mod era;
+mod error;
 mod evidence;
 pub mod facts;
 pub mod info;
@@ -32,11 +34,14 @@ mod story;
 mod verdict;
 mod virtualization;
 
+/// The crashed kernel by name: what [`Session::kernel`] gives, and the types of its answers.
+pub use virtopsy_kernel as kernel;
 /// The text of kernel logs, and the reports in it.
 pub use virtopsy_klog as klog;
 
+pub use error::{Error, Result};
 pub use listing::{CodeRow, CodeTarget, Listing};
 
 pub use known_issue::{KNOWN_ISSUES, KnownIssue, known_issue};
 
-pub use session::{Debuginfod, DumpSpec, LogLine, Options, Session, TypesChoice, Unpack, examine};
+pub use session::{Debuginfod, DumpSpec, Options, Session, TypesChoice, Unpack, examine};

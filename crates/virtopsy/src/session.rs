@@ -11,6 +11,7 @@ pub use virtopsy_kernel::{Debuginfod, TypesChoice};
 pub use virtopsy_vmcore::Unpack;
 
 use crate::callback::Circumstances;
+use crate::error::{Error, Result};
 use crate::evidence::{Findings, Usage};
 use crate::known_issue::{Case, Traces};
 use crate::listing::{self, Listing};
@@ -118,23 +119,6 @@ impl Default for Options {
     }
 }
 
-/// One record of the kernel log. It may hold several lines.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct LogLine {
-    /// Number of the record since boot.
-    pub sequence: u64,
-    /// Nanoseconds since boot.
-    pub timestamp_ns: u64,
-    /// Who printed it: `T<pid>` or `C<cpu>`; absent where the kernel did not record it.
-    pub caller: Option<String>,
-    /// Syslog level, 0 (emergency) to 7 (debug), where known.
-    pub level: Option<u8>,
-    /// Syslog facility, where known.
-    pub facility: Option<u8>,
-    /// The text as it stands in the dump; hostile until escaped.
-    pub text: Text,
-}
-
 /// A dump that has been opened.
 ///
 /// The dump itself always is; its kernel may not be ([`Session::kernel`] says why), and then only
@@ -146,7 +130,7 @@ pub struct Session {
     /// The files of `spec`, each as it was before it was opened.
     files: Vec<Option<FileReport>>,
     dump: Arc<Dump>,
-    kernel: Result<Kernel, virtopsy_kernel::Error>,
+    kernel: virtopsy_kernel::Result<Kernel>,
 }
 
 impl Session {
@@ -154,9 +138,9 @@ impl Session {
     /// asked for.
     ///
     /// # Errors
-    /// What kept the dump from being opened, with a stable kind. A vmlinux that was named and does
-    /// not fit is such an error too: it is never silently left aside.
-    pub fn open(spec: &DumpSpec, options: &Options) -> Result<Session, ErrorReport> {
+    /// [`Error::Dump`] where the files are not a dump that can be read. A vmlinux that was named and
+    /// does not fit is an error too ([`Error::Kernel`]): it is never silently left aside.
+    pub fn open(spec: &DumpSpec, options: &Options) -> Result<Session> {
         let files = spec.paths.iter().map(|path| file_report(path)).collect();
         let dump = open_dump(spec, options)?;
         let kernel = Kernel::open(dump.clone(), &kernel_options(spec, options));
@@ -164,7 +148,7 @@ impl Session {
             Err(
                 e @ (virtopsy_kernel::Error::WrongVmlinux { .. }
                 | virtopsy_kernel::Error::File { .. }),
-            ) => Err(error_report(&e)),
+            ) => Err(Error::Kernel(e)),
             kernel => Ok(Session {
                 spec: spec.clone(),
                 options: options.clone(),
@@ -173,6 +157,11 @@ impl Session {
                 kernel,
             }),
         }
+    }
+
+    /// The files that were opened.
+    pub fn spec(&self) -> &DumpSpec {
+        &self.spec
     }
 
     /// The dump.
@@ -184,8 +173,8 @@ impl Session {
     ///
     /// # Errors
     /// Why the dump's memory can't be read by virtual address.
-    pub fn kernel(&self) -> Result<&Kernel, ErrorReport> {
-        self.kernel.as_ref().map_err(error_report)
+    pub fn kernel(&self) -> Result<&Kernel> {
+        self.kernel.as_ref().map_err(|e| Error::Kernel(e.clone()))
     }
 
     /// Everything that can be said of the dump. All checks are run.
@@ -196,28 +185,20 @@ impl Session {
         let report = self.whole_report();
         self.options.as_asked(match self.changed() {
             None => report,
-            Some(error) => failed(report.path, report.files, error),
+            Some(error) => failed(report.path, report.files, error.into()),
         })
     }
 
     /// Which file was written to since it was opened, by its size and time: what was read is of two
-    /// states then. An error of kind `changed`.
-    pub fn changed(&self) -> Option<ErrorReport> {
+    /// states then ([`Error::Changed`]).
+    pub fn changed(&self) -> Option<Error> {
         // Times of files in /proc say nothing: they are made when somebody asks.
         let now = |path: &Path| file_report(path).filter(|_| !is_procfs(path));
         let mut files = self.spec.paths.iter().zip(&self.files);
         let (path, ..) = files.find(|(path, before)| {
             now(path).is_some_and(|now| before.as_ref().is_some_and(|before| *before != now))
         })?;
-        let message = format!(
-            "{}: it was written to while it was read, so that what was read is of two states; \
-             examine it again when it is complete",
-            path.display()
-        );
-        Some(ErrorReport {
-            kind: "changed".to_owned(),
-            message: Text::from(message),
-        })
+        Some(Error::Changed { path: path.clone() })
     }
 
     fn whole_report(&self) -> DumpReport {
@@ -244,7 +225,7 @@ impl Session {
     ///
     /// # Errors
     /// Why the dump's memory can't be read by virtual address.
-    pub fn code_path(&self, callback: &CallbackReport) -> Result<Vec<Listing>, ErrorReport> {
+    pub fn code_path(&self, callback: &CallbackReport) -> Result<Vec<Listing>> {
         Ok(callback::on_the_way(self.kernel()?, callback))
     }
 
@@ -253,25 +234,8 @@ impl Session {
     ///
     /// # Errors
     /// Why the dump's memory can't be read by virtual address.
-    pub fn code_around(&self, at: VirtAddr) -> Result<Option<Listing>, ErrorReport> {
+    pub fn code_around(&self, at: VirtAddr) -> Result<Option<Listing>> {
         Ok(listing::around(self.kernel()?, at))
-    }
-
-    /// The kernel log, oldest record first.
-    ///
-    /// # Errors
-    /// Why the log could not be read.
-    pub fn log(&self) -> Result<Vec<LogLine>, ErrorReport> {
-        let log = self.kernel()?.log().map_err(|e| error_report(&e))?;
-        let line = |r: virtopsy_kernel::Record| LogLine {
-            sequence: r.sequence,
-            timestamp_ns: r.timestamp_ns,
-            caller: r.caller.map(|c| c.to_string()),
-            level: r.level,
-            facility: r.facility,
-            text: Text::new(r.text),
-        };
-        Ok(log.records.into_iter().map(line).collect())
     }
 
     /// What the container alone says.
@@ -301,7 +265,7 @@ impl Session {
 pub fn examine(spec: &DumpSpec, options: &Options) -> DumpReport {
     match Session::open(spec, options) {
         Ok(session) => session.report(),
-        Err(error) => options.as_asked(failed(spec.label(), spec.files(), error)),
+        Err(error) => options.as_asked(failed(spec.label(), spec.files(), error.into())),
     }
 }
 
@@ -315,16 +279,10 @@ fn failed(path: Text, files: Vec<FileReport>, error: ErrorReport) -> DumpReport 
     }
 }
 
-fn open_dump(spec: &DumpSpec, options: &Options) -> Result<Arc<Dump>, ErrorReport> {
+fn open_dump(spec: &DumpSpec, options: &Options) -> Result<Arc<Dump>> {
     let mut open = OpenOptions::default().with_mmap(options.mmap);
     open.unpack = options.unpack.clone();
-    match Dump::open(&spec.paths, &open) {
-        Ok(dump) => Ok(Arc::new(dump)),
-        Err(e) => Err(ErrorReport {
-            kind: e.kind().into(),
-            message: Text::from(e.to_string()),
-        }),
-    }
+    Ok(Arc::new(Dump::open(&spec.paths, &open)?))
 }
 
 fn unpacked_note(packing: virtopsy_vmcore::Packing) -> Text {
@@ -342,13 +300,6 @@ fn kernel_options(spec: &DumpSpec, options: &Options) -> KernelOptions {
         dump: spec.paths.first().cloned(),
         system_root: options.system_root.clone(),
         debuginfod: options.debuginfod.clone(),
-    }
-}
-
-fn error_report(e: &virtopsy_kernel::Error) -> ErrorReport {
-    ErrorReport {
-        kind: e.kind().into(),
-        message: Text::from(e.to_string()),
     }
 }
 

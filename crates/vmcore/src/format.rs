@@ -50,6 +50,9 @@ impl fmt::Display for Format {
     }
 }
 
+/// What was read, and what is lost, a sentence each.
+type Read = (Image, Vec<String>);
+
 /// A format whose memory lies in the file range by range, and that is known by its first bytes.
 #[derive(Debug)]
 pub(crate) struct ImageFormat {
@@ -58,7 +61,7 @@ pub(crate) struct ImageFormat {
     /// The first bytes of such a file.
     pub(crate) magic: &'static [u8],
     /// Reads where the ranges are; with what is lost, a sentence each.
-    pub(crate) open: fn(Arc<Source>) -> Result<(Image, Vec<String>), Error>,
+    pub(crate) open: fn(Arc<Source>) -> Result<Read, Error>,
 }
 
 /// The formats that are known by their first bytes.

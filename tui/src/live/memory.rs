@@ -1,7 +1,6 @@
 //! A place in memory in three shapes: by its type, as code, and word by word.
 
 use virtopsy::Session;
-use virtopsy::report::ErrorReport;
 use virtopsy_kernel::{Kernel, Location, Node, PeekLimits, Value, VirtAddr};
 
 use super::{name, symbol};
@@ -18,7 +17,7 @@ const LIMITS: PeekLimits = PeekLimits {
 
 /// Reads what lies at a place.
 pub(super) fn read(session: &Session, at: &MemoryAt) -> Result<MemoryPage, String> {
-    let said = |e: ErrorReport| e.message.to_string();
+    let said = |e: virtopsy::Error| e.message();
     let kernel = session.kernel().map_err(said)?;
     let (asked, node) = match at {
         MemoryAt::Address(at) => (*at, typed(kernel, *at)),

@@ -1,21 +1,20 @@
 //! The library behind [`crate::source`]: the one file that calls it for more than plain data.
 
 mod memory;
-mod modules;
 mod stack;
 
 use std::sync::{Arc, OnceLock};
 
+use virtopsy::facts::{LogRecord, ModulesFacts, RecordState};
 use virtopsy::report::{DumpReport, ErrorReport, Text};
-use virtopsy::{DumpSpec, Listing, LogLine, Options, Session};
+use virtopsy::{DumpSpec, Listing, Options, Session};
 use virtopsy_debuginfo::SymbolSource as _;
 use virtopsy_kernel::{Error, Kernel, SourceFrame, TaskList, VirtAddr, VmList};
 
 use crate::editor::SourceLine;
 use crate::fuzzy::{self, Best};
 use crate::source::{
-    Cancelled, MemoryAt, MemoryPage, ModuleTable, Opened, Opener, Source, StackOf, StackText,
-    SymbolHit,
+    Cancelled, MemoryAt, MemoryPage, Opened, Opener, Source, StackOf, StackText, SymbolHit,
 };
 
 /// Opens dumps with the library.
@@ -44,7 +43,7 @@ struct Live {
 
 impl Live {
     fn kernel(&self) -> Result<&Kernel, String> {
-        self.session.kernel().map_err(|e| e.message.to_string())
+        self.session.kernel().map_err(|e| e.message())
     }
 
     fn all_symbols(&self) -> Result<&[SymbolHit], String> {
@@ -87,7 +86,7 @@ impl Source for Live {
                 .and_then(|i| i.os_release())
                 .map(Text::from),
         };
-        let kernel_error = self.session.kernel().err().map(|e| e.message);
+        let kernel_error = self.session.kernel().err().map(|e| Text::from(e.message()));
         Opened {
             format: dump.format().to_string(),
             release,
@@ -99,14 +98,16 @@ impl Source for Live {
         self.session.report()
     }
 
-    fn log(&self) -> Result<Vec<LogLine>, String> {
-        self.session.log().map_err(|e| e.message.to_string())
+    fn log(&self) -> Result<Vec<LogRecord>, String> {
+        let mut log = self.session.log().map_err(|e| e.message())?;
+        log.records.retain(|r| r.state == RecordState::Committed);
+        Ok(log.records)
     }
 
     fn code(&self, report: &DumpReport) -> Result<Vec<Listing>, String> {
         self.session
             .code_path(&report.callback)
-            .map_err(|e| e.message.to_string())
+            .map_err(|e| e.message())
     }
 
     fn stack(&self, of: StackOf, cancelled: &Cancelled) -> Result<StackText, String> {
@@ -121,8 +122,12 @@ impl Source for Live {
         }
     }
 
-    fn modules(&self) -> Result<ModuleTable, String> {
-        modules::read(self.kernel()?)
+    fn modules(&self) -> Result<ModulesFacts, String> {
+        let list = self.session.modules().map_err(|e| e.message())?;
+        match &list.incomplete_because {
+            Some(why) if list.modules.is_empty() => Err(why.to_string()),
+            _ => Ok(list),
+        }
     }
 
     fn vms(&self) -> Result<Option<VmList>, String> {

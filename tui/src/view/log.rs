@@ -64,7 +64,7 @@ fn prefix(line: &Line<'_>, width: usize) -> String {
     let word = record.level.map_or("", level_name);
     let letter = record.level.map_or(" ", level_letter);
     let caller = record.caller.as_deref().unwrap_or_default();
-    let (seconds, micros) = seconds(record.timestamp_ns);
+    let (seconds, micros) = seconds(record.timestamp_ns.unwrap_or(0));
     let head = match width {
         0..60 => format!("{letter} "),
         60..100 => format!("{seconds:>5}.{micros:06} {caller:>5} {letter} "),
@@ -83,9 +83,10 @@ pub(super) fn record(tab: &Tab, number: usize, doc: &mut Doc) {
         return;
     };
     let record = line.record;
-    let (seconds, micros) = seconds(record.timestamp_ns);
+    let (seconds, micros) = seconds(record.timestamp_ns.unwrap_or(0));
     doc.field("line", Role::Plain, &number.saturating_add(1).to_string());
-    doc.field("record", Role::Plain, &record.sequence.to_string());
+    let sequence = record.sequence.map_or(String::new(), |n| n.to_string());
+    doc.field("record", Role::Plain, &sequence);
     doc.field(
         "time",
         Role::Plain,

@@ -1,6 +1,6 @@
 //! Virtual machines, and the modules: their state, and where they lie.
 
-use virtopsy::facts::ModuleFacts;
+use virtopsy::facts::{ModuleFacts, ModulesFacts};
 use virtopsy::report::Text;
 use virtopsy_kernel::{Vcpu, Vm};
 
@@ -9,7 +9,6 @@ use crate::doc::{Doc, DocLine, piece, safe, shown};
 use crate::model::{MachineRow, Model, Tab};
 use crate::place::{Pane, Place};
 use crate::remote::Remote;
-use crate::source::ModuleTable;
 use crate::theme::Role;
 
 use super::{status, words};
@@ -33,7 +32,11 @@ pub(super) fn title(tab: &Tab) -> String {
     };
     let modules = match &tab.modules {
         Remote::Ready(list) => {
-            let torn = if list.broken.is_some() { "+" } else { "" };
+            let torn = if list.incomplete_because.is_some() {
+                "+"
+            } else {
+                ""
+            };
             format!("{}{torn}", words::count(list.modules.len(), "module"))
         }
         Remote::Failed(_) => "modules not readable".into(),
@@ -272,7 +275,7 @@ fn callback_in(tab: &Tab, base: u64, end: u64) -> Option<u64> {
     (base..end).contains(&value).then_some(value)
 }
 
-fn all_modules(table: &ModuleTable, doc: &mut Doc) {
+fn all_modules(table: &ModulesFacts, doc: &mut Doc) {
     doc.heading("Of all modules");
     let taints = table.taints.as_deref().unwrap_or("not known");
     let taints = if taints.is_empty() { "none" } else { taints };
@@ -285,6 +288,6 @@ fn all_modules(table: &ModuleTable, doc: &mut Doc) {
     doc.field(
         "missing",
         Role::Unsure,
-        &safe(table.broken.as_deref().unwrap_or_default()),
+        &shown(table.incomplete_because.as_ref()),
     );
 }

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 
 use clap::Args;
 use serde::Serialize;
+use virtopsy::facts::CpusFacts;
 use virtopsy::report::{CpuReport, ErrorReport, SCHEMA, Text, VirtualizationReport};
 
-use super::cpu_states::{self, Machine};
-use super::{examine_and_ask, judged, print};
+use super::{cpu_states, examine_and_ask, judged, print};
 use crate::exit::Status;
 use crate::options::Common;
 use crate::output::Output;
@@ -39,7 +39,7 @@ struct Document<'a> {
     error: &'a Option<ErrorReport>,
     virtualization: &'a VirtualizationReport,
     /// What each CPU was doing; absent where the kernel's memory can't be read.
-    machine: Option<&'a Machine>,
+    machine: Option<&'a CpusFacts>,
 }
 
 #[derive(Serialize)]
@@ -55,8 +55,7 @@ struct OneCpu<'a> {
 /// # Errors
 /// When it cannot be printed.
 pub(crate) fn run(args: &CpusArgs, common: &Common) -> anyhow::Result<Status> {
-    let (report, machine) =
-        examine_and_ask(&args.dump, common, |kernel| cpu_states::read(kernel).ok());
+    let (report, machine) = examine_and_ask(&args.dump, common, |session| session.cpus().ok());
     let machine = machine
         .filter(|_| report.error.is_none())
         .map(|m| if common.redact { m.redacted() } else { m });
@@ -112,6 +111,6 @@ fn no_such(number: u32, cpus: &[CpuReport]) -> String {
     }
     format!(
         "there is no CPU {number}; the dump's CPUs are {}",
-        crate::words::ranges(&known)
+        virtopsy::report::ranges(&known)
     )
 }

@@ -9,10 +9,11 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Serialize;
+use virtopsy::facts::{BootFacts, LogFacts, LogRecord, RecordState};
+use virtopsy::kernel::nearest;
 use virtopsy::report::{SCHEMA, Text, escape};
-use virtopsy_kernel::{BootTimeSource, Caller, Error, Kernel, Leftover, nearest};
 
-use super::ask_kernel;
+use super::ask_session;
 use crate::exit::Status;
 use crate::options::Common;
 use crate::output::Output;
@@ -127,15 +128,9 @@ struct Document<'a> {
     /// Records that were reserved and never committed.
     uncommitted: u64,
     /// Nanoseconds of the wall clock at boot, since 1970, UTC, and how they are known.
-    booted: Option<Booted>,
-    incomplete_because: Option<Text>,
+    booted: Option<BootFacts>,
+    incomplete_because: Option<&'a Text>,
     log: Vec<Record<'a>>,
-}
-
-#[derive(Clone, Copy, Serialize)]
-struct Booted {
-    nanoseconds: i64,
-    known_by: &'static str,
 }
 
 #[derive(Serialize)]
@@ -151,56 +146,17 @@ struct Record<'a> {
     facility: Option<u8>,
     text: &'a Text,
     dictionary: BTreeMap<&'a str, &'a Text>,
-    state: State,
+    state: RecordState,
 }
 
-/// How far a record got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum State {
-    /// It is in the log.
-    Committed,
-    /// A CPU was writing it when it was stopped.
-    Unfinished,
-    /// It stayed in a CPU's own buffer, printed inside of printk.
-    LeftOver,
-    /// It stayed in a CPU's own buffer, printed in an NMI.
-    LeftOverInNmi,
-}
-
-impl State {
-    /// What stands before the text.
-    fn mark(self) -> &'static str {
-        match self {
-            State::Committed => "",
-            State::Unfinished => "(unfinished) ",
-            State::LeftOver => "(left in the CPU's buffer) ",
-            State::LeftOverInNmi => "(left in the CPU's buffer by an NMI) ",
-        }
+/// What is before the text.
+fn mark(state: RecordState) -> &'static str {
+    match state {
+        RecordState::Unfinished => "(unfinished) ",
+        RecordState::LeftOver => "(left in the CPU's buffer) ",
+        RecordState::LeftOverInNmi => "(left in the CPU's buffer by an NMI) ",
+        _ => "",
     }
-}
-
-/// One record, or a line that never got to be one.
-#[derive(Debug)]
-struct Entry {
-    sequence: Option<u64>,
-    timestamp_ns: Option<u64>,
-    caller: Option<String>,
-    level: Option<u8>,
-    facility: Option<u8>,
-    text: Text,
-    dictionary: Vec<(String, Text)>,
-    state: State,
-}
-
-/// The log as it is to be printed.
-struct Answer {
-    entries: Vec<Entry>,
-    overwritten: u64,
-    lost: u64,
-    uncommitted: u64,
-    booted: Option<Booted>,
-    broken: Option<String>,
 }
 
 /// Prints the records that were asked for.
@@ -209,27 +165,33 @@ struct Answer {
 /// When an option makes no sense or the records cannot be printed.
 pub(crate) fn run(args: &LogArgs, common: &Common) -> anyhow::Result<Status> {
     let filter = Filter::new(args)?;
-    let Some(answer) = ask_kernel(&args.dump, common, |kernel| answer(kernel, args)) else {
+    let asked = ask_session(&args.dump, common, |session| {
+        let log = session.log()?;
+        let booted = args.wall_clock.then(|| session.boot_time(&log));
+        Ok((log, booted.transpose()?))
+    });
+    let Some((log, booted)) = asked else {
         return Ok(Status::Error);
     };
     let path = Text::new(args.dump.as_encoded_bytes());
-    if let Some(problem) = filter.unknown_caller(&answer.entries) {
+    if let Some(problem) = filter.unknown_caller(&log.records) {
         say(&format!("{path}: {problem}"));
         return Ok(Status::Error);
     }
-    let chosen = filter.choose(&answer.entries);
-    if chosen.is_empty() && !answer.entries.is_empty() && !common.quiet {
-        let all = words::count(answer.entries.len(), "record");
+    let chosen = filter.choose(&log.records);
+    if chosen.is_empty() && !log.records.is_empty() && !common.quiet {
+        let all = words::count(log.records.len(), "record");
         say(&format!(
             "{path}: none of the {all} is one that was asked for"
         ));
     }
-    let mut records = chosen.iter().map(|entry| Record::of(entry, answer.booted));
+    let epoch = booted.map(|boot| boot.nanoseconds);
+    let mut records = chosen.iter().map(|entry| Record::of(entry, epoch));
     let mut out = Output::stdout();
     match args.format {
         ListFormat::Text => {
             let look = common.look();
-            let style = Style::new(args, answer.booted, look.unicode);
+            let style = Style::new(args, epoch, look.unicode);
             chosen
                 .iter()
                 .try_for_each(|entry| out.write_all(style.lines(entry).as_bytes()))?;
@@ -239,11 +201,11 @@ pub(crate) fn run(args: &LogArgs, common: &Common) -> anyhow::Result<Status> {
             &Document {
                 schema: SCHEMA,
                 path: &path,
-                overwritten: answer.overwritten,
-                lost: answer.lost,
-                uncommitted: answer.uncommitted,
-                booted: answer.booted,
-                incomplete_because: answer.broken.as_deref().map(Text::from),
+                overwritten: log.overwritten,
+                lost: log.lost,
+                uncommitted: log.uncommitted,
+                booted,
+                incomplete_because: log.incomplete_because.as_ref(),
                 log: records.collect(),
             },
         )?,
@@ -251,100 +213,33 @@ pub(crate) fn run(args: &LogArgs, common: &Common) -> anyhow::Result<Status> {
     }
     out.finish()?;
     if !common.quiet {
-        answer
-            .losses()
+        losses(&log)
             .iter()
             .for_each(|loss| say(&format!("{path}: {loss}")));
     }
     Ok(Status::Pass)
 }
 
-impl Answer {
-    /// What the log lacks, a sentence each.
-    fn losses(&self) -> Vec<String> {
-        let counted = |count: u64, what: &str| (count > 0).then(|| format!("{count} {what}"));
-        [
-            counted(self.overwritten, "older records were overwritten"),
-            counted(self.lost, "records are there, but not their text"),
-            counted(self.uncommitted, "records were never committed"),
-            self.broken
-                .as_ref()
-                .map(|why| format!("the log ends early: {why}")),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
+/// What the log lacks, a sentence each.
+fn losses(log: &LogFacts) -> Vec<String> {
+    let counted = |count: u64, what: &str| (count > 0).then(|| format!("{count} {what}"));
+    [
+        counted(log.overwritten, "older records were overwritten"),
+        counted(log.lost, "records are there, but not their text"),
+        counted(log.uncommitted, "records were never committed"),
+        log.incomplete_because
+            .as_ref()
+            .map(|why| format!("the log ends early: {why}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
-fn answer(kernel: &Kernel, args: &LogArgs) -> Result<Answer, Error> {
-    let log = kernel.log()?;
-    let newest = log.records.last().map_or(0, |record| record.timestamp_ns);
-    let booted = match args.wall_clock {
-        true => Some(kernel.boot_time(newest)?),
-        false => None,
-    };
-    let mut entries: Vec<Entry> = log.records.into_iter().map(Entry::committed).collect();
-    let unfinished = log.unfinished.into_iter().map(|record| Entry {
-        state: State::Unfinished,
-        ..Entry::committed(record)
-    });
-    entries.extend(unfinished);
-    entries.sort_by_key(|entry| entry.sequence);
-    entries.extend(log.leftovers.into_iter().map(Entry::left_over));
-    Ok(Answer {
-        entries,
-        overwritten: log.first_sequence,
-        lost: log.lost,
-        uncommitted: log.uncommitted,
-        booted: booted.map(|boot| Booted {
-            nanoseconds: boot.nanoseconds,
-            known_by: match boot.known_by {
-                BootTimeSource::Timekeeper => "timekeeper",
-                BootTimeSource::CrashTime => "crash-time",
-            },
-        }),
-        broken: log.broken.map(|e| e.to_string()),
-    })
-}
-
-impl Entry {
-    fn committed(record: virtopsy_kernel::Record) -> Entry {
-        let property = |(key, value): (String, Vec<u8>)| (key, Text::new(value));
-        Entry {
-            sequence: Some(record.sequence),
-            timestamp_ns: Some(record.timestamp_ns),
-            caller: record.caller.map(|caller| caller.to_string()),
-            level: record.level,
-            facility: record.facility,
-            text: Text::new(record.text),
-            dictionary: record.dictionary.into_iter().map(property).collect(),
-            state: State::Committed,
-        }
-    }
-
-    fn left_over(line: Leftover) -> Entry {
-        Entry {
-            sequence: None,
-            timestamp_ns: None,
-            caller: Some(Caller::Cpu(line.cpu.0).to_string()),
-            level: line.level,
-            facility: None,
-            text: Text::new(line.text),
-            dictionary: Vec::new(),
-            state: if line.in_nmi {
-                State::LeftOverInNmi
-            } else {
-                State::LeftOver
-            },
-        }
-    }
-
-    /// When it was printed, on the wall clock.
-    fn time(&self, booted: Option<Booted>) -> Option<String> {
-        let since_boot = i64::try_from(self.timestamp_ns?).ok()?;
-        wall_clock(booted?.nanoseconds.checked_add(since_boot)?)
-    }
+/// When a record was printed, on the wall clock.
+fn time(record: &LogRecord, booted: Option<i64>) -> Option<String> {
+    let since_boot = i64::try_from(record.timestamp_ns?).ok()?;
+    wall_clock(booted?.checked_add(since_boot)?)
 }
 
 /// Nanoseconds since 1970 as RFC 3339 has them, in microseconds.
@@ -362,12 +257,12 @@ fn wall_clock(nanoseconds: i64) -> Option<String> {
 }
 
 impl<'a> Record<'a> {
-    fn of(entry: &'a Entry, booted: Option<Booted>) -> Record<'a> {
+    fn of(entry: &'a LogRecord, booted: Option<i64>) -> Record<'a> {
         let property = |(key, value): &'a (String, Text)| (key.as_str(), value);
         Record {
             sequence: entry.sequence,
             timestamp: entry.timestamp_ns.map(|ns| ns as f64 / 1e9),
-            time: entry.time(booted),
+            time: time(entry, booted),
             caller: entry.caller.as_deref(),
             level: entry.level,
             facility: entry.facility,
@@ -380,14 +275,15 @@ impl<'a> Record<'a> {
 
 /// How lines are printed.
 struct Style {
-    booted: Option<Booted>,
+    /// Nanoseconds of the wall clock at boot, for times of day.
+    booted: Option<i64>,
     decode: bool,
     dictionary: bool,
     unicode: bool,
 }
 
 impl Style {
-    fn new(args: &LogArgs, booted: Option<Booted>, unicode: bool) -> Style {
+    fn new(args: &LogArgs, booted: Option<i64>, unicode: bool) -> Style {
         Style {
             booted,
             decode: args.decode,
@@ -397,11 +293,11 @@ impl Style {
     }
 
     /// A record as dmesg prints it: every line of it with the prefix.
-    fn lines(&self, entry: &Entry) -> String {
+    fn lines(&self, entry: &LogRecord) -> String {
         let prefix = self.prefix(entry);
         let text = entry.text.as_bytes();
         let text = text.strip_suffix(b"\n").unwrap_or(text);
-        let mark = entry.state.mark();
+        let mark = mark(entry.state);
         let line = |line: &[u8]| format!("{prefix} {mark}{}\n", clean_bytes(line, self.unicode));
         let mut out: String = text.split(|b| *b == b'\n').map(line).collect();
         if self.dictionary {
@@ -414,7 +310,7 @@ impl Style {
         out
     }
 
-    fn prefix(&self, entry: &Entry) -> String {
+    fn prefix(&self, entry: &LogRecord) -> String {
         let mut prefix = String::new();
         if self.decode {
             let facility = entry.facility.and_then(|n| FACILITIES.get(usize::from(n)));
@@ -422,7 +318,7 @@ impl Style {
             let (facility, level) = (facility.unwrap_or(&"?"), level.unwrap_or(&"?"));
             prefix = format!("{facility:<8}:{level:<6}: ");
         }
-        let time = match (entry.time(self.booted), entry.timestamp_ns) {
+        let time = match (time(entry, self.booted), entry.timestamp_ns) {
             (Some(time), _) => time,
             (None, Some(ns)) => {
                 let (seconds, micros) = (ns / 1_000_000_000, ns % 1_000_000_000 / 1000);
@@ -478,7 +374,7 @@ impl Filter {
     }
 
     /// Why no record can be of the caller that was named: none is, of those that tell theirs.
-    fn unknown_caller(&self, records: &[Entry]) -> Option<String> {
+    fn unknown_caller(&self, records: &[LogRecord]) -> Option<String> {
         let wanted = self.caller.as_deref()?;
         let callers: HashSet<&str> = records.iter().filter_map(|r| r.caller.as_deref()).collect();
         if callers.contains(wanted) {
@@ -496,7 +392,7 @@ impl Filter {
     }
 
     /// The records to print, in order.
-    fn choose<'a>(&self, records: &'a [Entry]) -> Vec<&'a Entry> {
+    fn choose<'a>(&self, records: &'a [LogRecord]) -> Vec<&'a LogRecord> {
         if !self.follow {
             return records
                 .iter()
@@ -508,13 +404,13 @@ impl Filter {
             .filter(|record| self.matches(record))
             .filter_map(|record| record.caller.as_deref())
             .collect();
-        let followed = |r: &&Entry| {
+        let followed = |r: &&LogRecord| {
             self.matches(r) || r.caller.as_deref().is_some_and(|c| callers.contains(c))
         };
         records.iter().filter(followed).collect()
     }
 
-    fn matches(&self, record: &Entry) -> bool {
+    fn matches(&self, record: &LogRecord) -> bool {
         record.timestamp_ns.is_none_or(|at| at >= self.since)
             && self.levels.is_none_or(|set| {
                 record
@@ -536,8 +432,8 @@ impl Filter {
 mod tests {
     use super::*;
 
-    fn record(sequence: u64, caller: &str, level: u8, text: &str) -> Entry {
-        Entry {
+    fn record(sequence: u64, caller: &str, level: u8, text: &str) -> LogRecord {
+        LogRecord {
             sequence: Some(sequence),
             timestamp_ns: Some(sequence * 1_500_000_000),
             caller: (!caller.is_empty()).then(|| caller.to_owned()),
@@ -545,7 +441,7 @@ mod tests {
             facility: Some(0),
             text: Text::from(text),
             dictionary: vec![("SUBSYSTEM".to_owned(), Text::from("usb"))],
-            state: State::Committed,
+            state: RecordState::Committed,
         }
     }
 
@@ -604,10 +500,7 @@ mod tests {
     #[test]
     fn the_wall_clock_the_level_and_the_dictionary_are_printed_when_asked_for() {
         let style = Style {
-            booted: Some(Booted {
-                nanoseconds: 951_782_400_000_000_000,
-                known_by: "timekeeper",
-            }),
+            booted: Some(951_782_400_000_000_000),
             decode: true,
             dictionary: true,
             unicode: true,
@@ -620,20 +513,20 @@ mod tests {
 
     #[test]
     fn text_that_never_got_into_the_log_is_marked() {
-        let unfinished = Entry {
-            state: State::Unfinished,
+        let unfinished = LogRecord {
+            state: RecordState::Unfinished,
             ..record(2, "C1", 3, "half a")
         };
         assert_eq!(
             PLAIN.lines(&unfinished),
             "[    3.000000][    C1] (unfinished) half a\n"
         );
-        let left = Entry::left_over(Leftover {
-            cpu: virtopsy_kernel::CpuId(2),
-            in_nmi: true,
-            level: Some(4),
-            text: b"NMI backtrace".to_vec(),
-        });
+        let left = LogRecord {
+            sequence: None,
+            timestamp_ns: None,
+            state: RecordState::LeftOverInNmi,
+            ..record(0, "C2", 4, "NMI backtrace")
+        };
         assert_eq!(
             PLAIN.lines(&left),
             "[           ?][    C2] (left in the CPU's buffer by an NMI) NMI backtrace\n"

@@ -32,7 +32,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use serde::Serialize;
 use virtopsy::Session;
 use virtopsy::report::{DumpReport, ErrorReport, SCHEMA, Text};
-use virtopsy_kernel::Kernel;
 
 use crate::batch;
 use crate::exit::Status;
@@ -53,20 +52,20 @@ fn examine(name: &OsStr, common: &Common) -> DumpReport {
     report
 }
 
-/// Like [`examine`], and asks the dump's kernel one thing more while it is open.
+/// Like [`examine`], and asks the dump one thing more while it is open.
 fn examine_and_ask<T>(
     name: &OsStr,
     common: &Common,
-    question: impl Fn(&Kernel) -> Option<T>,
+    question: impl Fn(&Session) -> Option<T>,
 ) -> (DumpReport, Option<T>) {
     let label = Text::new(name.as_bytes());
     let _spinner = Progress::spinner(common.wants_progress(), format!("reading {label}"));
     let (spec, options) = (input::spec(name), common.options());
     let asked = batch::catch(|| {
         let session = Session::open(&spec, &options)?;
-        let answer = session.kernel().ok().and_then(&question);
+        let answer = question(&session);
         let report = session.report();
-        Ok((report, answer))
+        Ok::<_, ErrorReport>((report, answer))
     });
     let (mut report, answer) = asked.unwrap_or_else(Err).unwrap_or_else(|error| {
         let report = DumpReport {
@@ -105,11 +104,11 @@ fn print(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Opens a dump and asks its kernel one thing. What goes wrong is said on standard error.
-fn ask_kernel<T>(
+/// Opens a dump and asks it one thing. What goes wrong is said on standard error.
+fn ask_session<T>(
     name: &OsStr,
     common: &Common,
-    question: impl FnOnce(&Kernel) -> Result<T, virtopsy_kernel::Error>,
+    question: impl FnOnce(&Session) -> virtopsy::Result<T>,
 ) -> Option<T> {
     let label = Text::new(name.as_bytes());
     let asked = {
@@ -117,12 +116,11 @@ fn ask_kernel<T>(
         let (spec, options) = (input::spec(name), common.options());
         batch::catch(|| {
             let session = Session::open(&spec, &options)?;
-            let kernel = session.kernel()?;
-            let answer = question(kernel).map_err(|e| ErrorReport {
-                kind: e.kind().to_owned(),
-                message: Text::from(e.to_string()),
-            });
-            session.changed().map_or(answer, Err)
+            let answer = question(&session);
+            session
+                .changed()
+                .map_or(answer, Err)
+                .map_err(ErrorReport::from)
         })
     };
     match asked.unwrap_or_else(Err) {
@@ -155,9 +153,4 @@ fn print_json(name: &OsStr, answer: &impl Serialize) -> anyhow::Result<()> {
     json::print(&mut out, &document)?;
     out.finish()?;
     Ok(())
-}
-
-/// An error of the kernel's, as text from a dump.
-fn error_text(e: &virtopsy_kernel::Error) -> Text {
-    Text::from(e.to_string())
 }

@@ -4,12 +4,10 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use clap::Args;
-use serde::Serialize;
-use virtopsy::facts::ModuleFacts;
-use virtopsy::report::Text;
-use virtopsy_kernel::{Error, Kernel};
+use virtopsy::Session;
+use virtopsy::facts::ModulesFacts;
 
-use super::{ask_kernel, error_text, print, print_json};
+use super::{ask_session, print, print_json};
 use crate::exit::Status;
 use crate::options::Common;
 use crate::page::clean;
@@ -27,22 +25,12 @@ pub(crate) struct ModulesArgs {
     pub(crate) format: PageFormat,
 }
 
-#[derive(Serialize)]
-struct Answer {
-    /// Letters of the kernel's taints, as an oops shows them; empty without.
-    taints: Option<String>,
-    modules: Vec<ModuleFacts>,
-    last_unloaded: Option<Text>,
-    /// Why modules are missing.
-    incomplete_because: Option<Text>,
-}
-
 /// Prints the modules.
 ///
 /// # Errors
 /// When they cannot be printed.
 pub(crate) fn run(args: &ModulesArgs, common: &Common) -> anyhow::Result<Status> {
-    let Some(answer) = ask_kernel(&args.dump, common, answer) else {
+    let Some(answer) = ask_session(&args.dump, common, Session::modules) else {
         return Ok(Status::Error);
     };
     match args.format {
@@ -53,24 +41,7 @@ pub(crate) fn run(args: &ModulesArgs, common: &Common) -> anyhow::Result<Status>
     Ok(if nothing { Status::Error } else { Status::Pass })
 }
 
-// A question of the kernel may fail; this one never does.
-#[allow(clippy::unnecessary_wraps)]
-fn answer(kernel: &Kernel) -> Result<Answer, Error> {
-    let list = kernel.modules();
-    let last = kernel.last_unloaded_module().ok().flatten();
-    Ok(Answer {
-        taints: kernel.taints().ok(),
-        modules: list
-            .modules
-            .iter()
-            .map(|module| ModuleFacts::read(kernel, module))
-            .collect(),
-        last_unloaded: last.map(|module| Text::new(module.name)),
-        incomplete_because: list.broken.as_ref().map(error_text),
-    })
-}
-
-fn text(answer: &Answer, look: Look) -> String {
+fn text(answer: &ModulesFacts, look: Look) -> String {
     let mut out = format!(
         "{:<24} {:<8} {:>9} {:>5}  {:<18}  USED BY\n",
         "MODULE", "STATE", "BYTES", "REFS", "TEXT AT"

@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use virtopsy::report::{Hex, Text, escape};
-use virtopsy_kernel::{Error, Node, PeekLimits, Value};
+use virtopsy::facts::ValueFacts;
+use virtopsy::kernel::{Node, PeekLimits, Value};
+use virtopsy::report::{ErrorReport, escape};
 
-use super::{ask_kernel, error_text, print, print_json};
+use super::{ask_session, print, print_json};
 use crate::exit::Status;
 use crate::options::Common;
 use crate::page::clean;
@@ -67,8 +68,9 @@ pub(crate) fn run(args: &PeekArgs, common: &Common) -> anyhow::Result<Status> {
         elements: args.elements,
         ..PeekLimits::default()
     };
-    let asked = ask_kernel(&args.dump, common, |kernel| {
-        let ask = |text: &String| (text.clone(), kernel.peek(text, limits));
+    let asked = ask_session(&args.dump, common, |session| {
+        session.kernel()?;
+        let ask = |text: &String| (text.clone(), session.peek(text, limits));
         Ok(args.expressions.iter().map(ask).collect::<Vec<_>>())
     });
     let Some(found) = asked else {
@@ -87,8 +89,8 @@ pub(crate) fn run(args: &PeekArgs, common: &Common) -> anyhow::Result<Status> {
             let look = common.look();
             for (text, found) in &found {
                 match found {
-                    Ok(node) => print(&tree(node, look))?,
-                    Err(e) => say(&format!("{text}: {e}")),
+                    Ok(found) => print(&tree(&found.0, look))?,
+                    Err(e) => say(&format!("{text}: {}", e.message())),
                 }
             }
         }
@@ -96,59 +98,11 @@ pub(crate) fn run(args: &PeekArgs, common: &Common) -> anyhow::Result<Status> {
     Ok(if failed { Status::Error } else { Status::Pass })
 }
 
-fn outcome(text: &str, found: &Result<Node, Error>) -> Json {
+fn outcome(text: &str, found: &virtopsy::Result<ValueFacts>) -> Json {
     match found {
-        Ok(node) => node_json(node),
-        Err(e) => json!({"name": text, "error": {"kind": e.kind(), "message": error_text(e)}}),
+        Ok(found) => json!(found),
+        Err(e) => json!({"name": text, "error": ErrorReport::from(e.clone())}),
     }
-}
-
-fn node_json(node: &Node) -> Json {
-    let mut out = json!({"name": node.name, "type": node.type_name, "address": node.address.map(|a| Hex(a.0))});
-    let (key, value) = match &node.value {
-        // Numbers that a double can't hold are given as text, as all 64-bit values are.
-        Value::Integer {
-            value,
-            signed: true,
-        } if fits(*value as i64) => ("value", json!(*value as i64)),
-        Value::Integer {
-            value,
-            signed: false,
-        } if *value < 1 << 53 => ("value", json!(value)),
-        Value::Integer { value, .. } => ("value", json!(Hex(*value))),
-        Value::Boolean(value) => ("value", json!(value)),
-        Value::Enumerator { name, value } => {
-            ("value", json!({"enumerator": name, "number": value}))
-        }
-        Value::Pointer { to, symbol, text } => {
-            let symbol = symbol.as_ref().map(ToString::to_string);
-            let text = text.as_ref().map(|text| Text::new(text.clone()));
-            (
-                "value",
-                json!({"pointer": Hex(to.0), "symbol": symbol, "text": text}),
-            )
-        }
-        Value::Text(bytes) => ("value", json!(Text::new(bytes.clone()))),
-        Value::Struct(members) => ("members", members.iter().map(node_json).collect()),
-        Value::Array { elements, count } => {
-            let elements: Json = elements.iter().map(node_json).collect();
-            ("elements", json!({"count": count, "shown": elements}))
-        }
-        Value::Bytes(bytes, why) => {
-            let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-            ("bytes", json!({"hex": hex, "untyped_because": why}))
-        }
-        Value::Unreadable(e) => ("error", json!({"kind": e.kind(), "message": error_text(e)})),
-        _ => ("omitted", json!(true)),
-    };
-    if let Some(object) = out.as_object_mut() {
-        object.insert(key.to_owned(), value);
-    }
-    out
-}
-
-fn fits(value: i64) -> bool {
-    value.unsigned_abs() < 1 << 53
 }
 
 fn tree(node: &Node, look: Look) -> String {

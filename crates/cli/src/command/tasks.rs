@@ -4,12 +4,10 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use clap::Args;
-use serde::Serialize;
-use virtopsy::facts::TaskFacts;
-use virtopsy::report::Text;
-use virtopsy_kernel::{CpuId, CpuState, Kernel, TaskInfo, TaskList};
+use virtopsy::Session;
+use virtopsy::facts::{ListedTask, TaskFacts, TasksFacts};
 
-use super::{ask_kernel, error_text, print, print_json};
+use super::{ask_session, print, print_json};
 use crate::exit::Status;
 use crate::options::Common;
 use crate::page::clean;
@@ -33,26 +31,7 @@ pub(crate) struct TasksArgs {
     pub(crate) format: PageFormat,
 }
 
-#[derive(Serialize)]
-struct Answer {
-    tasks: Vec<Entry>,
-    /// Why tasks are missing.
-    incomplete_because: Vec<Text>,
-}
-
-#[derive(Serialize)]
-struct Entry {
-    #[serde(flatten)]
-    task: TaskFacts,
-    /// It ran on the CPU that brought the kernel down.
-    crashed: bool,
-    /// Of one that ran: in a guest, in user mode, idle, in the kernel.
-    doing: Option<String>,
-    /// And the kernel's function that it was in.
-    function: Option<Text>,
-}
-
-/// The letters that [`virtopsy_kernel::TaskState::letter`] gives.
+/// The letters that [`virtopsy::kernel::TaskState::letter`] gives.
 const LETTERS: &str = "RSDTtXZPI";
 
 /// Letters of states.
@@ -74,68 +53,30 @@ fn states(text: &str) -> Result<String, String> {
 /// # Errors
 /// When they cannot be printed.
 pub(crate) fn run(args: &TasksArgs, common: &Common) -> anyhow::Result<Status> {
-    let asked = ask_kernel(&args.dump, common, |kernel| {
-        Ok((kernel.tasks(), Running::read(kernel)))
-    });
-    let Some((tasks, running)) = asked else {
+    let Some(mut answer) = ask_session(&args.dump, common, Session::tasks) else {
         return Ok(Status::Error);
     };
-    let answer = answer(&tasks, &running, args.state.as_deref());
+    let all = answer.tasks.len();
+    let nothing = answer.tasks.is_empty() && !answer.incomplete_because.is_empty();
+    if let Some(states) = &args.state {
+        answer
+            .tasks
+            .retain(|listed| states.contains(listed.task.state));
+    }
     match args.format {
         PageFormat::Json => print_json(&args.dump, &answer)?,
         PageFormat::Text => print(&text(&answer, common.look()))?,
     }
     if let (Some(states), true, false) = (&args.state, answer.tasks.is_empty(), common.quiet) {
-        let all = words::count(tasks.tasks.len(), "task");
+        let all = words::count(all, "task");
         say(&format!(
             "no task is in a state of {states}; the dump has {all}"
         ));
     }
-    let nothing = tasks.tasks.is_empty() && !tasks.broken.is_empty();
     Ok(if nothing { Status::Error } else { Status::Pass })
 }
 
-/// What is known of the tasks that ran.
-struct Running {
-    cpus: Vec<CpuState>,
-    crashed: Option<CpuId>,
-}
-
-impl Running {
-    fn read(kernel: &Kernel) -> Running {
-        Running {
-            cpus: kernel.cpu_states().unwrap_or_default(),
-            crashed: kernel.crashed_cpu(),
-        }
-    }
-}
-
-fn answer(tasks: &TaskList, running: &Running, states: Option<&str>) -> Answer {
-    let wanted = |task: &&TaskInfo| states.is_none_or(|s| s.contains(task.state.letter()));
-    Answer {
-        tasks: tasks
-            .tasks
-            .iter()
-            .filter(wanted)
-            .map(|task| entry(task, running))
-            .collect(),
-        incomplete_because: tasks.broken.iter().map(error_text).collect(),
-    }
-}
-
-fn entry(task: &TaskInfo, running: &Running) -> Entry {
-    let cpu = task.running_on;
-    let state = running.cpus.iter().find(|state| Some(state.cpu) == cpu);
-    let function = state.and_then(|state| state.location.as_ref());
-    Entry {
-        crashed: cpu.is_some() && cpu == running.crashed,
-        doing: state.map(|state| state.doing.to_string()),
-        function: function.map(|at| Text::from(at.to_string())),
-        task: TaskFacts::from(task),
-    }
-}
-
-fn text(answer: &Answer, look: Look) -> String {
+fn text(answer: &TasksFacts, look: Look) -> String {
     let mut out = format!(
         "  {:>7} {:>7} {:>7} {:>3}  S  {:<18}  COMM\n",
         "PID", "TGID", "PPID", "CPU", "TASK"
@@ -190,7 +131,7 @@ fn inside(task: &TaskFacts) -> String {
 }
 
 /// What a task that ran was doing.
-fn activity(entry: &Entry) -> String {
+fn activity(entry: &ListedTask) -> String {
     match (&entry.doing, &entry.function) {
         (Some(doing), Some(function)) => format!("  ({doing}, in {function})"),
         (Some(doing), None) => format!("  ({doing})"),

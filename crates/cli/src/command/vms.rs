@@ -4,12 +4,10 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use clap::Args;
-use serde::Serialize;
-use virtopsy::facts::{VcpuFacts, VmFacts};
-use virtopsy::report::Text;
-use virtopsy_kernel::{Error, Kernel, Vm};
+use virtopsy::Session;
+use virtopsy::facts::{VcpuFacts, VmFacts, VmsFacts};
 
-use super::{ask_kernel, error_text, print, print_json};
+use super::{ask_session, print, print_json};
 use crate::exit::Status;
 use crate::options::Common;
 use crate::page::clean;
@@ -27,20 +25,12 @@ pub(crate) struct VmsArgs {
     pub(crate) format: PageFormat,
 }
 
-#[derive(Serialize)]
-struct Answer {
-    /// Whether KVM is there at all.
-    kvm: bool,
-    vms: Vec<VmFacts>,
-    incomplete_because: Option<Text>,
-}
-
 /// Prints the virtual machines.
 ///
 /// # Errors
 /// When they cannot be printed.
 pub(crate) fn run(args: &VmsArgs, common: &Common) -> anyhow::Result<Status> {
-    let Some(answer) = ask_kernel(&args.dump, common, answer) else {
+    let Some(answer) = ask_session(&args.dump, common, Session::vms) else {
         return Ok(Status::Error);
     };
     match args.format {
@@ -50,31 +40,7 @@ pub(crate) fn run(args: &VmsArgs, common: &Common) -> anyhow::Result<Status> {
     Ok(Status::Pass)
 }
 
-fn answer(kernel: &Kernel) -> Result<Answer, Error> {
-    let list = match kernel.vms() {
-        // No list of VMs: KVM is not loaded. Whether that is so only symbols and modules can tell.
-        Err(e @ Error::NoSymbol { .. })
-            if kernel.symbols().is_ok() && kernel.modules().broken.is_none() =>
-        {
-            tracing::debug!("KVM: {e}");
-            return Ok(Answer {
-                kvm: false,
-                vms: Vec::new(),
-                incomplete_because: None,
-            });
-        }
-        list => list?,
-    };
-    let tasks = kernel.tasks();
-    let facts = |vm: &Vm| VmFacts::new(vm, vm.owner.and_then(|pid| tasks.by_pid(pid)));
-    Ok(Answer {
-        kvm: true,
-        vms: list.vms.iter().map(facts).collect(),
-        incomplete_because: list.broken.as_ref().map(error_text),
-    })
-}
-
-fn text(answer: &Answer, look: Look) -> String {
+fn text(answer: &VmsFacts, look: Look) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     match (answer.kvm, answer.vms.len()) {

@@ -47,8 +47,7 @@ pub struct AreaFacts {
 
 impl ModuleFacts {
     /// Reads what a module's own structures say beyond the list.
-    #[must_use]
-    pub fn read(kernel: &Kernel, module: &Module) -> Self {
+    fn read(kernel: &Kernel, module: &Module) -> Self {
         let (users, broken) = match kernel.module_users(module) {
             Ok(users) => (users.names, users.broken),
             Err(e) => (Vec::new(), Some(e)),
@@ -71,6 +70,34 @@ impl ModuleFacts {
             areas: areas.collect(),
             percpu: Hex(module.percpu.0),
             symbols: kernel.module_symbol_count(module).ok(),
+        }
+    }
+}
+
+/// The modules of a kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ModulesFacts {
+    /// Letters of the kernel's taints, as an oops shows them; empty without.
+    pub taints: Option<String>,
+    /// Those that are loaded, in the kernel's order.
+    pub modules: Vec<ModuleFacts>,
+    /// The one that was unloaded last.
+    pub last_unloaded: Option<Text>,
+    /// Why modules are missing.
+    pub incomplete_because: Option<Text>,
+}
+
+impl ModulesFacts {
+    pub(crate) fn read(kernel: &Kernel) -> ModulesFacts {
+        let list = kernel.modules();
+        let last = kernel.last_unloaded_module().ok().flatten();
+        let facts = |module| ModuleFacts::read(kernel, module);
+        ModulesFacts {
+            taints: kernel.taints().ok(),
+            modules: list.modules.iter().map(facts).collect(),
+            last_unloaded: last.map(|module| Text::new(module.name)),
+            incomplete_because: list.broken.as_ref().map(error_text),
         }
     }
 }

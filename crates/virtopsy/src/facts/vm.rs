@@ -1,11 +1,46 @@
 //! A virtual machine.
 
 use serde::Serialize;
-use virtopsy_kernel::{CpuId, TaskInfo, Vcpu, Vm, VmKind};
+use virtopsy_kernel::{CpuId, Error, Kernel, TaskInfo, Vcpu, Vm, VmKind};
 
 use crate::report::{Hex, Text};
 
 use super::error_text;
+
+/// The virtual machines of a kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct VmsFacts {
+    /// Whether KVM is loaded at all.
+    pub kvm: bool,
+    /// The machines, in the order of KVM's list.
+    pub vms: Vec<VmFacts>,
+    /// Why machines are missing.
+    pub incomplete_because: Option<Text>,
+}
+
+impl VmsFacts {
+    pub(crate) fn read(kernel: &Kernel) -> virtopsy_kernel::Result<VmsFacts> {
+        let list = match kernel.vms() {
+            // No list of VMs: KVM is not loaded. Whether that is so only symbols and modules can
+            // tell.
+            Err(e @ Error::NoSymbol { .. })
+                if kernel.symbols().is_ok() && kernel.modules().broken.is_none() =>
+            {
+                tracing::debug!("KVM: {e}");
+                return Ok(VmsFacts::default());
+            }
+            list => list?,
+        };
+        let tasks = kernel.tasks();
+        let facts = |vm: &Vm| VmFacts::new(vm, vm.owner.and_then(|pid| tasks.by_pid(pid)));
+        Ok(VmsFacts {
+            kvm: true,
+            vms: list.vms.iter().map(facts).collect(),
+            incomplete_because: list.broken.as_ref().map(error_text),
+        })
+    }
+}
 
 /// A virtual machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use json::write_json;
 pub use redact::{REDACTED, redacted_crashes, redacted_splats, without_addresses};
-pub use scalar::{Hex, Text};
+pub use scalar::{Hex, Text, ranges};
 pub use state::{CpuState, Feature, Origin, Reason, Says, Strength, Verdict};
 
 pub use crate::evidence::EvidenceKind;

@@ -165,6 +165,26 @@ mod schema {
     }
 }
 
+/// `0, 1, 4-7`.
+#[must_use]
+pub fn ranges(numbers: &[u32]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for n in numbers {
+        match runs.last_mut() {
+            Some((_, end)) if end.checked_add(1) == Some(*n) => *end = *n,
+            _ => runs.push((*n, *n)),
+        }
+    }
+    let texts = runs.iter().map(|(a, b)| {
+        if a == b {
+            a.to_string()
+        } else {
+            format!("{a}-{b}")
+        }
+    });
+    texts.collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,5 +217,12 @@ mod tests {
             assert!(serde_json::from_str::<Hex>(wrong).is_err(), "{wrong}");
         }
         assert!(serde_json::from_str::<Text>(r#"{"bytes":"!"}"#).is_err());
+    }
+
+    #[test]
+    fn runs_of_numbers_are_shortened() {
+        assert_eq!(ranges(&[]), "");
+        assert_eq!(ranges(&[3]), "3");
+        assert_eq!(ranges(&[0, 1, 2, 5, u32::MAX]), "0-2, 5, 4294967295");
     }
 }

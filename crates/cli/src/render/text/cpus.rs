@@ -42,7 +42,7 @@ pub(super) fn cpu_table(page: &mut Page, virtualization: &VirtualizationReport, 
         }
     }
     let row = |(first, numbers): (&CpuReport, Vec<u32>)| {
-        std::iter::once(Cell::from(words::ranges(&numbers)))
+        std::iter::once(Cell::from(virtopsy::report::ranges(&numbers)))
             .chain(cpu_cells(first, merge))
             .collect()
     };

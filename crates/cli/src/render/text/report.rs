@@ -132,8 +132,8 @@ fn crash(page: &mut Page, report: &DumpReport) {
     }
     let shootdown = &crash.nmi_shootdown;
     let (missing, unread) = (
-        words::ranges(&shootdown.missing_cpus),
-        words::ranges(&shootdown.unknown_cpus),
+        virtopsy::report::ranges(&shootdown.missing_cpus),
+        virtopsy::report::ranges(&shootdown.unknown_cpus),
     );
     let mut stopped = match (shootdown.ran, missing.is_empty()) {
         (None, true) => "the dump does not say whether the NMI was sent".to_owned(),
