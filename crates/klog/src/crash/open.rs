@@ -330,14 +330,15 @@ impl Open {
     /// `write to 0x… of 4 bytes by task 19788 on cpu 0:`
     fn kcsan_access(&mut self, t: &str) {
         let key = "by task ";
-        if let Some((pid, rest)) = t.split_once(key).and_then(|(_, r)| number(r)) {
-            if self.crash.task.is_none() && t.starts_with("race") {
-                self.crash.note_task(None, i64::try_from(pid).ok());
-                self.crash.cpu = rest
-                    .split_once("on cpu ")
-                    .and_then(|(_, r)| number(r))
-                    .and_then(|(n, _)| u32::try_from(n).ok());
-            }
+        if let Some((pid, rest)) = t.split_once(key).and_then(|(_, r)| number(r))
+            && self.crash.task.is_none()
+            && t.starts_with("race")
+        {
+            self.crash.note_task(None, i64::try_from(pid).ok());
+            self.crash.cpu = rest
+                .split_once("on cpu ")
+                .and_then(|(_, r)| number(r))
+                .and_then(|(n, _)| u32::try_from(n).ok());
         }
     }
 
@@ -684,10 +685,7 @@ fn own_first(kind: CrashKind, heading: Option<&str>) -> bool {
 /// Strips `<NMI>`, `<<EOE>>`, `<IRQ>` before a frame.
 fn without_marks(text: &str) -> &str {
     let mut rest = text.trim_start();
-    loop {
-        let Some(inside) = rest.strip_prefix('<') else {
-            break;
-        };
+    while let Some(inside) = rest.strip_prefix('<') {
         let Some((mark, behind)) = inside.split_once('>') else {
             break;
         };

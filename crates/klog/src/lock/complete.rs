@@ -50,7 +50,7 @@ fn cycle(splat: &mut Splat) {
     }
     let mut entries: Vec<&ChainEntry> = splat.chain.iter().collect();
     entries.sort_by_key(|e| e.index);
-    if !entries.first().is_some_and(|e| e.index == 0) {
+    if entries.first().is_none_or(|e| e.index != 0) {
         splat.cycle.clear();
         return; // broken off before the end, which is #0
     }
