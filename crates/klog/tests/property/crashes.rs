@@ -136,7 +136,7 @@ impl Parts {
                 lines.extend(self.trace(&[]));
                 lines
             }
-            "rcu-stall" => dumped(&["rcu: INFO: rcu_preempt self-detected stall on CPU".to_owned(), format!("rcu: \t{cpu}-....: (10499 ticks this GP) idle=35e/1/0 softirq=17797/17797 fqs=5227")], &["rcu_dump_cpu_stacks"]),
+            "rcu-stall" => dumped(&["INFO: rcu_preempt self-detected stall on CPU".to_owned(), " (t=10500 jiffies g=2803 q=3452 ncpus=4)".to_owned()], &["rcu_dump_cpu_stacks"]),
             "hung-task" => {
                 let mut lines = vec![format!("INFO: task {comm}:{pid} blocked for more than 143 seconds."), "      Not tainted 6.12.5-test #7".to_owned(), "\"echo 0 > /proc/sys/kernel/hung_task_timeout_secs\" disables this message.".to_owned()];
                 lines.extend(self.trace(&["__schedule", "schedule", "schedule_timeout", "wait_for_completion"]));
