@@ -88,8 +88,8 @@ fn a_dump_without_vmcoreinfo_says_so_and_what_would_help() {
     let (status, got) = check(&write(dir.path(), "bare", &bytes), &[]);
     assert_eq!(status, 3, "{got}");
     assert_eq!(got["virtualization"]["verdict"], "inconclusive");
-    let notes = got["notes"].to_string();
-    assert!(notes.contains("VMCOREINFO"), "{notes}");
+    let why = got["virtualization"]["summary"].to_string();
+    assert!(why.contains("VMCOREINFO"), "{why}");
 }
 
 #[test]

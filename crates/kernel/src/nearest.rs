@@ -40,7 +40,7 @@ mod tests {
         ];
         assert_eq!(
             nearest("crashing_cp", names),
-            ["crashing_cpu", "crashing_cpus", "crash_notes"]
+            ["crashing_cpu", "crashing_cpus"]
         );
         assert!(nearest("qqqq", names).is_empty());
     }

@@ -6,7 +6,7 @@ mod seeds;
 
 fn main() {
     for (target, name, bytes) in seeds::all() {
-        let folder = std::path::Path::new("../../target/corpus").join(target);
+        let folder = std::path::Path::new("../../target/fuzz-corpora").join(target);
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(name), bytes).unwrap();
     }

@@ -134,10 +134,13 @@ impl<'k> Reader<'k> {
             }
             Item::Table { first, count } => self.table(name, first, *count, depth),
             Item::Bytes { at, len, why } => {
-                let read = self
-                    .kernel
-                    .space()
-                    .bytes(*at, usize::try_from(*len).unwrap_or(usize::MAX));
+                let len = usize::try_from(*len).unwrap_or(usize::MAX);
+                // Of one whose width is unknown, too, it is said that it can't be read.
+                let read = self.kernel.space().bytes(*at, len.max(1));
+                let read = read.map(|mut bytes| {
+                    bytes.truncate(len);
+                    bytes
+                });
                 let value =
                     read.map_or_else(Value::Unreadable, |bytes| Value::Bytes(bytes, why.clone()));
                 node(name, "", Some(*at), value)
