@@ -1,20 +1,21 @@
 //! `virtopsy crashes`: why the kernel died or warned, from a dump or a text log.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
-use virtopsy::klog::{Crash, LogFacts};
-use virtopsy::report::{ErrorReport, SCHEMA, redacted_crashes};
+use virtopsy::klog::Crash;
+use virtopsy::report::redacted_crashes;
 
+use super::log_reports::LogReports;
 use super::{examine, log_file};
 use crate::exit::Status;
 use crate::options::Common;
-use crate::output::Output;
-use crate::render::{ListFormat, json, text};
+use crate::render::{ListFormat, text};
 use crate::terminal::say;
+
+/// The member of the JSON document that holds the reports.
+const FAMILY: &str = "crashes";
 
 const CRASHES_HELP: &str = "\
 Examples:
@@ -51,28 +52,6 @@ pub(crate) struct CrashesArgs {
     pub(crate) exit_zero: bool,
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
-    schema: &'static str,
-    /// What was read of a text log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    log: Option<&'a LogFacts>,
-    error: &'a Option<ErrorReport>,
-    crashes: &'a [Crash],
-    /// Further reports, which were only counted.
-    left_out: u64,
-}
-
-/// What was found, and what it was found in.
-#[derive(Default)]
-struct Found {
-    crashes: Vec<Crash>,
-    left_out: u64,
-    read: Option<LogFacts>,
-    error: Option<ErrorReport>,
-    status: Status,
-}
-
 /// Prints the reports.
 ///
 /// # Errors
@@ -81,9 +60,10 @@ pub(crate) fn run(args: &CrashesArgs, common: &Common) -> anyhow::Result<Status>
     let found = match (&args.log, &args.dump) {
         (Some(path), _) => {
             let log = log_file::read(path, common)?;
-            Found {
+            LogReports {
+                family: FAMILY,
                 status: Status::of_log(&log.read, !log.crashes.is_empty()),
-                crashes: if common.redact {
+                reports: if common.redact {
                     redacted_crashes(&log.crashes)
                 } else {
                     log.crashes
@@ -96,45 +76,13 @@ pub(crate) fn run(args: &CrashesArgs, common: &Common) -> anyhow::Result<Status>
         (None, Some(dump)) => of_dump(dump, common),
         (None, None) => anyhow::bail!("a dump or --log FILE is needed"),
     };
-    if found.left_out > 0 {
-        tracing::warn!(
-            "{} further reports were only counted: the log holds too many",
-            found.left_out
-        );
-    }
-    let mut out = Output::stdout();
-    match args.format {
-        ListFormat::Json => json::print(
-            &mut out,
-            &Document {
-                schema: SCHEMA,
-                log: found.read.as_ref(),
-                error: &found.error,
-                crashes: &found.crashes,
-                left_out: found.left_out,
-            },
-        )?,
-        ListFormat::Jsonl => found
-            .crashes
-            .iter()
-            .try_for_each(|crash| json::print(&mut out, crash))?,
-        ListFormat::Text => {
-            let look = common.look();
-            // Of a log that could not be read, silence is all that can be said here.
-            if !found.crashes.is_empty() || found.status == Status::Pass {
-                out.write_all(text::crashes(&found.crashes, look).as_bytes())?;
-            }
-            if let Some(read) = &found.read {
-                out.write_all(text::log_read(read, look).as_bytes())?;
-            }
-        }
-    }
-    out.finish()?;
+    found.warn_of_more();
+    found.print(args.format, common, text::crashes)?;
     Ok(found.status.exit_zero(args.exit_zero))
 }
 
 /// The reports in the log buffer of a dump. What the log has beyond the bound is in the report's notes.
-fn of_dump(dump: &OsString, common: &Common) -> Found {
+fn of_dump(dump: &OsString, common: &Common) -> LogReports<Crash> {
     let report = examine(dump, common);
     if let Some(error) = &report.error {
         say(&format!(
@@ -151,10 +99,12 @@ fn of_dump(dump: &OsString, common: &Common) -> Found {
     } else {
         Status::Pass
     };
-    Found {
-        status,
-        crashes: report.crashes,
+    LogReports {
+        family: FAMILY,
+        reports: report.crashes,
+        left_out: 0,
+        read: None,
         error: report.error,
-        ..Found::default()
+        status,
     }
 }

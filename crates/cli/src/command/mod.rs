@@ -12,6 +12,7 @@ pub(crate) mod info;
 pub(crate) mod locks;
 pub(crate) mod log;
 mod log_file;
+mod log_reports;
 pub(crate) mod man;
 pub(crate) mod modules;
 pub(crate) mod open;

@@ -1,19 +1,20 @@
 //! `virtopsy splats`: lock-debugging reports in a dump or a text log.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
-use virtopsy::klog::{LogFacts, Splat, graph};
-use virtopsy::report::{CheckVerdict, ErrorReport, SCHEMA, redacted_splats};
+use virtopsy::klog::{Splat, graph};
+use virtopsy::report::{CheckVerdict, redacted_splats};
 
+use super::log_reports::LogReports;
 use super::{ask, log_file};
 use crate::exit::Status;
 use crate::options::Common;
-use crate::output::Output;
-use crate::render::{ListFormat, json, text};
+use crate::render::{ListFormat, text};
+
+/// The member of the JSON document that holds the reports.
+const FAMILY: &str = "splats";
 
 const SPLATS_HELP: &str = "\
 Examples:
@@ -62,98 +63,64 @@ pub(crate) enum GraphFormat {
     Dot,
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
-    schema: &'static str,
-    /// What was read of a text log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    log: Option<&'a LogFacts>,
-    error: &'a Option<ErrorReport>,
-    splats: &'a [Splat],
-    /// Headers of further reports, which were only counted.
-    left_out: u64,
-}
-
 /// Prints the reports.
 ///
 /// # Errors
 /// When the log cannot be read or the reports cannot be printed.
 pub(crate) fn run(args: &SplatsArgs, common: &Common) -> anyhow::Result<Status> {
-    let (splats, left_out, read, error, status) = match (&args.log, &args.dump) {
+    let found = match (&args.log, &args.dump) {
         (Some(path), _) => {
             let log = log_file::read(path, common)?;
-            let status = Status::of_log(&log.read, !log.splats.is_empty());
-            let splats = if common.redact {
-                redacted_splats(&log.splats)
-            } else {
-                log.splats
-            };
-            (splats, log.left_out, Some(log.read), None, status)
+            LogReports {
+                family: FAMILY,
+                status: Status::of_log(&log.read, !log.splats.is_empty()),
+                reports: if common.redact {
+                    redacted_splats(&log.splats)
+                } else {
+                    log.splats
+                },
+                left_out: log.left_out,
+                read: Some(log.read),
+                error: None,
+            }
         }
-        (None, Some(dump)) => {
-            let (judged, status) = ask(dump, common, "no-lock-splats");
-            let found = if judged.report.splats.is_empty() {
-                Status::Pass
-            } else {
-                Status::of_verdict(CheckVerdict::Fail)
-            };
-            // What a dump's log has beyond the bound stands in the report's notes.
-            (
-                judged.report.splats,
-                0,
-                None,
-                judged.report.error,
-                status.and(found),
-            )
-        }
+        (None, Some(dump)) => of_dump(dump, common),
         (None, None) => anyhow::bail!("a dump or --log FILE is needed"),
     };
-    if left_out > 0 {
-        tracing::warn!("{left_out} further reports were only counted: the log holds too many");
-    }
-    let mut out = Output::stdout();
+    found.warn_of_more();
     if let Some(format) = args.graph {
-        draw(&mut out, format, &splats)?;
-        out.finish()?;
-        return Ok(status.exit_zero(args.exit_zero));
+        draw(format, &found.reports)?;
+    } else {
+        found.print(args.format, common, text::splats)?;
     }
-    match args.format {
-        ListFormat::Json => json::print(
-            &mut out,
-            &Document {
-                schema: SCHEMA,
-                log: read.as_ref(),
-                error: &error,
-                splats: &splats,
-                left_out,
-            },
-        )?,
-        ListFormat::Jsonl => splats
-            .iter()
-            .try_for_each(|splat| json::print(&mut out, splat))?,
-        ListFormat::Text => {
-            let look = common.look();
-            // Of a log that could not be read, silence is all that can be said here.
-            if !splats.is_empty() || status == Status::Pass {
-                out.write_all(text::splats(&splats, look).as_bytes())?;
-            }
-            if let Some(read) = &read {
-                out.write_all(text::log_read(read, look).as_bytes())?;
-            }
-        }
+    Ok(found.status.exit_zero(args.exit_zero))
+}
+
+/// The reports in the log buffer of a dump. What the log has beyond the bound is in the report's notes.
+fn of_dump(dump: &OsString, common: &Common) -> LogReports<Splat> {
+    let (judged, status) = ask(dump, common, "no-lock-splats");
+    let found = if judged.report.splats.is_empty() {
+        Status::Pass
+    } else {
+        Status::of_verdict(CheckVerdict::Fail)
+    };
+    LogReports {
+        family: FAMILY,
+        reports: judged.report.splats,
+        left_out: 0,
+        read: None,
+        error: judged.report.error,
+        status: status.and(found),
     }
-    out.finish()?;
-    Ok(status.exit_zero(args.exit_zero))
 }
 
 /// Draws the cycles of the circular reports; without one there is nothing to draw, and that is said.
-fn draw(out: &mut Output, format: GraphFormat, splats: &[Splat]) -> anyhow::Result<()> {
+fn draw(format: GraphFormat, splats: &[Splat]) -> anyhow::Result<()> {
     if splats.iter().all(|s| graph::edges(s).is_empty()) {
         tracing::warn!("no circular report whose locks are known: the picture is empty");
     }
     let picture = match format {
         GraphFormat::Dot => graph::dot(splats),
     };
-    out.write_all(picture.as_bytes())?;
-    Ok(())
+    super::print(&picture)
 }
