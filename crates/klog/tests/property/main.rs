@@ -22,6 +22,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use virtopsy_klog::{Kind, Splat, print, scan_records, scan_text};
 
 use carriers::{TIME, as_records, carriers, essence, surrounded};
@@ -95,6 +96,11 @@ fn config() -> ProptestConfig {
     };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = 48;
+    }
+    // The same cases each time: a landing is judged by what it changes, not by luck.
+    // PROPTEST_RNG_SEED=N with more PROPTEST_CASES looks elsewhere.
+    if std::env::var_os("PROPTEST_RNG_SEED").is_none() {
+        config.rng_seed = RngSeed::Fixed(1);
     }
     config
 }
