@@ -72,7 +72,7 @@ enum Need {
     RcuPlace,
     /// Usage letters and place of a lock.
     Lock,
-    /// The lock behind the keys of a chain, or `at: SYMBOL` behind a lock.
+    /// The key of a chain or the lock behind it, or `at: SYMBOL` behind a lock.
     Link,
     /// The task of a list of locks.
     Owner,
@@ -246,7 +246,13 @@ fn fits(need: Need, held: &str, t: &str, joined: &str) -> bool {
             !is_whole_lock(t)
                 && (is_whole_lock(joined) || joined.ends_with(" at:") || joined.ends_with("},"))
         }
-        Need::Link => t.contains("){") || t.starts_with("at:"),
+        Need::Link => {
+            let key = t.strip_prefix("-> ").unwrap_or(t);
+            t.contains("){")
+                || t.starts_with("at:")
+                || t.starts_with('(')
+                || key.starts_with("chain_key:")
+        }
         Need::Owner => t.ends_with(':') && t.contains('/'),
         Need::Sentence => sentences().any(|s| completes(s, held, t)),
         Need::Module => t
@@ -473,6 +479,14 @@ mod tests {
             (
                 "in_atomic(): 1, irqs_disabled(): 0, non_block: 0, pid: 0,\nname: swapper/1",
                 "in_atomic(): 1, irqs_disabled(): 0, non_block: 0, pid: 0, name: swapper/1",
+            ),
+            (
+                "hlock_id:0 ->\nchain_key:00000000DEADBEEF\n((work_completion)(&(&a->dwork)->work)){?+?-}, at:\nf+0x1/0x2",
+                "hlock_id:0 -> chain_key:00000000DEADBEEF ((work_completion)(&(&a->dwork)->work)){?+?-}, at: f+0x1/0x2",
+            ),
+            (
+                "class_idx:12\n-> chain_key:00000000DEADBEEF\n(a lock\nof ours){+.+.}-{3:3}",
+                "class_idx:12 -> chain_key:00000000DEADBEEF (a lock of ours){+.+.}-{3:3}",
             ),
             (
                 "3 locks held by\nkswapd0/86:",

@@ -1,9 +1,10 @@
 //! How many lines of a text are a kernel's.
 //!
-//! Every line is counted, so this is cheap: most lines of a kernel log show in their first bytes what
-//! they are (`[   11.776041]`, ` kernel: `, a record of /dev/kmsg). The others count
-//! where they hold what the kernel alone prints, or where their clock has the shape of the clock of
-//! such a line (dmesg -T, or a CI system in front of a bare console).
+//! Every line is counted, so this is cheap: a line of a console or of dmesg is known by two words of
+//! eight bytes around the point of its time ([`is_console`]). Most others show in their first bytes
+//! what they are (` kernel: `, a record of /dev/kmsg). What is left counts where it holds what the
+//! kernel alone prints, or where its clock has the shape of the clock of such a line (dmesg -T, or a
+//! CI system in front of a bare console).
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -102,6 +103,40 @@ static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!("(?-u:{})", words.join("|"))).ok()
 });
 
+/// What the tag of syslog ends with, where it has a pid.
+const TAG_END: &[u8] = b"]: ";
+
+/// Where in a block something stands next; looked for when a line asks, so once for each find.
+struct Ahead<'a, F> {
+    bytes: &'a [u8],
+    find: F,
+    /// The next one; past the end where there is none. `None` before the first question.
+    next: Option<usize>,
+}
+
+impl<'a, F: Fn(&[u8]) -> Option<usize>> Ahead<'a, F> {
+    fn new(bytes: &'a [u8], find: F) -> Self {
+        Self {
+            bytes,
+            find,
+            next: None,
+        }
+    }
+
+    /// Whether one begins in this line.
+    fn is_within(&mut self, start: usize, end: usize) -> bool {
+        let next = match self.next {
+            Some(next) if next >= start => next,
+            _ => {
+                let rest = self.bytes.get(start..).unwrap_or_default();
+                let found = (self.find)(rest).map(|at| start.saturating_add(at));
+                *self.next.insert(found.unwrap_or(usize::MAX))
+            }
+        };
+        next < end
+    }
+}
+
 /// Lines whose clock has one shape.
 #[derive(Clone, Copy, Debug, Default)]
 struct Clocked {
@@ -115,6 +150,8 @@ struct Clocked {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     lines: u64,
+    /// Where the point of the time stood in the last line of a console that was looked at closely.
+    point: usize,
     /// Kernel lines by [`Medium`].
     of: [u64; 9],
     clocked: [Clocked; limits::CLOCKS],
@@ -128,27 +165,29 @@ impl Tally {
     /// Counts what `bytes` hold.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         let mut start = 0usize;
-        // Where the next word of the kernel's lies; looked for when a line asks.
-        let mut word: Option<Option<usize>> = None;
+        let mut words = Ahead::new(bytes, |rest| Some(WORDS.as_ref()?.find(rest)?.start()));
+        let tag = memchr::memmem::Finder::new(TAG_END);
+        let mut tags = Ahead::new(bytes, |rest| tag.find(rest));
+        let (mut lines, mut consoles) = (0u64, 0u64);
         for end in memchr::memchr_iter(b'\n', bytes) {
             let line = bytes.get(start..end).unwrap_or_default();
             if self.begun {
                 self.keep(line);
                 self.end_unfinished();
+            } else if is_console(line, self.point) && !tags.is_within(start, end) {
+                lines = lines.wrapping_add(1);
+                consoles = consoles.wrapping_add(1);
             } else {
-                self.line(line, |_| {
-                    if word.flatten().is_none_or(|at| at < start) && word != Some(None) {
-                        word = Some(
-                            bytes
-                                .get(start..)
-                                .and_then(|rest| WORDS.as_ref()?.find(rest))
-                                .map(|found| start.saturating_add(found.start())),
-                        );
-                    }
-                    word.flatten().is_some_and(|at| at < end)
+                lines = lines.wrapping_add(1);
+                self.line(line, tags.is_within(start, end), |_| {
+                    words.is_within(start, end)
                 });
             }
             start = end.saturating_add(1);
+        }
+        self.lines = self.lines.saturating_add(lines);
+        if let Some(count) = self.of.get_mut(Medium::Console as usize) {
+            *count = count.saturating_add(consoles);
         }
         let rest = bytes.get(start..).unwrap_or_default();
         if !rest.is_empty() {
@@ -167,15 +206,19 @@ impl Tally {
     fn end_unfinished(&mut self) {
         let line = std::mem::take(&mut self.unfinished);
         self.begun = false;
-        self.line(&line, has_word);
+        self.lines = self.lines.saturating_add(1);
+        self.line(&line, true, has_word);
     }
 
-    fn line(&mut self, line: &[u8], has_word: impl FnOnce(&[u8]) -> bool) {
-        self.lines = self.lines.saturating_add(1);
+    /// Sorts a line; `tag` says that it has [`TAG_END`].
+    fn line(&mut self, line: &[u8], tag: bool, has_word: impl FnOnce(&[u8]) -> bool) {
         let head = line
             .get(..line.len().min(limits::TALLY_HEAD))
             .unwrap_or_default();
-        let medium = match certain(head) {
+        if let Some(point) = point_of(head) {
+            self.point = point;
+        }
+        let medium = match certain(head, tag) {
             Certain::Kernel(medium) => medium,
             Certain::Foreign => return,
             Certain::No => match clock_shape(head) {
@@ -206,6 +249,7 @@ impl Tally {
     pub(super) fn tell(&self, facts: &mut LogFacts) {
         let mut whole = Tally {
             lines: self.lines,
+            point: self.point,
             of: self.of,
             clocked: self.clocked,
             unfinished: self.unfinished.clone(),
@@ -256,7 +300,54 @@ enum Certain {
     No,
 }
 
-fn certain(head: &[u8]) -> Certain {
+/// `[SECONDS.MICROS]` at the start of a line, its point at byte `point`: what [`certain`] would find of
+/// a line without a tag, told by two words of eight bytes.
+fn is_console(line: &[u8], point: usize) -> bool {
+    // The five characters before the point: blanks, then digits.
+    let Some(before) = point.checked_sub(SECONDS) else {
+        return false;
+    };
+    let words = line.get(before..point.saturating_add(8));
+    let Some((whole, fraction)) =
+        words.and_then(|w| Some((w.first_chunk::<8>()?, w.last_chunk::<8>()?)))
+    else {
+        return false;
+    };
+    const DIGIT: u64 = 0x3030_3030_3030_3030;
+    const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const SIX: u64 = 0x0606_0606_0606_0606;
+    // `.dddddd]`, the point in the lowest byte.
+    let fraction = u64::from_le_bytes(*fraction);
+    let micros = fraction >> 8 & 0xffff_ffff_ffff | DIGIT << 48;
+    let seconds = u64::from_le_bytes(*whole) & 0xff_ffff_ffff;
+    // Bit 4 tells a digit from a blank; those that are digits must be the last ones.
+    let digits = (seconds >> 4 & 0x01_0101_0101).wrapping_mul(0xff);
+    let as_digits = seconds | 0x10_1010_1010 | DIGIT << 40;
+    let is_digits = |word: u64| word & HIGH == DIGIT && word.wrapping_add(SIX) & HIGH == DIGIT;
+    let blanks = !digits & 0xff_ffff_ffff;
+    fraction & 0xff == u64::from(b'.')
+        && fraction >> 56 == u64::from(b']')
+        && is_digits(micros)
+        && is_digits(as_digits)
+        && seconds & blanks == 0x20_2020_2020 & blanks
+        && digits.wrapping_add(digits & digits.wrapping_neg()) == 1 << 40
+        && line.first() == Some(&b'[')
+        && line.get(1..before).is_some_and(|more| {
+            more.is_empty() || blanks == 0 && more.iter().all(u8::is_ascii_digit)
+        })
+}
+
+/// Digits and blanks that printk puts before the point of a time at least.
+const SECONDS: usize = 5;
+
+/// Where the point of a console's time stands.
+fn point_of(head: &[u8]) -> Option<usize> {
+    let inside = head.strip_prefix(b"[")?;
+    kernel_time(inside)?;
+    memchr::memchr2(b'.', b',', inside)?.checked_add(1)
+}
+
+fn certain(head: &[u8], tag: bool) -> Certain {
     // The common ones first.
     let mut at = 0usize;
     while let Some(open) = head
@@ -267,7 +358,7 @@ fn certain(head: &[u8]) -> Certain {
         let inside = head.get(open.saturating_add(1)..).unwrap_or_default();
         if let Some(length) = kernel_time(inside) {
             let behind = inside.get(length..).unwrap_or_default();
-            return if is_tagged(behind) {
+            return if tag && is_tagged(behind) {
                 Certain::Foreign
             } else {
                 Certain::Kernel(medium_before(head.get(..open).unwrap_or_default()))
@@ -447,4 +538,67 @@ fn clock_shape(head: &[u8]) -> Option<u64> {
     // A line of syslog whose tag has a pid is another program's.
     let behind = head.get(end..).unwrap_or_default();
     (!is_tagged(behind.strip_prefix(b"]").unwrap_or(behind))).then_some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_words_tell_a_console_line_as_its_bytes_one_by_one_do() {
+        let whole = ["    0", "   11", "12345", "123456", "1234567890"];
+        let broken = [
+            "     ",
+            "1    ",
+            " 1 12",
+            "   1a",
+            "   -1",
+            "12 3456",
+            "   12 ",
+            " \u{1}\u{1}11",
+        ];
+        let behind = ["", " usb 1-1: x", "[    T1] x", "x"];
+        let ends = [
+            ".000000]",
+            ".999999]",
+            ".99999]",
+            ".9999999]",
+            ",999999]",
+            ".99:999]",
+            ".999999 ]",
+        ];
+        for seconds in whole.iter().chain(&broken) {
+            for (end, behind) in ends.iter().flat_map(|e| behind.iter().map(move |b| (e, b))) {
+                let line = format!("[{seconds}{end}{behind}");
+                let line = line.as_bytes();
+                let is = matches!(certain(line, true), Certain::Kernel(Medium::Console));
+                let at_start = is && kernel_time(&line[1..]).is_some();
+                let quick = is_console(line, seconds.len() + 1);
+                assert!(!quick || at_start, "{}", line.escape_ascii());
+                if whole.contains(seconds) && end.len() == 8 && !end.contains([',', ':']) {
+                    assert!(quick, "{}", line.escape_ascii());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_counted_does_not_depend_on_the_blocks_that_were_read() {
+        let log = "[    1.000000] a\n[99999.000000] b\n[100000.000000] c\n[100001.000000] h sshd[12]: d\n\
+                   [100002.000000] systemd[1]: e\n[    3.000000] f\nno kernel's\n\n[    4,000000] g\n\
+                   Jul 25 10:00:00 h kernel: [    5.000000] i\nJul 25 10:00:00 h cron[5]: k\n[    6.000000] l";
+        for size in [1, 2, 7, 16, 17, 64, log.len()] {
+            let mut tally = Tally::default();
+            log.as_bytes()
+                .chunks(size)
+                .for_each(|block| tally.feed(block));
+            let mut facts = LogFacts::default();
+            tally.tell(&mut facts);
+            assert_eq!(
+                (facts.lines, facts.kernel_lines, facts.carrier),
+                (12, 8, Medium::Console),
+                "blocks of {size}"
+            );
+        }
+    }
 }
