@@ -43,6 +43,9 @@ _virtopsy() {
             virtopsy,info)
                 cmd="virtopsy__subcmd__info"
                 ;;
+            virtopsy,layout)
+                cmd="virtopsy__subcmd__layout"
+                ;;
             virtopsy,locks)
                 cmd="virtopsy__subcmd__locks"
                 ;;
@@ -106,6 +109,9 @@ _virtopsy() {
             virtopsy__subcmd__help,info)
                 cmd="virtopsy__subcmd__help__subcmd__info"
                 ;;
+            virtopsy__subcmd__help,layout)
+                cmd="virtopsy__subcmd__help__subcmd__layout"
+                ;;
             virtopsy__subcmd__help,locks)
                 cmd="virtopsy__subcmd__help__subcmd__locks"
                 ;;
@@ -149,13 +155,17 @@ _virtopsy() {
 
     case "${cmd}" in
         virtopsy)
-            opts="-v -q -h -V --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help --version check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help"
+            opts="-v -q -h -V --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help --version check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -183,7 +193,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__bt)
-            opts="-v -q -h --cpu --task --all --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --cpu --task --all --format --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -202,6 +212,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -229,7 +243,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__callback)
-            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --format --exit-zero --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -240,6 +254,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -267,7 +285,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__check)
-            opts="-0 -o -j -v -q -h --null --format --output --jobs --partition --select --ignore --policy --fail-on --exit-zero --timeout --memory-limit --resume --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-0 -o -j -v -q -h --null --format --output --jobs --partition --select --ignore --policy --fail-on --exit-zero --timeout --memory-limit --resume --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -329,6 +347,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --btf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --debug-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -353,13 +375,17 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__completions)
-            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help bash elvish fish powershell zsh"
+            opts="-v -q -h --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -387,7 +413,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__cpus)
-            opts="-v -q -h --explain --format --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --explain --format --exit-zero --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -402,6 +428,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -429,7 +459,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__crashes)
-            opts="-v -q -h --log --format --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --log --format --exit-zero --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -444,6 +474,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -471,13 +505,17 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__explain)
-            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -505,7 +543,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__help)
-            opts="check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help"
+            opts="check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -631,6 +669,20 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__help__subcmd__info)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__help__subcmd__layout)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -813,7 +865,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__info)
-            opts="-v -q -h --vmcoreinfo --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --vmcoreinfo --format --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -824,6 +876,56 @@ _virtopsy() {
                     return 0
                     ;;
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --types)
+                    COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__layout)
+            opts="-v -q -h --module --format --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -851,7 +953,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__locks)
-            opts="-v -q -h --classes --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --classes --format --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -862,6 +964,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -889,7 +995,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__log)
-            opts="-v -q -h --level --since --grep --caller --follow-caller --wall-clock --decode --dictionary --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --level --since --grep --caller --follow-caller --wall-clock --decode --dictionary --format --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -919,6 +1025,10 @@ _virtopsy() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --btf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --debug-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -943,13 +1053,17 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__man)
-            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -977,7 +1091,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__modules)
-            opts="-v -q -h --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --format --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -988,6 +1102,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1015,7 +1133,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__open)
-            opts="-v -q -h --theme --mouse --source --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --theme --mouse --source --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1030,6 +1148,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1057,7 +1179,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__peek)
-            opts="-v -q -h --depth --elements --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --depth --elements --format --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1076,6 +1198,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1103,7 +1229,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__report)
-            opts="-v -q -h --format --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --format --exit-zero --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1114,6 +1240,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1141,13 +1271,17 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__schema)
-            opts="-v -q -h --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1175,7 +1309,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__splats)
-            opts="-v -q -h --log --format --graph --exit-zero --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --log --format --graph --exit-zero --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1194,6 +1328,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1221,7 +1359,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__summary)
-            opts="-o -v -q -h --format --output --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-o -v -q -h --format --output --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1240,6 +1378,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1267,7 +1409,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__tasks)
-            opts="-v -q -h --state --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --state --format --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1282,6 +1424,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1309,7 +1455,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__vms)
-            opts="-v -q -h --format --vmlinux --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            opts="-v -q -h --format --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1320,6 +1466,10 @@ _virtopsy() {
                     return 0
                     ;;
                 --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

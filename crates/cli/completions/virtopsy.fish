@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_virtopsy_global_optspecs
-    string join \n vmlinux= debug-dir= debuginfod unpack-dir= types= no-mmap mmap force-vmlinux v/verbose q/quiet redact color= no-progress h/help V/version
+    string join \n vmlinux= btf= debug-dir= debuginfod unpack-dir= types= no-mmap mmap force-vmlinux v/verbose q/quiet redact color= no-progress h/help V/version
 end
 
 function __fish_virtopsy_needs_command
@@ -25,6 +25,7 @@ function __fish_virtopsy_using_subcommand
 end
 
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_needs_command" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -58,6 +59,7 @@ complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "modules" -d 'Loaded 
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "vms" -d 'Virtual machines and their virtual CPUs'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "locks" -d 'Locks that tasks hold and wait for, and lockdep\'s own state'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "peek" -d 'Read memory by name'
+complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "layout" -d 'How a structure lies in memory: offsets, sizes, holes, cache lines'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "open" -d 'Look around in a dump, in the terminal'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "explain" -d 'What a check or a known issue means, and what to do'
 complete -c virtopsy -n "__fish_virtopsy_needs_command" -a "schema" -d 'Print the JSON Schema of the results'
@@ -92,6 +94,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l timeout -d '
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l memory-limit -d 'Refuse a dump more memory than SIZE, for example 512M; it then counts as an error' -r
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l resume -d 'Take over the dumps that FILE, the JSONL of an earlier run, already has' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand check" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -117,6 +120,7 @@ csv\t'One row for each group'
 html\t'One page with charts, which needs no other file'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -s o -l output -d 'Write the summary to FILE, which appears when it is complete' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -137,6 +141,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand summary" -s h -l help 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l format -d 'How to print it' -r -f -a "text\t'For reading'
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand report" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -159,6 +164,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l explain -d 'T
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l format -d 'How to print it' -r -f -a "text\t'For reading'
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -180,6 +186,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand cpus" -s h -l help -d 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l format -d 'How to print it' -r -f -a "text\t'For reading'
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -201,6 +208,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand callback" -s h -l help
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l format -d 'How to print it' -r -f -a "text\t'For reading'
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand info" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -224,6 +232,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand crashes" -l format -d 
 json\t'One document'
 jsonl\t'One line of JSON for each entry'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand crashes" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand crashes" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand crashes" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand crashes" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand crashes" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -248,6 +257,7 @@ json\t'One document'
 jsonl\t'One line of JSON for each entry'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l graph -d 'Draw the cycle of each circular report instead, for Graphviz' -r -f -a "dot\t'Graphviz\' language: `dot -Tsvg` makes a picture of it'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand splats" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -274,6 +284,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l format -d 'How
 json\t'One document'
 jsonl\t'One line of JSON for each entry'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand log" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -300,6 +311,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l task -d 'The ta
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l format -d 'How to print them' -r -f -a "text\t'For reading'
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand bt" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -322,6 +334,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l state -d 'On
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l format -d 'How to print them' -r -f -a "text\t'For reading'
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -342,6 +355,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand tasks" -s h -l help -d
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l format -d 'How to print them' -r -f -a "text\t'For reading'
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -362,6 +376,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand modules" -s h -l help 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l format -d 'How to print them' -r -f -a "text\t'For reading'
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -382,6 +397,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand vms" -s h -l help -d '
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l format -d 'How to print them' -r -f -a "text\t'For reading'
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand locks" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -405,6 +421,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l elements -d '
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l format -d 'How to print it' -r -f -a "text\t'For reading'
 json\t'One document'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -422,11 +439,34 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -s q -l quiet -d
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand peek" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -l module -d 'The module whose types are meant: the name of one, or its file' -r
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -l format -d 'How to print it' -r -f -a "text\t'For reading'
+json\t'One document'"
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
+btf\t'BTF only'
+dwarf\t'DWARF only'"
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -l color -d 'When to use colour; NO_COLOR in the environment turns `auto` off' -r -f -a "auto\t'On a terminal'
+always\t''
+never\t''"
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -l debuginfod -d 'Fetch debug files that are needed and nowhere else from the servers in DEBUGINFOD_URLS'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -l no-mmap -d 'Read files piece by piece instead of mapping them into memory; the default'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -l mmap -d 'Map files into memory'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -l force-vmlinux -d 'Use the vmlinux although its build-id is not the dump\'s'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -s v -l verbose -d 'Say more: every CPU\'s evidence in a report, and on standard error what was tried'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -s q -l quiet -d 'Say nothing on standard error but errors'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand layout" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l theme -d 'Colours [default: dark, or what the configuration file says]' -r -f -a "dark\t'For a dark background'
 light\t'For a light background'
 mono\t'No colour: bold, dim and reversed text only'"
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l source -d 'A folder of the kernel\'s source, for the files that `o` opens in $VISUAL or $EDITOR' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -446,6 +486,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l redact -d 'Le
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand open" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -464,6 +505,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l redact -d 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -482,6 +524,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l redact -d '
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -500,6 +543,7 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l redact
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l vmlinux -d 'The crashed kernel\'s vmlinux, or a directory that holds it and its modules' -r -F
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l btf -d 'Types of the crashed kernel: a BTF file, an archive of them, or a directory' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l debug-dir -d 'A tree to search for debug files by build-id; may be given several times' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l unpack-dir -d 'Where to unpack dumps that are packed whole (gzip, xz, zstd, lz4) [default: TMPDIR or /var/tmp]' -r -F
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l types -d 'Where structure layouts may come from' -r -f -a "auto\t'BTF of the vmlinux, else BTF in the dump, else the vmlinux\'s DWARF'
@@ -517,24 +561,25 @@ complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -s q -l quiet -d 
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l redact -d 'Leave out host names, names of tasks, addresses and text of the log'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -l no-progress -d 'Show no progress (none is shown anyway where standard error is not a terminal)'
 complete -c virtopsy -n "__fish_virtopsy_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "check" -d 'Verdicts for one dump or a fleet'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "summary" -d 'What the results of many runs add up to'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "report" -d 'Everything about one dump, for reading'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "cpus" -d 'VMX or SVM on every CPU, with the reason'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "callback" -d 'The KVM emergency callback: pointer, function, module, and whether it was alive'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "info" -d 'What a dump is made of: format, header, pages, notes, VMCOREINFO, symbols and types'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "crashes" -d 'Why the kernel died or warned, from a dump\'s log buffer or a text log'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "splats" -d 'Lock-debugging reports in a dump\'s log buffer or in a text log'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "log" -d 'The kernel log of a dump'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "bt" -d 'Backtraces: what each CPU did, and where tasks sleep'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "tasks" -d 'All tasks: state, CPU, process ids, name'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "modules" -d 'Loaded modules: state, memory, users, taints'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "vms" -d 'Virtual machines and their virtual CPUs'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "locks" -d 'Locks that tasks hold and wait for, and lockdep\'s own state'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "peek" -d 'Read memory by name'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "open" -d 'Look around in a dump, in the terminal'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "explain" -d 'What a check or a known issue means, and what to do'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "schema" -d 'Print the JSON Schema of the results'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "completions" -d 'Print completions for a shell'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "man" -d 'Print the manual page of virtopsy or one of its commands'
-complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek open explain schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "check" -d 'Verdicts for one dump or a fleet'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "summary" -d 'What the results of many runs add up to'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "report" -d 'Everything about one dump, for reading'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "cpus" -d 'VMX or SVM on every CPU, with the reason'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "callback" -d 'The KVM emergency callback: pointer, function, module, and whether it was alive'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "info" -d 'What a dump is made of: format, header, pages, notes, VMCOREINFO, symbols and types'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "crashes" -d 'Why the kernel died or warned, from a dump\'s log buffer or a text log'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "splats" -d 'Lock-debugging reports in a dump\'s log buffer or in a text log'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "log" -d 'The kernel log of a dump'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "bt" -d 'Backtraces: what each CPU did, and where tasks sleep'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "tasks" -d 'All tasks: state, CPU, process ids, name'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "modules" -d 'Loaded modules: state, memory, users, taints'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "vms" -d 'Virtual machines and their virtual CPUs'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "locks" -d 'Locks that tasks hold and wait for, and lockdep\'s own state'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "peek" -d 'Read memory by name'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "layout" -d 'How a structure lies in memory: offsets, sizes, holes, cache lines'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "open" -d 'Look around in a dump, in the terminal'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "explain" -d 'What a check or a known issue means, and what to do'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "schema" -d 'Print the JSON Schema of the results'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "completions" -d 'Print completions for a shell'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "man" -d 'Print the manual page of virtopsy or one of its commands'
+complete -c virtopsy -n "__fish_virtopsy_using_subcommand help; and not __fish_seen_subcommand_from check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

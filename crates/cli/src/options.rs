@@ -22,6 +22,19 @@ pub(crate) struct Common {
         help_heading = "Opening dumps"
     )]
     pub(crate) vmlinux: Option<PathBuf>,
+    /// Types of the crashed kernel: a BTF file, an archive of them, or a directory
+    ///
+    /// For a kernel without BTF inside, where no vmlinux is at hand. Raw BTF as
+    /// `pahole --btf_encode_detached=FILE vmlinux` writes it, also packed with xz, gzip or zstd, or
+    /// a .tar.xz; a directory or archive holds those of modules, too, named after them. It is held
+    /// against VMCOREINFO and the kernel's memory, and refused where it contradicts them.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE|DIR",
+        help_heading = "Opening dumps"
+    )]
+    pub(crate) btf: Option<PathBuf>,
     /// A tree to search for debug files by build-id; may be given several times
     #[arg(
         long,
@@ -120,6 +133,7 @@ impl Common {
     pub(crate) fn options(&self) -> Options {
         let mut options = Options::default();
         options.vmlinux = self.vmlinux.clone();
+        options.btf = self.btf.clone();
         options.debug_dirs = self.debug_dir.clone();
         options.mmap = self.mmap && !self.no_mmap;
         options.force_vmlinux = self.force_vmlinux;

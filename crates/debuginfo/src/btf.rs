@@ -270,6 +270,10 @@ impl TypeSource for Btf {
     fn enumerator(&self, name: &str) -> Result<Option<i64>, Error> {
         self.find_enumerator(name)
     }
+
+    fn type_names(&self) -> Result<Vec<String>, Error> {
+        self.names_of_types()
+    }
 }
 
 impl Header {

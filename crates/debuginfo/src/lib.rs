@@ -22,15 +22,18 @@
 
 mod addr;
 pub mod btf;
+mod btf_file;
 mod bytes;
 mod bzimage;
 mod cfi;
+mod declaration;
 pub mod dwarf;
 pub mod elf;
 mod error;
 pub mod find;
 mod inflate;
 pub mod kallsyms;
+mod layout;
 mod limit;
 mod lines;
 pub mod model;
@@ -44,13 +47,16 @@ mod symtab;
 
 pub use addr::VirtAddr;
 pub use btf::Btf;
+pub use btf_file::BtfFiles;
 pub use bytes::{DebugFile, FileBytes, Files, ReadFiles};
 pub use cfi::{CallFrames, Cfa, FrameRule, SavedAt};
+pub use declaration::Declaration;
 pub use dwarf::Dwarf;
 pub use elf::{ElfFile, ElfType};
 pub use error::Error;
 pub use find::{Debuginfod, KernelFiles, Rejected, Search};
 pub use kallsyms::{Kallsyms, KallsymsAddresses, KallsymsNames, KallsymsParts, guess_encoding};
+pub use layout::{Layout, LayoutKind, LayoutMember, LayoutSums};
 pub use lines::{SourceFrame, SourceLines};
 pub use model::{Member, Param, Place, Tag, Type, TypeId, TypeOrigin, TypeSource, Variable};
 pub use module_symbols::ModuleSymbols;

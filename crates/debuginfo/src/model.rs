@@ -1,5 +1,6 @@
 //! The one model of types that BTF and DWARF are read into.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -155,6 +156,8 @@ pub enum Type {
     },
     /// `const`, `volatile`, `restrict`, `_Atomic`, or a type tag such as `__rcu`.
     Qualifier {
+        /// The word in C; empty where there is none (a variable's type).
+        word: Cow<'static, str>,
         /// The type that is qualified.
         target: TypeId,
     },
@@ -263,6 +266,13 @@ pub trait TypeSource: Send + Sync + Debug {
 
     /// The value of the enumerator `name`, whichever enum it is in.
     fn enumerator(&self, name: &str) -> Result<Option<i64>, Error>;
+
+    /// Names of structures, unions, enums and typedefs, in any order, each perhaps several times: of
+    /// which a message chooses those that are like a name that is not there. Empty where the source
+    /// has no list of its names.
+    fn type_names(&self) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
 
     /// What [`Self::keep_place`] was told of a path from `id`, if it was kept.
     fn known_place(&self, _id: TypeId, _path: &str) -> Option<Place> {

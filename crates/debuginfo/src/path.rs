@@ -16,7 +16,7 @@ pub trait TypeSourceExt: TypeSource {
         let mut at = id;
         for _ in 0..MAX_CHAIN {
             match self.describe(at)? {
-                Type::Typedef { target, .. } | Type::Qualifier { target } => at = target,
+                Type::Typedef { target, .. } | Type::Qualifier { target, .. } => at = target,
                 Type::Forward { name, union } => {
                     let tag = if union { Tag::Union } else { Tag::Struct };
                     match self.find(tag, &name)? {

@@ -105,6 +105,10 @@ impl TypeSource for RememberedTypes {
         Ok(answer)
     }
 
+    fn type_names(&self) -> Result<Vec<String>, Error> {
+        self.source.type_names()
+    }
+
     fn known_place(&self, id: TypeId, path: &str) -> Option<Place> {
         lock(&self.places).get(&id)?.get(path).copied()
     }

@@ -116,6 +116,15 @@ pub enum Error {
         /// Build-id of the crashed kernel.
         expected: String,
     },
+    /// The BTF that was given is of another kernel than the one that crashed, or can't be shown to be
+    /// of this one.
+    #[error("{path} is not the BTF of this dump's kernel: {why}")]
+    WrongBtf {
+        /// The file.
+        path: String,
+        /// What the dump says and what the BTF says.
+        why: String,
+    },
     /// A debug file could not be read.
     #[error("{path}: {why}")]
     File {
@@ -180,6 +189,7 @@ impl Error {
             Error::NoSource { .. } => "no-source",
             Error::DebugInfo(_) => "debuginfo",
             Error::WrongVmlinux { .. } => "wrong-vmlinux",
+            Error::WrongBtf { .. } => "wrong-btf",
             Error::File { .. } => "file",
             Error::Implausible { .. } => "implausible",
             Error::Expression { .. } => "expression",

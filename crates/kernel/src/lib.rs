@@ -21,7 +21,9 @@ mod discover;
 mod erase_info;
 mod erased;
 mod error;
+mod file_types;
 mod files;
+mod given_btf;
 mod kallsyms;
 mod kernel;
 mod kvm;
@@ -72,6 +74,7 @@ pub use cpu_state::{CpuState, Doing};
 pub use crash::{CrashNote, NoteContent, SavedRegisters};
 pub use erased::Erased;
 pub use error::{Error, Result};
+pub use file_types::FileTypes;
 pub use kernel::Kernel;
 pub use kvm::{GuestRegisters, Vcpu, VcpuMode, Vm, VmKind, VmList};
 pub use lockdep::{

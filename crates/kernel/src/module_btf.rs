@@ -33,11 +33,22 @@ pub(crate) fn load(kernel: &Kernel, module: &Module) -> Result<Arc<dyn TypeSourc
     ) {
         return Err(not_btf());
     }
+    if let Some(given) = &kernel.parts.given_btf {
+        let own = given.module(&module.name)?;
+        let own = own.ok_or_else(|| Error::NoTypes {
+            why: format!(
+                "{} has none of module {}",
+                given.path().display(),
+                module.name
+            ),
+        })?;
+        return Ok(remembered(Arc::new(own)));
+    }
     let (bytes, distilled) = match kernels_copy(kernel, module)? {
         Some(bytes) => (bytes, None),
         None => own_sections(kernel, module)?,
     };
-    let base = kernel.parts.tables.types()?.btf.clone();
+    let base = kernel.parts.tables.own_btf();
     let base = base.ok_or_else(not_btf)?;
     Ok(remembered(Arc::new(match distilled {
         Some(distilled) => Btf::parse_distilled(bytes, distilled, base)?,

@@ -52,7 +52,7 @@ pub(crate) fn module_types(
     let mut tried = Vec::new();
     match module_btf::load(kernel, module) {
         Ok(types) => return Ok(types),
-        Err(e) => tried.push(format!("its BTF in the dump: {e}")),
+        Err(e) => tried.push(format!("its BTF: {e}")),
     }
     // Nothing is fetched for a kernel that has its own types: most of a report does without.
     let needed = matches!(kernel.types_origin(), Some(TypesOrigin::Dwarf));
@@ -70,9 +70,7 @@ pub(crate) fn module_types(
 /// Types of a module's file: BTF if the kernel's own are, else DWARF.
 fn file_types(elf: &ElfFile, tables: &Tables) -> Result<Arc<dyn TypeSource>> {
     let btf = tables
-        .types()
-        .ok()
-        .and_then(|types| types.btf.clone())
+        .own_btf()
         .filter(|_| tables.choice() != TypesChoice::Dwarf);
     if let Some(base) = btf
         && let Some(bytes) = elf.section_bytes(".BTF")?

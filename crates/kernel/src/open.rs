@@ -13,6 +13,7 @@ use crate::discover;
 use crate::erase_info;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::given_btf;
 use crate::kernel::Kernel;
 use crate::options::KernelOptions;
 use crate::paging::{AddressSpace, PagingMode};
@@ -27,13 +28,14 @@ impl Kernel {
     ///
     /// # Errors
     /// [`Error::NoVmcoreinfo`] and [`Error::VmcoreinfoKey`] where no address can be known;
-    /// [`Error::WrongVmlinux`] and [`Error::File`] where a file that was named can't be used.
+    /// [`Error::WrongVmlinux`], [`Error::WrongBtf`] and [`Error::File`] where a file that was named can't be used.
     pub fn open(dump: Arc<Dump>, options: &KernelOptions) -> Result<Kernel> {
         let mut notes = Vec::new();
         let info = discover::vmcoreinfo(&dump, options, &mut notes)?;
+        let given_btf = given_btf::open(options)?;
         let given = files::given(&info, options, &mut notes)?;
         let mode = PagingMode::of(&info)?;
-        let tables = Tables::new(dump.clone(), mode, &info, options.types, None);
+        let tables = Tables::new(dump.clone(), mode, &info, options.types, None, None);
         let mut parts = Parts {
             space: AddressSpace::new(dump, mode),
             build_id: info.build_id().map(str::to_lowercase),
@@ -43,6 +45,7 @@ impl Kernel {
             types: Err(Error::NoTypes { why: String::new() }),
             tables: Arc::new(tables),
             files: None,
+            given_btf,
             notes,
         };
         let named = given.is_some();
@@ -55,6 +58,9 @@ impl Kernel {
             if found.is_some() {
                 parts.take(found, mode, options.types);
             }
+        }
+        if let Some(given) = parts.given_btf.clone() {
+            given_btf::hold(&mut parts, &given)?;
         }
         parts.say_what_kernel_it_is();
         Ok(Kernel::without_erased(parts))

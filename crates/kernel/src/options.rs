@@ -21,6 +21,9 @@ pub enum TypesChoice {
 pub struct KernelOptions {
     /// A vmlinux, or a directory that holds it and its modules.
     pub vmlinux: Option<PathBuf>,
+    /// BTF in files of its own: a file, an archive or a folder, of the kernel and perhaps of modules.
+    /// It is held against the dump.
+    pub btf: Option<PathBuf>,
     /// Trees to search by build-id.
     pub debug_dirs: Vec<PathBuf>,
     /// Where types may come from.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use virtopsy_debuginfo::{KernelFiles, Search, TypeSource};
+use virtopsy_debuginfo::{BtfFiles, KernelFiles, Search, TypeSource};
 use virtopsy_vmcore::VmcoreInfo;
 
 use crate::discover;
@@ -24,6 +24,8 @@ pub(crate) struct Parts {
     /// What both are read from.
     pub(crate) tables: Arc<Tables>,
     pub(crate) files: Option<KernelFiles>,
+    /// BTF that the user gave.
+    pub(crate) given_btf: Option<BtfFiles>,
     /// Where the files of modules are looked for.
     pub(crate) search: Search,
     pub(crate) notes: Vec<String>,
@@ -35,7 +37,9 @@ impl Parts {
         let (elf, files) = vmlinux.map(|found| (found.elf, found.files)).unzip();
         self.files = files;
         let dump = self.space.dump().clone();
-        let tables = Arc::new(Tables::new(dump, mode, &self.vmcoreinfo, choice, elf));
+        let btf = self.given_btf.as_ref().map(|given| given.kernel().clone());
+        let tables = Tables::new(dump, mode, &self.vmcoreinfo, choice, elf, btf);
+        let tables = Arc::new(tables);
         self.notes.extend(
             tables
                 .symbol_table()

@@ -21,7 +21,7 @@ pub(crate) const MAX_BTF: u64 = 256 << 20;
 /// Where structure layouts come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TypesOrigin {
-    /// The `.BTF` section of a vmlinux file.
+    /// The `.BTF` section of a vmlinux file, or a file that holds nothing else.
     Btf,
     /// BTF, read from the dump's memory.
     BtfInDump,
@@ -46,6 +46,8 @@ pub(crate) struct Tables {
     info: VmcoreInfo,
     choice: TypesChoice,
     vmlinux: Option<ElfFile>,
+    /// BTF that the user gave.
+    given_btf: Option<Arc<Btf>>,
     table: OnceLock<Result<SymbolTable>>,
     types: OnceLock<Result<Types>>,
     dwarf: OnceLock<Option<Arc<dyn TypeSource>>>,
@@ -81,12 +83,14 @@ impl Tables {
         info: &VmcoreInfo,
         choice: TypesChoice,
         vmlinux: Option<ElfFile>,
+        given_btf: Option<Arc<Btf>>,
     ) -> Tables {
         Tables {
             space: AddressSpace::new(dump, mode),
             info: info.clone(),
             choice,
             vmlinux,
+            given_btf,
             table: OnceLock::new(),
             types: OnceLock::new(),
             dwarf: OnceLock::new(),
@@ -101,6 +105,13 @@ impl Tables {
     /// The vmlinux.
     pub(crate) fn vmlinux(&self) -> Option<&ElfFile> {
         self.vmlinux.as_ref()
+    }
+
+    /// The kernel's BTF where the numbers of its types are those that its modules' BTF in the dump and
+    /// in their files refer to: not so for BTF that was given, which anybody may have encoded anew.
+    pub(crate) fn own_btf(&self) -> Option<Arc<Btf>> {
+        let types = self.types().ok().filter(|_| self.given_btf.is_none());
+        types?.btf.clone()
     }
 
     /// What KASLR added to addresses.
@@ -214,6 +225,9 @@ impl Tables {
     }
 
     fn open_btf(&self) -> std::result::Result<(Arc<Btf>, TypesOrigin), Vec<String>> {
+        if let Some(given) = &self.given_btf {
+            return Ok((given.clone(), TypesOrigin::Btf));
+        }
         let mut tried = Vec::new();
         if let Some(elf) = &self.vmlinux {
             match elf.section_bytes(".BTF") {

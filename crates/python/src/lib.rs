@@ -36,12 +36,14 @@ fn json(value: &impl Serialize) -> PyResult<String> {
 /// How to open a dump, as Python says it.
 fn options(
     vmlinux: Option<PathBuf>,
+    btf: Option<PathBuf>,
     debug_dirs: Vec<PathBuf>,
     types: &str,
     force_vmlinux: bool,
 ) -> PyResult<Options> {
     let mut options = Options::default();
     options.vmlinux = vmlinux;
+    options.btf = btf;
     options.debug_dirs = debug_dirs;
     options.force_vmlinux = force_vmlinux;
     options.types = match types {
@@ -86,11 +88,12 @@ fn open(
     py: Python<'_>,
     paths: Vec<PathBuf>,
     vmlinux: Option<PathBuf>,
+    btf: Option<PathBuf>,
     debug_dirs: Vec<PathBuf>,
     types: &str,
     force_vmlinux: bool,
 ) -> PyResult<OpenDump> {
-    let options = options(vmlinux, debug_dirs, types, force_vmlinux)?;
+    let options = options(vmlinux, btf, debug_dirs, types, force_vmlinux)?;
     let session = py.detach(|| Session::open(&DumpSpec { paths }, &options));
     Ok(OpenDump {
         session: session.map_err(error)?,
@@ -112,11 +115,12 @@ fn check(
     paths: Vec<PathBuf>,
     select: Option<Vec<String>>,
     vmlinux: Option<PathBuf>,
+    btf: Option<PathBuf>,
     debug_dirs: Vec<PathBuf>,
     types: &str,
     force_vmlinux: bool,
 ) -> PyResult<String> {
-    let options = options(vmlinux, debug_dirs, types, force_vmlinux)?;
+    let options = options(vmlinux, btf, debug_dirs, types, force_vmlinux)?;
     let known = virtopsy::check::CHECKS.iter().map(|check| check.id);
     for id in select.iter().flatten() {
         if !known.clone().any(|known| known == id) {

@@ -31,6 +31,7 @@ pub mod report;
 mod session;
 mod splat_sources;
 mod story;
+mod types;
 mod verdict;
 mod virtualization;
 
@@ -43,5 +44,7 @@ pub use error::{Error, Result};
 pub use listing::{CodeRow, CodeTarget, Listing};
 
 pub use known_issue::{KNOWN_ISSUES, KnownIssue, known_issue};
+
+pub use types::layout;
 
 pub use session::{Debuginfod, DumpSpec, Options, Session, TypesChoice, Unpack, examine};

@@ -70,6 +70,9 @@ fn file_report(path: &Path) -> Option<FileReport> {
 pub struct Options {
     /// A vmlinux, or a directory that holds it and its modules.
     pub vmlinux: Option<PathBuf>,
+    /// BTF of the kernel in files of its own, held against the dump: a file, an archive, or a folder
+    /// with that of modules beside it.
+    pub btf: Option<PathBuf>,
     /// Trees to search for debug files by build-id.
     pub debug_dirs: Vec<PathBuf>,
     /// Where types may come from.
@@ -107,6 +110,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             vmlinux: None,
+            btf: None,
             debug_dirs: Vec::new(),
             types: TypesChoice::Auto,
             mmap: false,
@@ -147,6 +151,7 @@ impl Session {
         match kernel {
             Err(
                 e @ (virtopsy_kernel::Error::WrongVmlinux { .. }
+                | virtopsy_kernel::Error::WrongBtf { .. }
                 | virtopsy_kernel::Error::File { .. }),
             ) => Err(Error::Kernel(e)),
             kernel => Ok(Session {
@@ -294,6 +299,7 @@ fn unpacked_note(packing: virtopsy_vmcore::Packing) -> Text {
 fn kernel_options(spec: &DumpSpec, options: &Options) -> KernelOptions {
     KernelOptions {
         vmlinux: options.vmlinux.clone(),
+        btf: options.btf.clone(),
         debug_dirs: options.debug_dirs.clone(),
         types: options.types,
         force_vmlinux: options.force_vmlinux,

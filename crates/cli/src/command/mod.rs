@@ -9,6 +9,7 @@ pub(crate) mod cpus;
 pub(crate) mod crashes;
 pub(crate) mod explain;
 pub(crate) mod info;
+pub(crate) mod layout;
 pub(crate) mod locks;
 pub(crate) mod log;
 mod log_file;

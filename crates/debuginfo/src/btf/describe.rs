@@ -1,5 +1,6 @@
 //! From a BTF record to a [`Type`].
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::model::{MAX_CHAIN, MAX_MEMBERS};
@@ -8,6 +9,11 @@ use crate::{Error, Member, Param, Type, TypeId};
 
 use super::record::{Kind, Record};
 use super::{Btf, RECORD_LEN};
+
+fn qualifier(word: impl Into<Cow<'static, str>>, target: TypeId) -> Type {
+    let word = word.into();
+    Type::Qualifier { word, target }
+}
 
 impl Btf {
     pub(super) fn describe_type(&self, id: TypeId) -> Result<Type, Error> {
@@ -60,13 +66,15 @@ impl Btf {
                 name: self.text(record.name)?,
                 target,
             },
-            Kind::VOLATILE | Kind::CONST | Kind::RESTRICT | Kind::TYPE_TAG => {
-                Type::Qualifier { target }
-            }
+            Kind::VOLATILE => qualifier("volatile", target),
+            Kind::CONST => qualifier("const", target),
+            Kind::RESTRICT => qualifier("restrict", target),
+            // `__attribute__((btf_type_tag("rcu")))` is what the kernel's `__rcu` stands for.
+            Kind::TYPE_TAG => qualifier(format!("__{}", self.text(record.name)?), target),
             Kind::FUNC => self.function(record)?,
             Kind::FUNC_PROTO => self.prototype(None, record)?,
             // A variable or a tag of a declaration has the type that it belongs to.
-            Kind::VAR | Kind::DECL_TAG => Type::Qualifier { target },
+            Kind::VAR | Kind::DECL_TAG => qualifier("", target),
             Kind::DATASEC => {
                 let ty = format!("section {}", self.text(record.name)?);
                 return Err(Error::WrongKind { ty, wanted: "type" });

@@ -18,6 +18,28 @@ impl Btf {
         }
     }
 
+    /// Names of structures, unions, enums and typedefs, the base's too.
+    pub(super) fn names_of_types(&self) -> Result<Vec<String>, Error> {
+        const NAMED: [u8; 5] = [
+            Kind::STRUCT,
+            Kind::UNION,
+            Kind::ENUM,
+            Kind::ENUM64,
+            Kind::TYPEDEF,
+        ];
+        let mut names = match &self.base {
+            Some(base) => base.names_of_types()?,
+            None => Vec::new(),
+        };
+        for id in self.first_id..self.end_id() {
+            let record = self.own_record(id);
+            if let Some(record) = record.filter(|r| r.name != 0 && NAMED.contains(&r.kind)) {
+                names.push(self.text(record.name)?);
+            }
+        }
+        Ok(names)
+    }
+
     /// All definitions of `name`, this BTF's before the base's: structures of
     /// one name may differ between files of the kernel.
     pub fn find_all(&self, tag: Tag, name: &str) -> Result<Vec<TypeId>, Error> {

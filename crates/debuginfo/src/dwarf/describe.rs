@@ -50,6 +50,14 @@ impl Dwarf {
             | gimli::DW_TAG_atomic_type
             | gimli::DW_TAG_packed_type
             | gimli::DW_TAG_immutable_type => Type::Qualifier {
+                word: match die.tag() {
+                    gimli::DW_TAG_const_type => "const",
+                    gimli::DW_TAG_volatile_type => "volatile",
+                    gimli::DW_TAG_restrict_type => "restrict",
+                    gimli::DW_TAG_atomic_type => "_Atomic",
+                    _ => "",
+                }
+                .into(),
                 target: unit.type_of(self, &die)?,
             },
             gimli::DW_TAG_subroutine_type | gimli::DW_TAG_subprogram => {

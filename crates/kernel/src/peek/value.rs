@@ -351,7 +351,7 @@ fn type_name(source: &dyn TypeSource, id: TypeId, depth: u32) -> String {
         return "…".to_owned();
     };
     match source.describe(id) {
-        Ok(Type::Qualifier { target }) => type_name(source, target, depth),
+        Ok(Type::Qualifier { target, .. }) => type_name(source, target, depth),
         Ok(Type::Pointer { target, .. }) => {
             let to = type_name(source, target, depth);
             if to.ends_with('*') {

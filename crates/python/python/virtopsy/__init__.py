@@ -148,6 +148,7 @@ def open(
     path: Union[Path, Sequence[Path]],
     *,
     vmlinux: Optional[Path] = None,
+    btf: Optional[Path] = None,
     debug_dirs: Sequence[Path] = (),
     types: str = "auto",
     force_vmlinux: bool = False,
@@ -155,11 +156,12 @@ def open(
     """Opens a dump; several paths are the parts of a split one.
 
     ``vmlinux`` is a vmlinux or a directory that holds it and its modules; without one, types and
-    symbols are those inside the dump. ``types`` is ``"auto"``, ``"btf"`` or ``"dwarf"``.
+    symbols are those inside the dump. ``btf`` is BTF in a file, archive or directory of its own, which
+    is held against the dump. ``types`` is ``"auto"``, ``"btf"`` or ``"dwarf"``.
 
-    Raises :class:`Error` where the file is no dump, or the vmlinux is of another build.
+    Raises :class:`Error` where the file is no dump, or the vmlinux or BTF is of another build.
     """
-    session = _virtopsy.open(_paths(path), vmlinux, list(debug_dirs), types, force_vmlinux)
+    session = _virtopsy.open(_paths(path), vmlinux, btf, list(debug_dirs), types, force_vmlinux)
     return Dump(session, path)
 
 
@@ -168,6 +170,7 @@ def check(
     *,
     select: Optional[Sequence[str]] = None,
     vmlinux: Optional[Path] = None,
+    btf: Optional[Path] = None,
     debug_dirs: Sequence[Path] = (),
     types: str = "auto",
     force_vmlinux: bool = False,
@@ -179,7 +182,7 @@ def check(
     opened raises nothing: ``report.error`` says why, so that one bad dump stops no batch.
     """
     names = None if select is None else list(select)
-    report = _virtopsy.check(_paths(path), names, vmlinux, list(debug_dirs), types, force_vmlinux)
+    report = _virtopsy.check(_paths(path), names, vmlinux, btf, list(debug_dirs), types, force_vmlinux)
     return cast("Report", _records(report))
 
 

@@ -22,6 +22,7 @@ class OpenDump:
 def open(
     paths: list[_Path],
     vmlinux: Optional[_Path],
+    btf: Optional[_Path],
     debug_dirs: list[_Path],
     types: str,
     force_vmlinux: bool,
@@ -30,6 +31,7 @@ def check(
     paths: list[_Path],
     select: Optional[list[str]],
     vmlinux: Optional[_Path],
+    btf: Optional[_Path],
     debug_dirs: list[_Path],
     types: str,
     force_vmlinux: bool,

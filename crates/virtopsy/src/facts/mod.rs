@@ -6,6 +6,7 @@
 
 mod backtrace;
 mod cpu;
+mod layout;
 mod lock;
 mod log;
 mod module;
@@ -16,6 +17,8 @@ mod vm;
 
 pub use backtrace::{BacktraceFacts, BacktracesFacts, StacksOf, TaskName};
 pub use cpu::{CpuFacts, CpuTaskFacts, CpusFacts, ProcessorFacts};
+pub(crate) use layout::Asked;
+pub use layout::{EnumeratorFacts, LayoutFacts, MemberFacts, PlacedFacts, TypeFacts};
 pub use lock::{
     HeldLockFacts, HolderFacts, LimitFacts, LockClassFacts, LockdepFacts, LocksFacts, WaitingFacts,
     Who,
