@@ -53,22 +53,19 @@ fn btf_of_the_dumps_kernel_answers_as_its_vmlinux_does_and_that_of_another_is_re
     let with = |option: &str, file: &Path| check(&dump, &[option, &file.display().to_string()]);
     let (status, by_btf) = with("--btf", &own);
     assert_eq!(status, 0);
-    assert_eq!(by_btf["dumps"][0]["types_from"], "btf");
+    assert_eq!(by_btf["types_from"], "btf");
     let (_, by_vmlinux) = with("--vmlinux", &vmlinux);
     let verdict = |report: &serde_json::Value| essence(report)["virtualization"].clone();
     assert_eq!(verdict(&by_btf), verdict(&by_vmlinux));
 
     let (status, refused) = with("--btf", &other);
-    let error = &refused["dumps"][0]["error"];
+    let error = &refused["error"];
     assert_eq!((status, error["kind"].as_str()), (2, Some("wrong-btf")));
     let message = error["message"].as_str().unwrap();
     assert!(message.contains("VMCOREINFO says SIZE("), "{message}");
     assert!(message.contains("the BTF "), "{message}");
     // Nor is it used where nothing but BTF is to be had: no verdict comes of it.
-    assert_eq!(
-        refused["dumps"][0]["virtualization"]["cpus"],
-        serde_json::json!([])
-    );
+    assert_eq!(refused["virtualization"]["cpus"], serde_json::json!([]));
 
     packed(&dump, &own, folder.path());
 }
