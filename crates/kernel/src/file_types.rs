@@ -12,6 +12,9 @@ use crate::given_btf;
 use crate::options::{KernelOptions, TypesChoice};
 use crate::tables::remembered;
 
+/// Types, and the same where they are BTF.
+type Types = (Arc<dyn TypeSource>, Option<Arc<Btf>>);
+
 /// Types of a kernel and its modules, from files.
 #[derive(Debug)]
 pub struct FileTypes {
@@ -119,11 +122,7 @@ fn open_elf(path: &Path) -> Result<ElfFile> {
 }
 
 /// The types of an ELF file: its BTF, which for a module stands on `base`, else its DWARF.
-fn of_elf(
-    elf: &ElfFile,
-    choice: TypesChoice,
-    base: Option<&Arc<Btf>>,
-) -> Result<(Arc<dyn TypeSource>, Option<Arc<Btf>>)> {
+fn of_elf(elf: &ElfFile, choice: TypesChoice, base: Option<&Arc<Btf>>) -> Result<Types> {
     let mut tried = Vec::new();
     if choice != TypesChoice::Dwarf {
         match elf.section_bytes(".BTF")? {
