@@ -1,5 +1,13 @@
 //! Layouts held against pahole, on the BTF of kernels as distributions ship them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
