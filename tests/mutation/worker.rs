@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-use virtopsy::report::{CheckVerdict, CpuState, DumpReport, Verdict};
+use virtopsy::report::{CheckId, CheckVerdict, CpuState, DumpReport, Verdict};
 
 use crate::mutation::Damage;
 use crate::subject::{Subject, open};
@@ -135,13 +135,13 @@ fn wrong(subject: &Subject, report: &DumpReport) -> Vec<String> {
             )
         })
         .collect();
-    let passes = |id: &str| {
+    let passes = |id: CheckId| {
         let check = report.checks.iter().find(|c| c.id == id);
         check.is_some_and(|c| matches!(c.verdict, CheckVerdict::Pass | CheckVerdict::NotApplicable))
     };
     let verdict = report.virtualization.verdict;
     if !subject.all_off
-        && (passes("virt-disabled-all-cpus")
+        && (passes(CheckId::VirtDisabledAllCpus)
             || matches!(verdict, Verdict::AllOff | Verdict::NotApplicable))
     {
         wrong.push(format!("WRONG VERDICT: {verdict:?} where a CPU is on"));

@@ -304,24 +304,24 @@ pub(crate) fn report(cpus: u32) -> DumpReport {
         log: Some(LogReport { records: log.len() as u64, ..LogReport::default() }),
         splats: scan_records(records),
         known_issues: vec![KnownIssueReport {
-            id: "rcu-splat-in-emergency-callback".into(),
+            id: KnownIssueId::RcuSplatInEmergencyCallback,
             title: "suspicious RCU usage in the KVM emergency callback".into(),
             fixed_by: Some("fff82ea9d900".into()),
             because: "the log holds a suspicious-rcu report at arch/x86/virt/hw.c:65".into(),
         }],
         checks: vec![
             CheckReport {
-                id: "virt-disabled-all-cpus".into(),
+                id: CheckId::VirtDisabledAllCpus,
                 verdict: CheckVerdict::Fail,
                 summary: "SVM was ON on 1 CPU".into(),
             },
             CheckReport {
-                id: "emergency-callback-sound".into(),
+                id: CheckId::EmergencyCallbackSound,
                 verdict: CheckVerdict::Pass,
                 summary: "alive".into(),
             },
             CheckReport {
-                id: "dump-complete".into(),
+                id: CheckId::DumpComplete,
                 verdict: CheckVerdict::Inconclusive,
                 summary: "the dump could not be opened".into(),
             },

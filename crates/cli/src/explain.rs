@@ -1,7 +1,7 @@
 //! What the ids of checks, of known issues and of crash reports mean: the library's texts, under one roof.
 
 use virtopsy::klog::CrashKind;
-use virtopsy::{KNOWN_ISSUES, check, known_issue};
+use virtopsy::{CheckId, KnownIssueId};
 
 /// What an id means.
 #[derive(Clone, Copy, Debug)]
@@ -26,12 +26,12 @@ pub(crate) struct Explanation {
 
 /// The ids of all checks, in the order in which results show them.
 pub(crate) fn check_ids() -> impl Iterator<Item = &'static str> {
-    check::CHECKS.iter().map(|check| check.id)
+    CheckId::ALL.iter().map(|check| check.id())
 }
 
 /// The ids of all known issues.
 pub(crate) fn issue_ids() -> impl Iterator<Item = &'static str> {
-    KNOWN_ISSUES.iter().map(|issue| issue.id)
+    KnownIssueId::ALL.iter().map(|issue| issue.id())
 }
 
 /// The ids of all kinds of crash report.
@@ -39,10 +39,11 @@ pub(crate) fn crash_ids() -> impl Iterator<Item = &'static str> {
     CrashKind::all().map(CrashKind::name)
 }
 
-/// The explanation of `id`, where there is one.
-pub(crate) fn find(id: &str) -> Option<Explanation> {
-    let of_check = check::check(id).map(|check| Explanation {
-        id: check.id,
+/// The explanation of a check.
+pub(crate) fn of_check(id: CheckId) -> Explanation {
+    let check = id.described();
+    Explanation {
+        id: id.id(),
         title: check.title,
         text: check.text,
         since: None,
@@ -50,19 +51,26 @@ pub(crate) fn find(id: &str) -> Option<Explanation> {
         caused_by: None,
         fixed_by: None,
         next: None,
-    });
-    let of_issue = || {
-        known_issue(id).map(|issue| Explanation {
-            id: issue.id,
-            title: issue.title,
-            text: issue.text,
-            since: issue.since,
-            until: issue.until,
-            caused_by: issue.caused_by,
-            fixed_by: issue.fixed_by,
-            next: None,
-        })
-    };
+    }
+}
+
+fn of_issue(id: KnownIssueId) -> Explanation {
+    let issue = id.described();
+    Explanation {
+        id: id.id(),
+        title: issue.title,
+        text: issue.text,
+        since: issue.since,
+        until: issue.until,
+        caused_by: issue.caused_by,
+        fixed_by: issue.fixed_by,
+        next: None,
+    }
+}
+
+/// The explanation of `id`, where there is one.
+pub(crate) fn find(id: &str) -> Option<Explanation> {
+    let of_issue = || id.parse().ok().map(of_issue);
     let of_crash = || {
         CrashKind::named(id).map(|kind| Explanation {
             id: kind.name(),
@@ -75,6 +83,7 @@ pub(crate) fn find(id: &str) -> Option<Explanation> {
             next: Some(kind.next()),
         })
     };
+    let of_check = id.parse().ok().map(of_check);
     of_check.or_else(of_issue).or_else(of_crash)
 }
 

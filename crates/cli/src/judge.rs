@@ -1,15 +1,15 @@
 //! Which checks of a report count, and for how much.
 
-use virtopsy::report::{CheckReport, CheckVerdict, DumpReport, Summary, Text};
+use virtopsy::CheckId;
+use virtopsy::report::{CheckReport, CheckVerdict, DumpReport, Text};
 
-use crate::explain::check_ids;
 use crate::policy::{Applied, Day, Policy, Severity};
 
 /// The user's choice of checks.
 #[derive(Clone, Debug)]
 pub(crate) struct Judge {
-    select: Vec<String>,
-    ignore: Vec<String>,
+    select: Vec<CheckId>,
+    ignore: Vec<CheckId>,
     policy: Policy,
     today: Day,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Judged {
     /// The worst verdict of what counts.
     pub(crate) counted: CheckVerdict,
     /// Checks that are shown, but do not count.
-    pub(crate) advisory: Vec<String>,
+    pub(crate) advisory: Vec<CheckId>,
     /// What the policy did. The report's notes tell it too.
     pub(crate) policy: Vec<Applied>,
 }
@@ -34,7 +34,7 @@ impl Default for Judge {
 }
 
 impl Judge {
-    pub(crate) fn new(select: &[String], ignore: &[String], policy: Policy, today: Day) -> Judge {
+    pub(crate) fn new(select: &[CheckId], ignore: &[CheckId], policy: Policy, today: Day) -> Judge {
         Judge {
             select: select.to_vec(),
             ignore: ignore.to_vec(),
@@ -44,21 +44,22 @@ impl Judge {
     }
 
     /// Only the check `id`.
-    pub(crate) fn only(id: &str) -> Judge {
-        Judge::new(&[id.to_owned()], &[], Policy::default(), Day::today())
+    pub(crate) fn only(id: CheckId) -> Judge {
+        Judge::new(&[id], &[], Policy::default(), Day::today())
     }
 
     /// Whether a check is selected for the kernel `release`.
-    pub(crate) fn selects(&self, id: &str, release: Option<&str>) -> bool {
-        let has = |list: &[String]| list.iter().any(|other| other == id);
+    pub(crate) fn selects(&self, id: CheckId, release: Option<&str>) -> bool {
+        let has = |list: &[CheckId]| list.contains(&id);
         (self.select.is_empty() || has(&self.select))
             && !has(&self.ignore)
             && self.policy.severity(id, release) != Severity::Off
     }
 
     /// The ids of the checks that are selected for the kernel `release`.
-    pub(crate) fn selection(&self, release: Option<&str>) -> impl Iterator<Item = &'static str> {
-        check_ids().filter(move |id| self.selects(id, release))
+    pub(crate) fn selection(&self, release: Option<&str>) -> impl Iterator<Item = CheckId> {
+        let all = CheckId::ALL.iter().copied();
+        all.filter(move |id| self.selects(*id, release))
     }
 
     /// Applies the choice to a report. A selected check that did not run is inconclusive.
@@ -67,7 +68,7 @@ impl Judge {
         let release = release.as_deref();
         report
             .checks
-            .retain(|check| self.selects(&check.id, release));
+            .retain(|check| self.selects(check.id, release));
         if report.error.is_none() {
             for id in self.selection(release) {
                 if !report.checks.iter().any(|check| check.id == id) {
@@ -76,19 +77,16 @@ impl Judge {
             }
         }
         let mut policy = self.policy.apply(&mut report, self.today);
-        let off = check_ids().filter(|id| self.is_switched_off(id, release));
+        let all = CheckId::ALL.iter().copied();
+        let off = all.filter(|id| self.is_switched_off(*id, release));
         policy.extend(off.map(|check| Applied::Off { check }));
-        let verdicts = report
-            .checks
-            .iter()
-            .map(|check| (check.id.as_str(), check.verdict));
+        let verdicts = report.checks.iter().map(|check| (check.id, check.verdict));
         let counted = self.count(report.error.is_some(), verdicts, release);
-        let advisory: Vec<String> = report
+        let advisory: Vec<CheckId> = report
             .checks
             .iter()
-            .map(|check| &check.id)
-            .filter(|id| self.is_advisory(id, release))
-            .cloned()
+            .map(|check| check.id)
+            .filter(|id| self.is_advisory(*id, release))
             .collect();
         let missed = report.checks.iter().filter(|check| {
             matches!(
@@ -96,9 +94,7 @@ impl Judge {
                 CheckVerdict::Fail | CheckVerdict::Inconclusive
             ) && advisory.contains(&check.id)
         });
-        policy.extend(missed.map(|check| Applied::Warning {
-            check: check.id.clone(),
-        }));
+        policy.extend(missed.map(|check| Applied::Warning { check: check.id }));
         let told = policy
             .iter()
             .map(|did| Text::from(format!("policy: {did}")));
@@ -112,71 +108,49 @@ impl Judge {
     }
 
     /// The worst of the verdicts that count.
-    pub(crate) fn count<'a>(
+    pub(crate) fn count(
         &self,
         error: bool,
-        checks: impl Iterator<Item = (&'a str, CheckVerdict)>,
+        checks: impl Iterator<Item = (CheckId, CheckVerdict)>,
         release: Option<&str>,
     ) -> CheckVerdict {
         let counting = checks.filter(|(id, verdict)| {
-            *verdict == CheckVerdict::Error || !self.is_advisory(id, release)
+            *verdict == CheckVerdict::Error || !self.is_advisory(*id, release)
         });
-        let bare = counting.map(|(_, verdict)| CheckReport {
-            id: String::new(),
-            verdict,
-            summary: String::new(),
-        });
-        let worst = DumpReport {
-            checks: bare.collect(),
-            ..DumpReport::default()
-        }
-        .worst();
+        let worst = CheckVerdict::worst(counting.map(|(_, verdict)| verdict));
         if error { CheckVerdict::Error } else { worst }
     }
 
     /// Whether the policy alone keeps a check from being run.
-    fn is_switched_off(&self, id: &str, release: Option<&str>) -> bool {
-        let has = |list: &[String]| list.iter().any(|other| other == id);
+    fn is_switched_off(&self, id: CheckId, release: Option<&str>) -> bool {
+        let has = |list: &[CheckId]| list.contains(&id);
         (self.select.is_empty() || has(&self.select))
             && !has(&self.ignore)
             && self.policy.severity(id, release) == Severity::Off
     }
 
-    fn is_advisory(&self, id: &str, release: Option<&str>) -> bool {
+    fn is_advisory(&self, id: CheckId, release: Option<&str>) -> bool {
         self.policy.severity(id, release) == Severity::Warning
     }
 }
 
-fn not_run(id: &str) -> CheckReport {
+fn not_run(id: CheckId) -> CheckReport {
     CheckReport {
-        id: id.to_owned(),
+        id,
         verdict: CheckVerdict::Inconclusive,
         summary: "the check did not run on this dump".to_owned(),
     }
 }
 
-/// Counts one more dump that counts as `verdict`.
-pub(crate) fn add(summary: &mut Summary, verdict: CheckVerdict) {
-    let check = CheckReport {
-        id: String::new(),
-        verdict,
-        summary: String::new(),
-    };
-    summary.add(&DumpReport {
-        checks: vec![check],
-        ..DumpReport::default()
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use virtopsy::report::ErrorReport;
+    use virtopsy::report::{ErrorReport, Summary};
 
-    const FIRST: [&str; 3] = [
-        "virt-disabled-all-cpus",
-        "emergency-callback-sound",
-        "crash-shutdown-complete",
+    const FIRST: [CheckId; 3] = [
+        CheckId::VirtDisabledAllCpus,
+        CheckId::EmergencyCallbackSound,
+        CheckId::CrashShutdownComplete,
     ];
 
     fn report() -> DumpReport {
@@ -185,9 +159,11 @@ mod tests {
             CheckVerdict::Fail,
             CheckVerdict::Inconclusive,
         ];
-        let checks = check_ids().zip(verdicts.into_iter().chain([CheckVerdict::NotApplicable; 3]));
+        let checks = CheckId::ALL
+            .iter()
+            .zip(verdicts.into_iter().chain([CheckVerdict::NotApplicable; 3]));
         let checks = checks.map(|(id, verdict)| CheckReport {
-            id: id.to_owned(),
+            id: *id,
             verdict,
             summary: String::new(),
         });
@@ -197,9 +173,8 @@ mod tests {
         }
     }
 
-    fn judge(select: &[&str], ignore: &[&str]) -> Judge {
-        let own = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
-        Judge::new(&own(select), &own(ignore), Policy::default(), Day::today())
+    fn judge(select: &[CheckId], ignore: &[CheckId]) -> Judge {
+        Judge::new(select, ignore, Policy::default(), Day::today())
     }
 
     #[test]
@@ -254,15 +229,13 @@ mod tests {
         assert_eq!(judged.counted, CheckVerdict::Pass);
         assert_eq!(
             (judged.report.checks.len(), judged.advisory),
-            (5, vec![FIRST[1].to_owned()])
+            (5, vec![FIRST[1]])
         );
         assert_eq!(
             judged.policy,
             [
                 Applied::Off { check: FIRST[2] },
-                Applied::Warning {
-                    check: FIRST[1].to_owned()
-                }
+                Applied::Warning { check: FIRST[1] }
             ]
         );
         let notes: Vec<String> = judged
@@ -289,9 +262,9 @@ mod tests {
             CheckVerdict::Inconclusive,
             CheckVerdict::Error,
         ] {
-            add(&mut summary, verdict);
+            summary.add(verdict);
         }
-        add(&mut summary, CheckVerdict::NotApplicable);
+        summary.add(CheckVerdict::NotApplicable);
         assert_eq!(
             summary,
             Summary {

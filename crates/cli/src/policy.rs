@@ -6,14 +6,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use toml::value::{Date, Datetime};
 use virtopsy::report::{CallbackState, CheckVerdict, DumpReport};
-
-use crate::explain;
+use virtopsy::{CheckId, KnownIssueId, UnknownId};
 
 /// How much a check matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -31,7 +32,7 @@ pub(crate) enum Severity {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Policy {
     #[serde(default)]
-    checks: BTreeMap<CheckId, Severity>,
+    checks: BTreeMap<Named<CheckId>, Severity>,
     #[serde(default)]
     severity: Vec<SeverityRule>,
     #[serde(default)]
@@ -45,16 +46,16 @@ pub(crate) struct Policy {
 pub(crate) enum Applied {
     /// The dump has the known issue, and it does not count.
     Tolerated {
-        issue: String,
+        issue: KnownIssueId,
         /// The last day.
         until: Option<Day>,
     },
     /// The dump has the known issue, which was tolerated until then.
-    Expired { issue: String, until: Day },
+    Expired { issue: KnownIssueId, until: Day },
     /// The check did not pass, and does not count.
-    Warning { check: String },
+    Warning { check: CheckId },
     /// The check was not run.
-    Off { check: &'static str },
+    Off { check: CheckId },
 }
 
 impl fmt::Display for Applied {
@@ -76,53 +77,26 @@ impl fmt::Display for Applied {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SeverityRule {
-    check: CheckId,
+    check: Named<CheckId>,
     is: Severity,
     kernels: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
-struct CheckId(String);
+/// An id as the file names it: of one that is not known, those near to it are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Named<Id>(Id);
 
-impl TryFrom<String> for CheckId {
-    type Error = String;
-
-    fn try_from(id: String) -> Result<Self, String> {
-        if explain::check_ids().any(|known| known == id) {
-            return Ok(CheckId(id));
-        }
-        let known: Vec<&str> = explain::check_ids().collect();
-        Err(format!(
-            "there is no check `{id}`; the checks are {}",
-            known.join(", ")
-        ))
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct IssueId(String);
-
-impl TryFrom<String> for IssueId {
-    type Error = String;
-
-    fn try_from(id: String) -> Result<Self, String> {
-        if explain::issue_ids().any(|known| known == id) {
-            return Ok(IssueId(id));
-        }
-        let known: Vec<&str> = explain::issue_ids().collect();
-        Err(format!(
-            "there is no known issue `{id}`; the known issues are {}",
-            known.join(", ")
-        ))
+impl<'de, Id: FromStr<Err = UnknownId>> Deserialize<'de> for Named<Id> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let id = String::deserialize(from)?;
+        id.parse().map(Named).map_err(D::Error::custom)
     }
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tolerance {
-    issue: IssueId,
+    issue: Named<KnownIssueId>,
     until: Option<Day>,
     #[serde(default)]
     kernels: Vec<String>,
@@ -248,12 +222,12 @@ impl Policy {
 
     /// How much the check `id` matters for the kernel `release`. Of several rules for it, the last
     /// one counts.
-    pub(crate) fn severity(&self, id: &str, release: Option<&str>) -> Severity {
+    pub(crate) fn severity(&self, id: CheckId, release: Option<&str>) -> Severity {
         let rules = self.severity.iter().rev();
         rules
             .filter(|rule| rule.check.0 == id && applies(&rule.kernels, release))
             .map(|rule| rule.is)
-            .chain(self.checks.get(&CheckId(id.to_owned())).copied())
+            .chain(self.checks.get(&Named(id)).copied())
             .next()
             .unwrap_or(Severity::Error)
     }
@@ -285,10 +259,14 @@ impl Policy {
                 "policy: expected {}, found {found}",
                 rule.expect.0.join(" or ")
             );
-            set(report, "emergency-callback-sound", |check| match check {
-                CheckVerdict::Error | CheckVerdict::Fail => None,
-                _ => Some((CheckVerdict::Fail, summary.clone())),
-            });
+            set(
+                report,
+                CheckId::EmergencyCallbackSound,
+                |check| match check {
+                    CheckVerdict::Error | CheckVerdict::Fail => None,
+                    _ => Some((CheckVerdict::Fail, summary.clone())),
+                },
+            );
         }
     }
 
@@ -300,36 +278,35 @@ impl Policy {
             .iter()
             .filter(|rule| applies(&rule.kernels, release))
         {
-            let IssueId(id) = &rule.issue;
-            if !report.known_issues.iter().any(|issue| issue.id == *id) {
+            let Named(id) = rule.issue;
+            if !report.known_issues.iter().any(|issue| issue.id == id) {
                 continue;
             }
             match rule.until {
-                Some(until) if until < today => applied.push(Applied::Expired {
-                    issue: id.clone(),
-                    until,
-                }),
+                Some(until) if until < today => applied.push(Applied::Expired { issue: id, until }),
                 until => {
-                    tolerated.push(id.as_str());
-                    applied.push(Applied::Tolerated {
-                        issue: id.clone(),
-                        until,
-                    });
+                    tolerated.push(id);
+                    applied.push(Applied::Tolerated { issue: id, until });
                 }
             }
         }
-        let holds = |id: Option<&String>| id.is_some_and(|id| tolerated.contains(&id.as_str()));
-        let because = format!("tolerated by policy: {}", tolerated.join(", "));
+        let holds = |id: KnownIssueId| tolerated.contains(&id);
+        let ids: Vec<&str> = tolerated.iter().map(|id| id.id()).collect();
+        let because = format!("tolerated by policy: {}", ids.join(", "));
         let pass = |verdict| {
             (verdict == CheckVerdict::Fail).then(|| (CheckVerdict::Pass, because.clone()))
         };
         let issues = &report.known_issues;
-        if !issues.is_empty() && issues.iter().all(|issue| holds(Some(&issue.id))) {
-            set(report, "no-known-issues", pass);
+        if !issues.is_empty() && issues.iter().all(|issue| holds(issue.id)) {
+            set(report, CheckId::NoKnownIssues, pass);
         }
         let splats = &report.splats;
-        if !splats.is_empty() && splats.iter().all(|splat| holds(splat.known_issue.as_ref())) {
-            set(report, "no-lock-splats", pass);
+        if !splats.is_empty()
+            && splats
+                .iter()
+                .all(|splat| splat.known_issue.is_some_and(|known| holds(known.into())))
+        {
+            set(report, CheckId::NoLockSplats, pass);
         }
         applied
     }
@@ -338,7 +315,7 @@ impl Policy {
 /// Gives the check `id` the verdict and summary that `change` returns for its present verdict.
 fn set(
     report: &mut DumpReport,
-    id: &str,
+    id: CheckId,
     change: impl Fn(CheckVerdict) -> Option<(CheckVerdict, String)>,
 ) {
     for check in report.checks.iter_mut().filter(|check| check.id == id) {
@@ -393,8 +370,8 @@ mod tests {
     const ISSUE: &str = "rcu-splat-in-emergency-callback";
 
     fn report() -> DumpReport {
-        let check = |id: &str, verdict| CheckReport {
-            id: id.to_owned(),
+        let check = |id, verdict| CheckReport {
+            id,
             verdict,
             summary: "s".to_owned(),
         };
@@ -403,11 +380,11 @@ mod tests {
             ..DumpReport::default()
         };
         report.checks = vec![
-            check("no-known-issues", CheckVerdict::Fail),
-            check("emergency-callback-sound", CheckVerdict::Pass),
+            check(CheckId::NoKnownIssues, CheckVerdict::Fail),
+            check(CheckId::EmergencyCallbackSound, CheckVerdict::Pass),
         ];
         report.known_issues.push(KnownIssueReport {
-            id: ISSUE.to_owned(),
+            id: KnownIssueId::RcuSplatInEmergencyCallback,
             title: String::new(),
             fixed_by: None,
             because: String::new(),
@@ -498,9 +475,15 @@ mod tests {
         let policy =
             Policy::parse("checks.no-lock-splats = \"warning\"\nchecks.dump-complete = \"off\"")
                 .unwrap();
-        assert_eq!(policy.severity("no-lock-splats", None), Severity::Warning);
-        assert_eq!(policy.severity("dump-complete", None), Severity::Off);
-        assert_eq!(policy.severity("no-known-issues", None), Severity::Error);
+        assert_eq!(
+            policy.severity(CheckId::NoLockSplats, None),
+            Severity::Warning
+        );
+        assert_eq!(policy.severity(CheckId::DumpComplete, None), Severity::Off);
+        assert_eq!(
+            policy.severity(CheckId::NoKnownIssues, None),
+            Severity::Error
+        );
     }
 
     #[test]
@@ -523,7 +506,7 @@ mod tests {
             (Some("6.1.0"), Severity::Warning),
             (None, Severity::Warning),
         ] {
-            let found = policy.severity("no-lock-splats", release);
+            let found = policy.severity(CheckId::NoLockSplats, release);
             assert_eq!(found, expected, "{release:?}");
         }
     }

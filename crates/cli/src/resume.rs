@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use virtopsy::CheckId;
 use virtopsy::report::{CheckVerdict, FileReport, Text};
 
 use crate::input::Job;
@@ -65,7 +66,7 @@ struct Tool {
 
 #[derive(Deserialize)]
 struct Check {
-    id: String,
+    id: CheckId,
     verdict: CheckVerdict,
 }
 
@@ -147,15 +148,13 @@ fn usable(line: &[u8], judge: &Judge) -> Option<(String, Vec<FileReport>, CheckV
     let same = judge
         .selection(release)
         .all(|id| checks.iter().any(|check| check.id == id))
-        && checks.iter().all(|check| judge.selects(&check.id, release));
+        && checks.iter().all(|check| judge.selects(check.id, release));
     if error.is_some() || !same || tool.version != TOOL.version {
         return None;
     }
     let counted = judge.count(
         false,
-        checks
-            .iter()
-            .map(|check| (check.id.as_str(), check.verdict)),
+        checks.iter().map(|check| (check.id, check.verdict)),
         release,
     );
     // Another policy: what the line says that it counts as no longer holds.
@@ -253,7 +252,7 @@ mod tests {
     fn a_dump_with_other_checks_or_of_another_version_is_examined_again() {
         let (directory, [a]) = dumps([b"a"]);
         let path = directory.path().join("out.jsonl");
-        let one = Judge::only("dump-complete");
+        let one = Judge::only(CheckId::DumpComplete);
         let written = line(&a, &one, false);
         fs::write(&path, &written).unwrap();
         assert!(!Earlier::load(&path, &one).unwrap().is_empty());

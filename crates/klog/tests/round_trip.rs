@@ -8,7 +8,7 @@
 mod carriers;
 
 use carriers::{TIME, as_records, carriers, each, essence, surrounded};
-use virtopsy_klog::{Kind, Record, Splat, scan_records, scan_text};
+use virtopsy_klog::{Kind, KnownSplat, Record, Splat, scan_records, scan_text};
 
 /// One report: its records, and what must be read from them.
 struct Sample {
@@ -639,10 +639,7 @@ fn lock_kinds() -> Vec<Sample> {
                     (s.rcu_scheduler_active, s.debug_locks, s.notes.len()),
                     (Some(2), Some(1), 2)
                 );
-                assert_eq!(
-                    s.known_issue.as_deref(),
-                    Some("rcu-splat-in-emergency-callback")
-                );
+                assert_eq!(s.known_issue, Some(KnownSplat::RcuInEmergencyCallback));
                 assert_eq!(s.release.as_deref(), Some("7.2.13-x"));
             },
         },

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use serde::Serialize;
 use virtopsy::report::{CheckVerdict, DumpReport, SCHEMA};
-use virtopsy::{DumpSpec, Options, Session, TypesChoice};
+use virtopsy::{CheckId, DumpSpec, Options, Session, TypesChoice};
 
 create_exception!(
     virtopsy,
@@ -121,14 +121,8 @@ fn check(
     force_vmlinux: bool,
 ) -> PyResult<String> {
     let options = options(vmlinux, btf, debug_dirs, types, force_vmlinux)?;
-    let known = virtopsy::check::CHECKS.iter().map(|check| check.id);
-    for id in select.iter().flatten() {
-        if !known.clone().any(|known| known == id) {
-            let known: Vec<&str> = known.collect();
-            let message = format!("there is no check {id:?}; the checks are {}", known.join(", "));
-            return Err(PyValueError::new_err(message));
-        }
-    }
+    let chosen = |ids: Vec<String>| ids.iter().map(|id| id.parse()).collect::<Result<Vec<CheckId>, _>>();
+    let select = select.map(chosen).transpose().map_err(|error| PyValueError::new_err(error.to_string()))?;
     py.detach(|| {
         let mut report = virtopsy::examine(&DumpSpec { paths }, &options);
         if let Some(select) = &select {

@@ -15,7 +15,8 @@
 
 mod answers;
 mod callback;
-pub mod check;
+mod check;
+mod closed_set;
 mod cpu_list;
 mod crash;
 mod era;
@@ -43,7 +44,9 @@ pub use virtopsy_klog as klog;
 pub use error::{Error, Result};
 pub use listing::{CodeRow, CodeTarget, Listing};
 
-pub use known_issue::{KNOWN_ISSUES, KnownIssue, known_issue};
+pub use check::{Check, CheckId};
+pub use closed_set::UnknownId;
+pub use known_issue::{KnownIssue, KnownIssueId};
 
 pub use types::layout;
 

@@ -11,11 +11,11 @@
 mod support;
 
 use support::{Edited, OFFLINE, STUCK, state, verdict};
-use virtopsy::Options;
 use virtopsy::report::{
     CallbackState, CheckVerdict, CodeState, CpuState, Dereference, EvidenceKind, Origin, Reason,
     Strength, Verdict,
 };
+use virtopsy::{CheckId, KnownIssueId, Options};
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::CpuId;
 
@@ -38,7 +38,7 @@ fn a_cpu_that_redirected_its_panic_is_on_although_the_count_is_zero() {
         report
             .known_issues
             .iter()
-            .any(|i| i.id == "panic-force-cpu-leaves-virt-on")
+            .any(|i| i.id == KnownIssueId::PanicForceCpuLeavesVirtOn)
     );
 }
 
@@ -182,7 +182,7 @@ fn a_callback_whose_module_is_going_is_unloading() {
     assert_eq!(report.callback.state, CallbackState::Unloading);
     assert_eq!(report.callback.module_state.as_deref(), Some("going"));
     assert_eq!(
-        verdict(&report, "emergency-callback-sound"),
+        verdict(&report, CheckId::EmergencyCallbackSound),
         CheckVerdict::Fail
     );
 }
@@ -194,7 +194,7 @@ fn no_callback_while_virtualization_is_in_use_is_a_defect() {
     let report = dump.pointer(at, 0).report();
     assert_eq!(report.callback.state, CallbackState::None);
     assert_eq!(
-        verdict(&report, "emergency-callback-sound"),
+        verdict(&report, CheckId::EmergencyCallbackSound),
         CheckVerdict::Fail
     );
 }
@@ -207,7 +207,7 @@ fn a_callback_that_is_not_kvms_is_named_and_fails() {
     let report = dump.pointer(at, foreign.0).report();
     assert_eq!(report.callback.expected, Some(false));
     assert_eq!(
-        verdict(&report, "emergency-callback-sound"),
+        verdict(&report, CheckId::EmergencyCallbackSound),
         CheckVerdict::Fail
     );
 }
@@ -251,7 +251,7 @@ fn a_callback_that_the_ops_table_does_not_name_is_not_kvms() {
     assert!(!report.callback.ops_table.as_ref().unwrap().agrees);
     assert_eq!(report.callback.expected, Some(false));
     assert_eq!(
-        verdict(&report, "emergency-callback-sound"),
+        verdict(&report, CheckId::EmergencyCallbackSound),
         CheckVerdict::Fail
     );
 }

@@ -3,9 +3,8 @@
 use std::cmp::Reverse;
 
 use crossterm::event::KeyCode;
-use virtopsy::KNOWN_ISSUES;
-use virtopsy::check::CHECKS;
 use virtopsy::report::Text;
+use virtopsy::{CheckId, KnownIssueId};
 
 use crate::effect::Effect;
 use crate::fuzzy::{self, Best};
@@ -247,10 +246,10 @@ fn candidates(model: &Model, offer: &mut Offer<'_>) {
             Place::Module(module.name.to_string())
         });
     }
-    for check in CHECKS {
-        offer("check", check.id, &|| Place::Explain(check.id.into()));
+    for id in CheckId::ALL.iter().map(|check| check.id()) {
+        offer("check", id, &|| Place::Explain(id.into()));
     }
-    for issue in KNOWN_ISSUES {
-        offer("issue", issue.id, &|| Place::Explain(issue.id.into()));
+    for id in KnownIssueId::ALL.iter().map(|issue| issue.id()) {
+        offer("issue", id, &|| Place::Explain(id.into()));
     }
 }

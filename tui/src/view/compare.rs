@@ -160,7 +160,7 @@ fn facts(table: &mut Table<'_>, a: &DumpReport, b: &DumpReport) {
     let issues = |r: &DumpReport| {
         r.known_issues
             .iter()
-            .map(|i| safe(&i.id))
+            .map(|i| i.id.id())
             .collect::<Vec<_>>()
             .join(", ")
     };
@@ -169,14 +169,14 @@ fn facts(table: &mut Table<'_>, a: &DumpReport, b: &DumpReport) {
 
 fn checks(table: &mut Table<'_>, a: &DumpReport, b: &DumpReport) {
     table.doc.heading("Checks");
-    let word = |r: &DumpReport, id: &str| {
+    let word = |r: &DumpReport, id| {
         let check = r.checks.iter().find(|c| c.id == id);
         check.map_or("", |c| table_word(table.model, c.verdict))
     };
     let rows: Vec<(String, &str, &str)> = a
         .checks
         .iter()
-        .map(|c| (safe(&c.id), word(a, &c.id), word(b, &c.id)))
+        .map(|c| (c.id.id().to_owned(), word(a, c.id), word(b, c.id)))
         .collect();
     for (id, left, right) in rows {
         let to = Place::Explain(id.clone());

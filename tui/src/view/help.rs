@@ -1,8 +1,7 @@
 //! The pages on top: the keys, what a check or a known issue means, the bookmarks.
 
 use ratatui::widgets::Block;
-use virtopsy::check::check;
-use virtopsy::known_issue;
+use virtopsy::{CheckId, KnownIssueId};
 
 use crate::cells;
 use crate::doc::{Doc, piece, safe};
@@ -103,11 +102,11 @@ fn legend(model: &Model, doc: &mut Doc) {
 }
 
 fn explain(id: &str, doc: &mut Doc) {
-    if let Some(check) = check(id) {
+    if let Ok(check) = id.parse::<CheckId>().map(CheckId::described) {
         doc.para(Role::Heading, 0, check.title);
         doc.gap();
         doc.para(Role::Plain, 0, check.text);
-    } else if let Some(issue) = known_issue(id) {
+    } else if let Ok(issue) = id.parse::<KnownIssueId>().map(KnownIssueId::described) {
         doc.para(Role::Heading, 0, issue.title);
         doc.gap();
         doc.para(Role::Plain, 0, issue.text);

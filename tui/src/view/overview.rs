@@ -213,7 +213,7 @@ fn issues(model: &Model, report: &DumpReport, doc: &mut Doc) {
     }
     doc.heading("Known issues");
     for issue in &report.known_issues {
-        let to = Place::Explain(issue.id.clone());
+        let to = Place::Explain(issue.id.id().into());
         doc.mark(
             (Role::Bad, model.theme.glyphs().fail, "known"),
             &safe(&issue.title),
@@ -239,13 +239,13 @@ fn checks(model: &Model, report: &DumpReport, doc: &mut Doc) {
     for check in &report.checks {
         let (role, glyph, word) = model.theme.glyphs().check(check.verdict);
         let text = match check.verdict {
-            CheckVerdict::Pass => safe(&check.id),
-            _ => format!("{}: {}", safe(&check.id), safe(&check.summary)),
+            CheckVerdict::Pass => check.id.id().into(),
+            _ => format!("{}: {}", check.id, safe(&check.summary)),
         };
         doc.mark(
             (role, glyph, word),
             &text,
-            Some(Place::Explain(check.id.clone())),
+            Some(Place::Explain(check.id.id().into())),
         );
     }
 }

@@ -76,12 +76,12 @@ fn facts(splat: &Splat, doc: &mut Doc) {
         &format!("lines {} to {}{cut}", splat.first_line, splat.last_line),
         Some(log),
     );
-    if let Some(id) = &splat.known_issue {
+    if let Some(known) = splat.known_issue {
         doc.field_to(
             "known issue",
             Role::Plain,
-            &safe(id),
-            Some(Place::Explain(id.clone())),
+            known.id(),
+            Some(Place::Explain(known.id().into())),
         );
     }
     doc.field("kind", Role::Plain, splat.kind.name());

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 use serde::Serialize;
+use virtopsy::CheckId;
 use virtopsy::report::{CallbackReport, ErrorReport, SCHEMA, Text};
 
 use super::{ask, print};
@@ -40,7 +41,7 @@ struct Document<'a> {
 /// # Errors
 /// When it cannot be printed.
 pub(crate) fn run(args: &CallbackArgs, common: &Common) -> anyhow::Result<Status> {
-    let (judged, status) = ask(&args.dump, common, "emergency-callback-sound");
+    let (judged, status) = ask(&args.dump, common, CheckId::EmergencyCallbackSound);
     let report = &judged.report;
     let (path, error, callback) = (&report.path, &report.error, &report.callback);
     match args.format {

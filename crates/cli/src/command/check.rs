@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use clap::builder::PossibleValuesParser;
-use virtopsy::Options;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use virtopsy::report::Summary;
+use virtopsy::{CheckId, Options};
 
 use crate::batch::{self, Ended, Examine, InProcess, MakeExaminer, Plan};
 use crate::exit::{FailOn, Status};
 use crate::explain;
 use crate::input::{self, Job};
-use crate::judge::{self, Judge, Judged};
+use crate::judge::{Judge, Judged};
 use crate::options::Common;
 use crate::output::{Output, is_closed_pipe};
 use crate::partition::Partition;
@@ -99,10 +99,10 @@ pub(crate) struct CheckArgs {
     pub(crate) partition: Option<Partition>,
     /// Run only these checks; they alone are printed and count for the exit status
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = check_id())]
-    pub(crate) select: Vec<String>,
+    pub(crate) select: Vec<CheckId>,
     /// Leave these checks out
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = check_id())]
-    pub(crate) ignore: Vec<String>,
+    pub(crate) ignore: Vec<CheckId>,
     /// Which checks matter how much, and which known issues are tolerated until when
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) policy: Option<PathBuf>,
@@ -130,8 +130,8 @@ pub(crate) struct CheckArgs {
     pub(crate) resume: Option<PathBuf>,
 }
 
-fn check_id() -> PossibleValuesParser {
-    PossibleValuesParser::new(explain::check_ids())
+fn check_id() -> impl TypedValueParser<Value = CheckId> {
+    PossibleValuesParser::new(explain::check_ids()).try_map(|id| id.parse::<CheckId>())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -374,7 +374,7 @@ impl<'a> Run<'a> {
             if let Place::Earlier(record) = place {
                 let line = record.line().context("the earlier run's results")?;
                 self.render.recorded(&mut self.out, &line)?;
-                judge::add(&mut self.summary, record.counted);
+                self.summary.add(record.counted);
             }
         }
         self.printed = self.printed.max(end);
@@ -382,7 +382,7 @@ impl<'a> Run<'a> {
     }
 
     fn print(&mut self, place: usize, judged: &Judged) -> anyhow::Result<()> {
-        judge::add(&mut self.summary, judged.counted);
+        self.summary.add(judged.counted);
         self.printed = self.printed.max(place.saturating_add(1));
         let (render, out) = (&mut self.render, &mut self.out);
         self.progress.around(|| {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 use serde::Serialize;
+use virtopsy::CheckId;
 use virtopsy::facts::CpusFacts;
 use virtopsy::report::{CpuReport, ErrorReport, SCHEMA, Text, VirtualizationReport};
 
@@ -59,7 +60,7 @@ pub(crate) fn run(args: &CpusArgs, common: &Common) -> anyhow::Result<Status> {
     let machine = machine
         .filter(|_| report.error.is_none())
         .map(|m| if common.redact { m.redacted() } else { m });
-    let (judged, status) = judged(report, "virt-disabled-all-cpus");
+    let (judged, status) = judged(report, CheckId::VirtDisabledAllCpus);
     let report = &judged.report;
     let (schema, path, error, virtualization) =
         (SCHEMA, &report.path, &report.error, &report.virtualization);

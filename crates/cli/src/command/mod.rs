@@ -32,8 +32,8 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 
 use serde::Serialize;
-use virtopsy::Session;
 use virtopsy::report::{DumpReport, ErrorReport, SCHEMA, Text};
+use virtopsy::{CheckId, Session};
 
 use crate::batch;
 use crate::exit::Status;
@@ -81,12 +81,12 @@ fn examine_and_ask<T>(
 }
 
 /// Examines one dump for the sake of one check, and says on standard error what went wrong.
-fn ask(name: &OsStr, common: &Common, check: &str) -> (Judged, Status) {
+fn ask(name: &OsStr, common: &Common, check: CheckId) -> (Judged, Status) {
     judged(examine(name, common), check)
 }
 
 /// Judges a report for the sake of one check, and says on standard error what went wrong.
-fn judged(report: DumpReport, check: &str) -> (Judged, Status) {
+fn judged(report: DumpReport, check: CheckId) -> (Judged, Status) {
     let judged = Judge::only(check).judge(report);
     if let Some(error) = &judged.report.error {
         say(&format!(

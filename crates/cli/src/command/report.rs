@@ -8,7 +8,7 @@ use virtopsy::report::Summary;
 
 use super::examine;
 use crate::exit::Status;
-use crate::judge::{self, Judge};
+use crate::judge::Judge;
 use crate::options::Common;
 use crate::output::Output;
 use crate::render::{PageFormat, Render as _, json, text};
@@ -63,7 +63,7 @@ pub(crate) fn run(
     }
     for (index, name) in dumps.iter().enumerate() {
         let judged = Judge::default().judge(examine(name, common));
-        judge::add(&mut summary, judged.counted);
+        summary.add(judged.counted);
         if json {
             document.dump(&mut out, &judged)?;
         } else {

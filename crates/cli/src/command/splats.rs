@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use virtopsy::CheckId;
 use virtopsy::klog::{Splat, graph};
 use virtopsy::report::{CheckVerdict, redacted_splats};
 
@@ -98,7 +99,7 @@ pub(crate) fn run(args: &SplatsArgs, common: &Common) -> anyhow::Result<Status> 
 
 /// The reports in the log buffer of a dump. What the log has beyond the bound is in the report's notes.
 fn of_dump(dump: &OsString, common: &Common) -> LogReports<Splat> {
-    let (judged, status) = ask(dump, common, "no-lock-splats");
+    let (judged, status) = ask(dump, common, CheckId::NoLockSplats);
     let found = if judged.report.splats.is_empty() {
         Status::Pass
     } else {

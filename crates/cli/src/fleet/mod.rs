@@ -16,8 +16,6 @@ pub(crate) use html::page as html_page;
 pub(crate) use read::{Problem, Reader};
 pub(crate) use text::page as text_page;
 
-use crate::judge;
-
 /// Everything that the runs say together.
 #[derive(Debug, Default, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -102,7 +100,7 @@ impl Groups {
             ..Group::default()
         });
         group.times = group.times.saturating_add(times);
-        judge::add(&mut group.dumps, verdict);
+        group.dumps.add(verdict);
     }
 
     /// Adds a dump to the group of each of `keys` once, whatever how often one is there.
@@ -139,7 +137,7 @@ impl Fleet {
             std::array::from_fn(|_| Groups::default());
         let [mut known_issues, mut splats, mut errors] = std::array::from_fn(|_| Groups::default());
         for dump in dumps {
-            judge::add(&mut summary, dump.counts_as);
+            summary.add(dump.counts_as);
             if let Some((kind, _)) = &dump.error {
                 errors.add(&(kind.clone(), None), 1, &dump.path, dump.counts_as);
                 continue;
@@ -261,7 +259,7 @@ pub(crate) mod samples {
                     .concat(),
                 );
                 let judged = Judge::default().judge(report);
-                judge::add(&mut summary, judged.counted);
+                summary.add(judged.counted);
                 jsonl::Lines.dump(&mut out, &judged).unwrap();
             }
         }

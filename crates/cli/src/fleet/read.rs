@@ -145,12 +145,12 @@ impl Dump {
             checks: report
                 .checks
                 .into_iter()
-                .map(|check| (Text::from(check.id), check.verdict))
+                .map(|check| (Text::from(check.id.id()), check.verdict))
                 .collect(),
             known_issues: report
                 .known_issues
                 .into_iter()
-                .map(|issue| (Text::from(issue.id), Some(Text::from(issue.title))))
+                .map(|issue| (Text::from(issue.id.id()), Some(Text::from(issue.title))))
                 .collect(),
             splats: report
                 .splats

@@ -40,7 +40,7 @@ impl Suites {
             status.set_message(format!("{word}: {}", visible(&check.summary)));
             status.set_type(word);
         }
-        let mut case = TestCase::new(visible(&check.id), status);
+        let mut case = TestCase::new(check.id.id(), status);
         case.set_classname(suite);
         case
     }

@@ -1,14 +1,13 @@
 //! Hand-made results for the tests of the formats.
 
 use virtopsy::report::{
-    CallbackReport, CallbackState, CheckReport, CheckVerdict, CodeReport, CodeState, CpuReport,
-    CpuState, CrashReport, DereferenceReport, DumpReport, ErrorReport, EvidenceKind,
-    EvidenceReport, Feature, Hex, InFlightReport, KnownIssueReport, LogReport, ModuleUseReport,
-    OpsTableReport, Origin, RcuFact, RcuReport, Reason, Says, ShootdownReport, StoryStep, Strength,
-    TaskReport, Text, Verdict, VirtualizationReport,
+    CallbackReport, CallbackState, CheckId, CheckReport, CheckVerdict, CodeReport, CodeState,
+    CpuReport, CpuState, CrashReport, DereferenceReport, DumpReport, ErrorReport, EvidenceKind,
+    EvidenceReport, Feature, Hex, InFlightReport, KnownIssueId, KnownIssueReport, LogReport,
+    ModuleUseReport, OpsTableReport, Origin, RcuFact, RcuReport, Reason, Says, ShootdownReport,
+    StoryStep, Strength, TaskReport, Text, Verdict, VirtualizationReport,
 };
 
-use crate::explain::check_ids;
 use crate::judge::{Judge, Judged};
 
 /// A log with a report in it, whose task has a hostile name.
@@ -50,12 +49,12 @@ pub(crate) fn all() -> Vec<Judged> {
 }
 
 fn checks(verdicts: [CheckVerdict; 6]) -> Vec<CheckReport> {
-    let check = |(id, verdict): (&str, CheckVerdict)| CheckReport {
-        id: id.to_owned(),
+    let check = |(id, verdict): (&CheckId, CheckVerdict)| CheckReport {
+        id: *id,
         verdict,
         summary: format!("says \x1b[31m{id}"),
     };
-    check_ids().zip(verdicts).map(check).collect()
+    CheckId::ALL.iter().zip(verdicts).map(check).collect()
 }
 
 fn task(comm: &str, pid: i32) -> TaskReport {
@@ -202,7 +201,7 @@ pub(crate) fn bad() -> DumpReport {
         crash.nmi_shootdown.unknown_cpus = vec![0];
     }
     report.known_issues.push(KnownIssueReport {
-        id: "rcu-splat-in-emergency-callback".into(),
+        id: KnownIssueId::RcuSplatInEmergencyCallback,
         title: "Suspicious RCU usage".into(),
         fixed_by: Some("fff82ea9d900".into()),
         because: "the report stands in the log".into(),

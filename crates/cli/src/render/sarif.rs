@@ -9,10 +9,10 @@ use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use virtopsy::report::{CheckReport, CheckVerdict, Summary, Text, escape};
+use virtopsy::report::{CheckId, CheckReport, CheckVerdict, Summary, Text, escape};
 
 use super::{Render, TOOL, json};
-use crate::explain::{self, check_ids};
+use crate::explain::{self, Explanation};
 use crate::judge::Judged;
 
 const SCHEMA: &str =
@@ -83,7 +83,7 @@ struct Message {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Finding {
-    rule_id: String,
+    rule_id: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule_index: Option<usize>,
     kind: &'static str,
@@ -141,7 +141,7 @@ impl Render for Log {
                 (CheckVerdict::Fail, false) => self.result(&report.path, check, "fail", "error"),
                 (CheckVerdict::Fail, true) => self.result(&report.path, check, "fail", "warning"),
                 (CheckVerdict::Inconclusive, _) => self.result(&report.path, check, "open", "none"),
-                (CheckVerdict::Error, _) => self.error(&report.path, &check.id, &check.summary),
+                (CheckVerdict::Error, _) => self.error(&report.path, check.id.id(), &check.summary),
                 (CheckVerdict::Pass | CheckVerdict::NotApplicable, _) => {}
             }
         }
@@ -157,7 +157,7 @@ impl Render for Log {
             name: TOOL.name,
             version: TOOL.version,
             semantic_version: TOOL.version,
-            rules: check_ids().map(rule).collect(),
+            rules: CheckId::ALL.iter().copied().map(rule).collect(),
         };
         let run = Run {
             tool: Driven { driver },
@@ -190,8 +190,8 @@ impl Log {
         level: &'static str,
     ) {
         self.results.push(Finding {
-            rule_id: visible(&check.id),
-            rule_index: check_ids().position(|id| id == check.id),
+            rule_id: check.id.id(),
+            rule_index: CheckId::ALL.iter().position(|id| *id == check.id),
             kind,
             level,
             message: Message {
@@ -202,8 +202,10 @@ impl Log {
     }
 }
 
-fn rule(id: &'static str) -> Rule {
-    let (title, text) = explain::find(id).map_or(("", ""), |e| (e.title, e.text));
+fn rule(check: CheckId) -> Rule {
+    let Explanation {
+        id, title, text, ..
+    } = explain::of_check(check);
     Rule {
         id,
         short_description: Message {
@@ -289,7 +291,7 @@ mod tests {
             .iter()
             .map(|rule| rule["id"].as_str().unwrap())
             .collect();
-        assert_eq!(ids, check_ids().collect::<Vec<_>>());
+        assert_eq!(ids, explain::check_ids().collect::<Vec<_>>());
         assert!(rules.iter().all(|rule| {
             !rule["shortDescription"]["text"]
                 .as_str()

@@ -17,7 +17,7 @@ impl Splat {
         if let Some(atomic) = &mut self.atomic {
             atomic.contexts = atomic.preempt_count.map(PreemptCount::new);
         }
-        self.known_issue = known_issue_of(self).map(str::to_owned);
+        self.known_issue = known_issue_of(self);
         self.guilty = title::guilty(self);
         self.title = title::title(self);
         self.signature = title::signature(self);

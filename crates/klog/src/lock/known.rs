@@ -2,6 +2,7 @@
 
 use crate::frame::base;
 use crate::lock::kind::Kind;
+use crate::lock::parts::KnownSplat;
 use crate::lock::splat::Splat;
 
 /// Frames between the crash path and the dereference, which inlining may leave as the nearest.
@@ -12,12 +13,9 @@ const EMERGENCY: &[&str] = &[
     "x86_virt_emergency_disable_virtualization_cpu",
 ];
 
-/// The id of the known issue that a report is, if it is one.
-///
-/// `rcu-splat-in-emergency-callback`: rcu_dereference() of the KVM emergency callback without
-/// rcu_read_lock() (RCU is usually watching); caused by 428afac5a8ea, fixed by fff82ea9d900.
+/// The known bug that a report is, if it is one.
 #[must_use]
-pub fn known_issue_of(splat: &Splat) -> Option<&'static str> {
+pub fn known_issue_of(splat: &Splat) -> Option<KnownSplat> {
     if splat.kind != Kind::SuspiciousRcu {
         return None;
     }
@@ -40,7 +38,7 @@ pub fn known_issue_of(splat: &Splat) -> Option<&'static str> {
     // An unwinder that guesses marks every frame with `?`; then the file must agree.
     let direct = reliable().any(callback)
         || in_file && splat.trace.iter().any(|f| callback(base(&f.function)));
-    (direct || in_file && nearest).then_some("rcu-splat-in-emergency-callback")
+    (direct || in_file && nearest).then_some(KnownSplat::RcuInEmergencyCallback)
 }
 
 /// The frames that print the report.

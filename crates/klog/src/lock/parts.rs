@@ -312,3 +312,22 @@ pub struct Attachment {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<HeldLock>,
 }
+
+/// A report that is a known bug of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum KnownSplat {
+    /// rcu_dereference() of the KVM emergency callback without rcu_read_lock() (RCU is usually
+    /// watching); caused by 428afac5a8ea, fixed by fff82ea9d900.
+    #[serde(rename = "rcu-splat-in-emergency-callback")]
+    RcuInEmergencyCallback,
+}
+
+impl KnownSplat {
+    /// Its stable id, that of the JSON.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            KnownSplat::RcuInEmergencyCallback => "rcu-splat-in-emergency-callback",
+        }
+    }
+}

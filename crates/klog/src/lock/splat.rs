@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::lock::kind::Kind;
 use crate::lock::parts::{
-    AtomicState, Attachment, ChainEntry, ClassDump, HeldLock, IrqSide, IrqTrace, Lock, Scenario,
-    TaskContext, UsageChange, UsageTrace,
+    AtomicState, Attachment, ChainEntry, ClassDump, HeldLock, IrqSide, IrqTrace, KnownSplat, Lock,
+    Scenario, TaskContext, UsageChange, UsageTrace,
 };
 use crate::model::{Frame, TaskRef};
 
@@ -49,7 +49,8 @@ pub struct Splat {
     /// Last line that belongs to it.
     pub last_line: u64,
     /// Id of the known issue that this is.
-    pub known_issue: Option<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub known_issue: Option<KnownSplat>,
     /// True when the log broke it off, or a bound of the scanner did.
     pub cut: bool,
     /// What is not there although the kind has it, or was taken from elsewhere.

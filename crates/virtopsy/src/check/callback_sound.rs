@@ -4,7 +4,6 @@ use super::Check;
 use crate::report::{CallbackState, CheckVerdict, DumpReport};
 
 pub(super) const CHECK: Check = Check {
-    id: "emergency-callback-sound",
     title: "the registered KVM emergency callback is the right one, and its code is alive",
     text: "On a crash the kernel calls this pointer on every CPU. pass: it is null, or KVM's own function in \
            a live module. fail: its module was being removed (unloading) or is gone (dangling), which makes \

@@ -4,7 +4,6 @@ use super::Check;
 use crate::report::{CheckVerdict, DumpReport};
 
 pub(super) const CHECK: Check = Check {
-    id: "dump-complete",
     title: "the dump holds all that its header promises",
     text: "pass: neither a mark of an interrupted dump nor a file shorter than its header says. fail: pages \
            are missing; verdicts stand on what is left. Pages that makedumpfile left out on purpose are not \

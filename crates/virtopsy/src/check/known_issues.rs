@@ -4,7 +4,6 @@ use super::Check;
 use crate::report::{CheckVerdict, DumpReport};
 
 pub(super) const CHECK: Check = Check {
-    id: "no-known-issues",
     title: "nothing in the dump bears the marks of a known defect of the emergency path",
     text: "pass: no mark of a known defect, and what would show one could be read. fail: at least one; \
            `virtopsy explain ID` tells what it is and which commit mends it. inconclusive: the log or the \
@@ -14,7 +13,7 @@ pub(super) const CHECK: Check = Check {
 
 fn run(report: &DumpReport) -> (CheckVerdict, String) {
     if let Some(first) = report.known_issues.first() {
-        let ids: Vec<&str> = report.known_issues.iter().map(|i| i.id.as_str()).collect();
+        let ids: Vec<&str> = report.known_issues.iter().map(|i| i.id.id()).collect();
         return (
             CheckVerdict::Fail,
             format!("{}: {}", ids.join(", "), first.because),

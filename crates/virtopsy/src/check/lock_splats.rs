@@ -4,7 +4,6 @@ use super::Check;
 use crate::report::{CheckVerdict, DumpReport};
 
 pub(super) const CHECK: Check = Check {
-    id: "no-lock-splats",
     title: "the kernel log holds no lockdep, RCU-lockdep or other lock-debugging report",
     text: "pass: the whole log is there, and holds none. fail: it holds at least one; `virtopsy splats` shows \
            them. inconclusive: the log can't be read, or its beginning was overwritten and the rest holds none.",

@@ -7,13 +7,12 @@ mod lock_splats;
 mod shutdown_complete;
 mod virt_disabled;
 
+use crate::closed_set::closed_set;
 use crate::report::{CheckReport, CheckVerdict, DumpReport};
 
-/// A check.
+/// What a check asks, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
-    /// Stable id.
-    pub id: &'static str,
     /// The question, in one line.
     pub title: &'static str,
     /// What the verdicts mean and what to do about each.
@@ -21,30 +20,32 @@ pub struct Check {
     run: fn(&DumpReport) -> (CheckVerdict, String),
 }
 
-/// All checks, in the order in which reports list them.
-pub const CHECKS: &[Check] = &[
-    virt_disabled::CHECK,
-    callback_sound::CHECK,
-    shutdown_complete::CHECK,
-    lock_splats::CHECK,
-    known_issues::CHECK,
-    dump_complete::CHECK,
-];
-
-/// The check of that id.
-pub fn check(id: &str) -> Option<&'static Check> {
-    CHECKS.iter().find(|check| check.id == id)
+closed_set! {
+    /// A check, in the order in which reports list them. Its id is the `id` of the JSON.
+    CheckId, "check", Check;
+    /// VMX and SVM off on every CPU?
+    VirtDisabledAllCpus = "virt-disabled-all-cpus", virt_disabled::CHECK;
+    /// Was the emergency callback there, and alive?
+    EmergencyCallbackSound = "emergency-callback-sound", callback_sound::CHECK;
+    /// Did every CPU answer the crash?
+    CrashShutdownComplete = "crash-shutdown-complete", shutdown_complete::CHECK;
+    /// No lock-debugging report in the log?
+    NoLockSplats = "no-lock-splats", lock_splats::CHECK;
+    /// No known defect of the emergency path in this dump?
+    NoKnownIssues = "no-known-issues", known_issues::CHECK;
+    /// Is the dump whole?
+    DumpComplete = "dump-complete", dump_complete::CHECK;
 }
 
 /// Runs all checks on a report.
 pub(crate) fn run_all(report: &DumpReport) -> Vec<CheckReport> {
-    let run = |check: &Check| {
-        let (verdict, summary) = (check.run)(report);
+    let run = |id: &CheckId| {
+        let (verdict, summary) = (id.described().run)(report);
         CheckReport {
-            id: check.id.into(),
+            id: *id,
             verdict,
             summary,
         }
     };
-    CHECKS.iter().map(run).collect()
+    CheckId::ALL.iter().map(run).collect()
 }

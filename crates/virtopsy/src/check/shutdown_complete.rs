@@ -4,7 +4,6 @@ use super::Check;
 use crate::report::{CheckVerdict, CpuReport, DumpReport, EvidenceKind, Origin};
 
 pub(super) const CHECK: Check = Check {
-    id: "crash-shutdown-complete",
     title: "every online CPU answered the NMI that stops it before the crash kernel starts",
     text: "The crashing CPU sends an NMI to the others and waits one second for them. pass: all left their \
            registers. fail: some did not; they were stuck with NMIs blocked (another NMI handler, GIF clear, \

@@ -4,7 +4,6 @@ use super::Check;
 use crate::report::{CheckVerdict, DumpReport, Verdict};
 
 pub(super) const CHECK: Check = Check {
-    id: "virt-disabled-all-cpus",
     title: "VMX and SVM were off on every CPU at the instant that the dump holds",
     text: "A CPU left in VMX operation, or with SVM on and GIF clear, blocks INIT and NMI: the crash kernel \
            can't start it, and often hangs. pass: each possible CPU is shown to be off. fail: at least one is \

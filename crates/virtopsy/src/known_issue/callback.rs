@@ -1,13 +1,11 @@
 //! Defects around the callback's pointer.
 
+use virtopsy_klog::KnownSplat;
+
 use super::{Case, KnownIssue};
 use crate::report::CallbackState;
 
-/// The id under which [`virtopsy_klog::known_issue_of`] recognises the report.
-const RCU_SPLAT_ID: &str = "rcu-splat-in-emergency-callback";
-
 pub(super) const RCU_SPLAT: KnownIssue = KnownIssue {
-    id: RCU_SPLAT_ID,
     title: "suspicious RCU usage in the KVM emergency callback, on the way into the crash kernel",
     since: Some("7.1"),
     until: Some("7.1.3"),
@@ -23,7 +21,6 @@ pub(super) const RCU_SPLAT: KnownIssue = KnownIssue {
 };
 
 pub(super) const OUTLIVES_MODULE: KnownIssue = KnownIssue {
-    id: "callback-outlives-module",
     title: "the emergency callback points to where no module is",
     since: None,
     until: None,
@@ -41,7 +38,7 @@ fn rcu_splat(case: &Case<'_>) -> Option<String> {
         .report
         .splats
         .iter()
-        .find(|s| s.known_issue.as_deref() == Some(RCU_SPLAT_ID));
+        .find(|s| s.known_issue == Some(KnownSplat::RcuInEmergencyCallback));
     if let Some(splat) = splat {
         let place = splat
             .location
@@ -79,7 +76,10 @@ mod tests {
             warned: Some(true),
             ..DereferenceReport::default()
         });
-        assert_eq!(ids(&report, &Traces::default(), None), [RCU_SPLAT_ID]);
+        assert_eq!(
+            ids(&report, &Traces::default(), None),
+            ["rcu-splat-in-emergency-callback"]
+        );
         report.callback.dereference = Some(DereferenceReport {
             warned: Some(false),
             ..DereferenceReport::default()

@@ -4,7 +4,6 @@ use super::{Case, KnownIssue, has_evidence};
 use crate::report::{CpuState, EvidenceKind, EvidenceReport, Feature, Reason, Says};
 
 pub(super) const PANIC_FORCE_CPU: KnownIssue = KnownIssue {
-    id: "panic-force-cpu-leaves-virt-on",
     title: "panic_force_cpu= leaves virtualization on on the CPU that redirected its panic",
     since: Some("7.0"),
     until: None,
@@ -18,7 +17,6 @@ pub(super) const PANIC_FORCE_CPU: KnownIssue = KnownIssue {
 };
 
 pub(super) const REBOOT_VECTOR: KnownIssue = KnownIssue {
-    id: "reboot-vector-leaves-svm-on",
     title: "CPUs stopped by the REBOOT vector keep SVM on",
     since: None,
     until: Some("6.3"),
@@ -32,7 +30,6 @@ pub(super) const REBOOT_VECTOR: KnownIssue = KnownIssue {
 };
 
 pub(super) const NO_EMERGENCY_PATH: KnownIssue = KnownIssue {
-    id: "no-emergency-path",
     title: "the kernel has no code that switches virtualization off in a crash",
     since: None,
     until: Some("2.6.29"),
@@ -46,7 +43,6 @@ pub(super) const NO_EMERGENCY_PATH: KnownIssue = KnownIssue {
 };
 
 pub(super) const OTHERS_IN_VMX_ROOT: KnownIssue = KnownIssue {
-    id: "other-cpus-stay-in-vmx-root",
     title: "an emergency restart left other CPUs in VMX operation",
     since: None,
     until: Some("5.12"),
@@ -60,7 +56,6 @@ pub(super) const OTHERS_IN_VMX_ROOT: KnownIssue = KnownIssue {
 };
 
 pub(super) const GIF_LEFT_CLEAR: KnownIssue = KnownIssue {
-    id: "gif-not-set-before-svm-disable",
     title: "the kernel disables SVM without setting GIF, and a CPU did not answer",
     since: None,
     until: Some("6.3"),
@@ -146,7 +141,7 @@ mod tests {
         }
     }
 
-    fn plain(report: &DumpReport) -> Vec<String> {
+    fn plain(report: &DumpReport) -> Vec<&'static str> {
         ids(report, &Traces::default(), None)
     }
 

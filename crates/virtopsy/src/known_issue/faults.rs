@@ -5,7 +5,6 @@ use virtopsy_kernel::Log;
 use super::{Case, KnownIssue};
 
 pub(super) const VMXOFF: KnownIssue = KnownIssue {
-    id: "vmxoff-faults-in-emergency",
     title: "VMXOFF faulted on the emergency path and took the crash path down with it",
     since: None,
     until: Some("5.12"),
@@ -19,7 +18,6 @@ pub(super) const VMXOFF: KnownIssue = KnownIssue {
 };
 
 pub(super) const SPURIOUS: KnownIssue = KnownIssue {
-    id: "spurious-fault-after-emergency",
     title: "KVM took the fault of an instruction after an emergency disable for a bug",
     since: None,
     until: Some("6.6"),
@@ -94,7 +92,7 @@ mod tests {
     use crate::known_issue::Traces;
     use crate::report::DumpReport;
 
-    fn recognised(lines: &[&str]) -> Vec<String> {
+    fn recognised(lines: &[&str]) -> Vec<&'static str> {
         let record = |line: &&str| Record {
             text: line.as_bytes().to_vec(),
             ..Record::default()

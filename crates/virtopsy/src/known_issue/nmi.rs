@@ -4,7 +4,6 @@ use super::{Case, KnownIssue};
 use crate::cpu_list::ranges;
 
 pub(super) const SHOT_TWICE: KnownIssue = KnownIssue {
-    id: "nmi-shootdown-ran-twice",
     title: "the crash NMI's handler was registered twice, and its list points to itself",
     since: None,
     until: Some("6.3"),
@@ -18,7 +17,6 @@ pub(super) const SHOT_TWICE: KnownIssue = KnownIssue {
 };
 
 pub(super) const REGISTERING_LOCKS: KnownIssue = KnownIssue {
-    id: "nmi-registration-hangs-in-panic",
     title: "the crashing CPU hung while it registered the crash NMI's handler",
     since: None,
     until: Some("6.16"),
@@ -32,7 +30,6 @@ pub(super) const REGISTERING_LOCKS: KnownIssue = KnownIssue {
 };
 
 pub(super) const LOOP_LOSES_REGISTERS: KnownIssue = KnownIssue {
-    id: "nmi-loop-loses-registers",
     title: "a CPU that panicked in NMI context loops there, and its registers are lost",
     since: None,
     until: Some("4.5"),
@@ -46,7 +43,6 @@ pub(super) const LOOP_LOSES_REGISTERS: KnownIssue = KnownIssue {
 };
 
 pub(super) const NO_FRIENDLY_STOP: KnownIssue = KnownIssue {
-    id: "panic-stop-loses-registers",
     title: "with crash_kexec_post_notifiers the other CPUs were stopped without saving their registers",
     since: None,
     until: Some("4.9"),

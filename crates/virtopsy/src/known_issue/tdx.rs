@@ -3,7 +3,6 @@
 use super::{Case, KnownIssue};
 
 pub(super) const MODULE_LIVE: KnownIssue = KnownIssue {
-    id: "tdx-module-live-across-kdump",
     title: "the TDX module was left running for the crash kernel",
     since: Some("6.8"),
     until: Some("7.2"),

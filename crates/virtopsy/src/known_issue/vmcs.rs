@@ -7,7 +7,6 @@ use super::{Case, KnownIssue};
 use crate::cpu_list::ranges;
 
 pub(super) const NOT_CLEARED: KnownIssue = KnownIssue {
-    id: "vmcs-not-cleared-for-kdump",
     title: "VMCSes were still loaded when the crash kernel started",
     since: None,
     until: Some("3.8"),
@@ -20,7 +19,6 @@ pub(super) const NOT_CLEARED: KnownIssue = KnownIssue {
 };
 
 pub(super) const CLEAR_SKIPPED: KnownIssue = KnownIssue {
-    id: "vmclear-skipped-by-bitmap",
     title: "VMCLEAR was switched off on a CPU while VMCSes were loaded there",
     since: Some("3.8"),
     until: Some("5.7"),
@@ -34,7 +32,6 @@ pub(super) const CLEAR_SKIPPED: KnownIssue = KnownIssue {
 };
 
 pub(super) const LIST_UNINITIALISED: KnownIssue = KnownIssue {
-    id: "loaded-vmcs-list-uninitialised",
     title: "the callback was registered before the lists that it walks were set up",
     since: None,
     until: Some("5.7"),
@@ -47,7 +44,6 @@ pub(super) const LIST_UNINITIALISED: KnownIssue = KnownIssue {
 };
 
 pub(super) const NOT_CLEARED_ON_RESTART: KnownIssue = KnownIssue {
-    id: "vmcs-not-cleared-on-emergency-restart",
     title: "an emergency restart switched VMX off without VMCLEAR",
     since: None,
     until: Some("6.6"),
@@ -60,7 +56,6 @@ pub(super) const NOT_CLEARED_ON_RESTART: KnownIssue = KnownIssue {
 };
 
 pub(super) const SHADOW_NOT_CLEARED: KnownIssue = KnownIssue {
-    id: "shadow-vmcs-not-cleared",
     title: "shadow VMCSes were in use, and the emergency callback does not flush them",
     since: None,
     until: Some("6.16"),
@@ -134,7 +129,7 @@ mod tests {
     use crate::known_issue::Traces;
     use crate::report::{DumpReport, Hex};
 
-    fn with(traces: Traces) -> Vec<String> {
+    fn with(traces: Traces) -> Vec<&'static str> {
         let mut report = DumpReport::default();
         report.callback.value = Some(Hex(0xffff_ffff_c000_0000));
         ids(&report, &traces, None)

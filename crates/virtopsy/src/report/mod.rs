@@ -16,7 +16,9 @@ pub use redact::{REDACTED, redacted_crashes, redacted_splats, without_addresses}
 pub use scalar::{Hex, Text, ranges};
 pub use state::{CpuState, Feature, Origin, Reason, Says, Strength, Verdict};
 
+pub use crate::check::CheckId;
 pub use crate::evidence::EvidenceKind;
+pub use crate::known_issue::KnownIssueId;
 pub use virtopsy_klog::escape;
 
 use virtopsy_klog::{Crash, Splat};
@@ -450,7 +452,8 @@ pub struct LogReport {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KnownIssueReport {
     /// Stable id; `virtopsy explain ID` tells more.
-    pub id: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub id: KnownIssueId,
     /// What it is.
     pub title: String,
     /// The commit that mends it.
@@ -482,7 +485,8 @@ pub enum CheckVerdict {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckReport {
     /// Stable id.
-    pub id: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub id: CheckId,
     /// The verdict.
     pub verdict: CheckVerdict,
     /// One sentence that says why.
@@ -525,26 +529,35 @@ impl DumpReport {
         }
     }
 
-    /// The worst verdict among the checks: error, fail, inconclusive, then pass.
+    /// The worst verdict among the checks; what could not be examined is an error.
+    #[must_use]
     pub fn worst(&self) -> CheckVerdict {
-        let has = |v| self.checks.iter().any(|c| c.verdict == v);
-        if self.error.is_some() || has(CheckVerdict::Error) {
-            CheckVerdict::Error
-        } else if has(CheckVerdict::Fail) {
-            CheckVerdict::Fail
-        } else if has(CheckVerdict::Inconclusive) {
-            CheckVerdict::Inconclusive
-        } else {
-            CheckVerdict::Pass
+        let failed = self.error.as_ref().map(|_| CheckVerdict::Error);
+        CheckVerdict::worst(self.checks.iter().map(|c| c.verdict).chain(failed))
+    }
+}
+
+impl CheckVerdict {
+    /// The worst of some: error, fail, inconclusive, then pass, also where there is none.
+    pub fn worst(verdicts: impl IntoIterator<Item = CheckVerdict>) -> CheckVerdict {
+        let rank = |verdict: &CheckVerdict| match verdict {
+            CheckVerdict::NotApplicable | CheckVerdict::Pass => 0,
+            CheckVerdict::Inconclusive => 1,
+            CheckVerdict::Fail => 2,
+            CheckVerdict::Error => 3,
+        };
+        match verdicts.into_iter().max_by_key(rank) {
+            None | Some(CheckVerdict::NotApplicable) => CheckVerdict::Pass,
+            Some(worst) => worst,
         }
     }
 }
 
 impl Summary {
-    /// Counts one more dump.
-    pub fn add(&mut self, report: &DumpReport) {
+    /// Counts one more dump, which counts as `verdict`.
+    pub fn add(&mut self, verdict: CheckVerdict) {
         self.dumps = self.dumps.saturating_add(1);
-        let slot = match report.worst() {
+        let slot = match verdict {
             CheckVerdict::Error => &mut self.error,
             CheckVerdict::Fail => &mut self.fail,
             CheckVerdict::Inconclusive => &mut self.inconclusive,

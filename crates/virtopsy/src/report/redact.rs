@@ -309,7 +309,7 @@ impl Redactor {
             trace: splat.trace.iter().map(frame).collect(),
             first_line: splat.first_line,
             last_line: splat.last_line,
-            known_issue: splat.known_issue.clone(),
+            known_issue: splat.known_issue,
             cut: splat.cut,
             missing: self.sentences(&splat.missing),
             beheaded: splat.beheaded,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use apart::take_apart;
 use virtopsy::report::{CheckVerdict, CpuState, DumpReport, Reason};
-use virtopsy::{DumpSpec, Options, examine};
+use virtopsy::{CheckId, DumpSpec, Options, examine};
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Kernel, KernelOptions};
 use virtopsy_testkit::{Elf, Kdump, KdumpBytes, Note};
@@ -145,7 +145,7 @@ pub(crate) fn state(report: &DumpReport, cpu: usize) -> (CpuState, Reason) {
     (cpu.state, cpu.reason)
 }
 
-pub(crate) fn verdict(report: &DumpReport, check: &str) -> CheckVerdict {
+pub(crate) fn verdict(report: &DumpReport, check: CheckId) -> CheckVerdict {
     report
         .checks
         .iter()

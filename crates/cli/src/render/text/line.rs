@@ -88,7 +88,7 @@ fn others(judged: &Judged) -> String {
         let checks = judged.report.checks.iter();
         let ids = checks
             .filter(|c| pick(c.verdict, judged.advisory.contains(&c.id)))
-            .map(|c| c.id.as_str());
+            .map(|c| c.id.id());
         let ids = ids.collect::<Vec<_>>().join(", ");
         (!ids.is_empty()).then(|| format!("{name}: {ids}"))
     };

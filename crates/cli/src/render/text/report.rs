@@ -1,6 +1,6 @@
 //! Everything about one dump: the verdict first, then what it rests on.
 
-use virtopsy::report::{CheckVerdict, DumpReport};
+use virtopsy::report::{CheckId, CheckVerdict, DumpReport};
 
 use super::callback::callback_section;
 use super::cpus::{cpu_story, cpu_table};
@@ -178,16 +178,12 @@ fn checks(page: &mut Page, report: &DumpReport) {
     let row = |check: &virtopsy::report::CheckReport| {
         let (tone, mark) = words::check(check.verdict);
         // Why nothing is known of these has its own section above.
-        let summary = match (check.verdict, check.id.as_str()) {
-            (CheckVerdict::Inconclusive, "virt-disabled-all-cpus") => "see VERDICT",
-            (CheckVerdict::Inconclusive, "emergency-callback-sound") => "see CALLBACK",
+        let summary = match (check.verdict, check.id) {
+            (CheckVerdict::Inconclusive, CheckId::VirtDisabledAllCpus) => "see VERDICT",
+            (CheckVerdict::Inconclusive, CheckId::EmergencyCallbackSound) => "see CALLBACK",
             _ => check.summary.as_str(),
         };
-        vec![
-            Cell::new(tone, mark),
-            check.id.as_str().into(),
-            summary.into(),
-        ]
+        vec![Cell::new(tone, mark), check.id.id().into(), summary.into()]
     };
     page.table(2, &[], &report.checks.iter().map(row).collect::<Vec<_>>());
 }

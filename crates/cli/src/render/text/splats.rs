@@ -1,6 +1,6 @@
 //! Lock reports, in short within a report and in full on a page of their own.
 
-use virtopsy::klog::{Splat, graph, print};
+use virtopsy::klog::{KnownSplat, Splat, graph, print};
 
 use crate::page::{Page, Tone};
 use crate::terminal::Look;
@@ -51,7 +51,7 @@ fn splat_head(page: &mut Page, number: usize, splat: &Splat) {
         page.paragraph(6, Tone::Plain, text);
     }
     page.paragraph(6, Tone::Muted, &splat_place(splat));
-    if let Some(id) = &splat.known_issue {
+    if let Some(id) = splat.known_issue.map(KnownSplat::id) {
         page.paragraph(6, Tone::Plain, &format!("Known issue: {id}"));
     }
     for text in splat
