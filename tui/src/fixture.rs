@@ -13,8 +13,8 @@ use virtopsy::report::*;
 use virtopsy::{CodeRow, CodeTarget, DumpSpec, Listing};
 
 use virtopsy_kernel::{
-    Backtrace, CpuId, Ended, FoundBy, Frame, GuestRegisters, Location, SourceFrame, StackKind,
-    TaskInfo, TaskList, TaskState, Vcpu, VcpuMode, VirtAddr, Vm, VmKind, VmList,
+    Backtrace, CpuId, Ended, FoundBy, Frame, GuestRegisters, Location, ModuleState, SourceFrame,
+    StackKind, TaskInfo, TaskList, TaskState, Vcpu, VcpuMode, VirtAddr, Vm, VmKind, VmList,
 };
 
 use crate::editor::SourceLine;
@@ -397,9 +397,9 @@ impl Source for Sample {
             size,
             text,
         };
-        let module = |name: &str, state: &str, base: u64| ModuleFacts {
+        let module = |name: &str, state: ModuleState, base: u64| ModuleFacts {
             name: name.into(),
-            state: state.into(),
+            state,
             refcount: Some(1),
             address: Hex(base),
             size: 0x20000,
@@ -409,13 +409,13 @@ impl Source for Sample {
             ],
             ..ModuleFacts::default()
         };
-        let mut amd = module("kvm_amd", "live", 0xffff_ffff_c046_0000);
+        let mut amd = module("kvm_amd", ModuleState::Live, 0xffff_ffff_c046_0000);
         amd.used_by = vec![Text::from("stuckcpu")];
         let mut list = ModulesFacts::default();
         list.modules = vec![
-            module("stuckcpu", "coming", 0xffff_ffff_c047_c000),
+            module("stuckcpu", ModuleState::Coming, 0xffff_ffff_c047_c000),
             amd,
-            module("ev\x1b[2Jil", "live", 0xffff_ffff_c050_0000),
+            module("ev\x1b[2Jil", ModuleState::Live, 0xffff_ffff_c050_0000),
         ];
         list.taints = Some("OE".into());
         list.last_unloaded = Some(Text::from("gone\x1b[2J"));

@@ -1,20 +1,61 @@
 //! Progress: a bar or a spinner where standard error is a terminal, a line where a download begins
 //! and it is none. Worker processes tell the one that started them, the terminal UI asks.
 
+use std::fmt;
 use std::io::{IsTerminal as _, Write as _, stderr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use virtopsy::report::escape;
 
 use crate::terminal::say;
 
 /// Who is told what is being waited for.
 static SHOWN: Mutex<Shown> = Mutex::new(Shown::Nowhere);
-/// Begins what is told of a download.
-pub(crate) const FETCHING: &str = "fetching ";
 /// Begins a line of a worker's standard error that is no message.
 const WAITING: &str = "\u{1e}waiting ";
+
+/// What is being waited for, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Waiting {
+    pub(crate) what: What,
+    /// Bytes that are done.
+    pub(crate) done: u64,
+    /// Bytes in all, where that is known.
+    pub(crate) of: Option<u64>,
+}
+
+/// A long work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum What {
+    /// A packed dump is being unpacked.
+    Unpacking,
+    /// This is being downloaded.
+    Fetching(String),
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::Unpacking => f.write_str("unpacking"),
+            What::Fetching(what) => write!(f, "fetching {what}"),
+        }
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: u64| bytes >> 20;
+        // The number first: what is behind may not fit.
+        write!(f, "{}", mib(self.done))?;
+        if let Some(of) = self.of {
+            write!(f, " of {}", mib(of))?;
+        }
+        write!(f, " MiB: {}", self.what)
+    }
+}
 
 /// With what was told last, where the same is not told again.
 #[derive(Debug)]
@@ -22,7 +63,7 @@ enum Shown {
     Nowhere,
     Bar(ProgressBar),
     /// Standard error is no terminal: each download is told once.
-    Lines(String),
+    Lines(Option<What>),
     /// The process that started this worker.
     Starter(String),
     /// Kept until the terminal UI asks.
@@ -33,27 +74,27 @@ fn shown() -> MutexGuard<'static, Shown> {
     SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says what is being waited for: `done` bytes of `of`.
-pub(crate) fn waiting(what: &str, done: u64, of: Option<u64>) {
-    let mib = |bytes: u64| bytes >> 20;
-    let in_all = of.map_or_else(String::new, |of| format!(" of {}", mib(of)));
-    // The number first: what is behind may not fit.
-    let text = format!("{}{in_all} MiB: {what}", mib(done));
+/// Says what is being waited for.
+pub(crate) fn waiting(waiting: &Waiting) {
     match &mut *shown() {
         Shown::Nowhere => {}
-        Shown::Bar(bar) => bar.set_message(text),
-        Shown::Lines(last) => line(last, what),
-        Shown::Starter(last) if *last == text => {}
+        Shown::Bar(bar) => bar.set_message(escape(waiting.to_string().as_bytes())),
+        Shown::Lines(last) => line(last, &waiting.what),
         Shown::Starter(last) => {
-            let _ = writeln!(stderr(), "{WAITING}{text}");
-            *last = text;
+            let text = waiting.to_string();
+            if *last != text
+                && let Ok(record) = serde_json::to_string(waiting)
+            {
+                let _ = writeln!(stderr(), "{WAITING}{record}");
+                *last = text;
+            }
         }
         // What has ended is waited for no more.
         Shown::Kept(kept) => {
-            *kept = Some(if of == Some(done) {
+            *kept = Some(if waiting.of == Some(waiting.done) {
                 String::new()
             } else {
-                text
+                waiting.to_string()
             });
         }
     }
@@ -61,21 +102,22 @@ pub(crate) fn waiting(what: &str, done: u64, of: Option<u64>) {
 
 /// Takes a line that a worker wrote; whether it was about waiting.
 pub(crate) fn from_worker(said: &str) -> bool {
-    let Some(text) = said.strip_prefix(WAITING) else {
+    let Some(record) = said.strip_prefix(WAITING) else {
         return false;
     };
-    match &mut *shown() {
-        Shown::Bar(bar) => bar.set_message(virtopsy::report::escape(text.as_bytes())),
-        Shown::Lines(last) => line(last, text.split_once(": ").map_or(text, |(_, what)| what)),
-        _ => {}
+    if let Ok(told) = serde_json::from_str(record) {
+        waiting(&told);
     }
     true
 }
 
-fn line(last: &mut String, what: &str) {
-    if last != what && what.starts_with(FETCHING) {
-        say(what);
-        what.clone_into(last);
+/// A download is told once.
+fn line(last: &mut Option<What>, what: &What) {
+    if let What::Fetching(_) = what
+        && last.as_ref() != Some(what)
+    {
+        say(&what.to_string());
+        *last = Some(what.clone());
     }
 }
 
@@ -121,7 +163,7 @@ impl Progress {
         let terminal = stderr().is_terminal();
         if !wanted || !terminal || !useful {
             if wanted && !terminal {
-                *shown() = Shown::Lines(String::new());
+                *shown() = Shown::Lines(None);
             }
             return Progress(ProgressBar::hidden());
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use virtopsy::{Debuginfod, Unpack};
 
-use crate::progress;
+use crate::progress::{self, Waiting, What};
 
 /// Where a dump that is packed whole is unpacked: `--unpack-dir`, else `TMPDIR`, else `/var/tmp`,
 /// which is on a disk where `/tmp` may be memory.
@@ -24,7 +24,11 @@ pub(crate) fn unpack(named: Option<PathBuf>) -> Unpack {
             }
         });
     Unpack::into_folder(folder).with_progress(Arc::new(|done, of| {
-        progress::waiting("unpacking", done, Some(of));
+        progress::waiting(&Waiting {
+            what: What::Unpacking,
+            done,
+            of: Some(of),
+        });
         ControlFlow::Continue(())
     }))
 }
@@ -60,7 +64,11 @@ pub(crate) fn debuginfod() -> Result<Debuginfod, NoDebuginfod> {
     let program = program("debuginfod-find", std::env::var_os("PATH"));
     let client = Debuginfod::new(program.ok_or(NoDebuginfod::NoClient)?, std::env::vars_os());
     Ok(client.with_progress(Arc::new(|what, done, of| {
-        progress::waiting(&format!("{}{what}", progress::FETCHING), done, of);
+        progress::waiting(&Waiting {
+            what: What::Fetching(what.to_owned()),
+            done,
+            of,
+        });
         ControlFlow::Continue(())
     })))
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::module_file::ModuleFile;
 
 /// `enum module_state`. Source: include/linux/module.h, unchanged since 3.7.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ModuleState {
     /// Normal.
     Live,
@@ -17,6 +17,7 @@ pub enum ModuleState {
     /// Being removed.
     Going,
     /// Being set up, or torn down so far that nothing may look at it.
+    #[default]
     Unformed,
     /// No value that the enum has.
     Other(i64),

@@ -70,8 +70,8 @@ pub use escape::{deceives, escape};
 pub use input::{Form, Input, InputError, LogFacts, Medium, Packing};
 pub use lock::{
     AtomicState, Attachment, ChainEntry, ClassDump, HeldLock, IrqEvent, IrqSide, IrqTrace, Kind,
-    KnownSplat, Lock, PreemptCount, Scenario, ScenarioStep, Splat, TaskContext, UsageChange,
-    UsageTrace, graph, known_issue_of, print,
+    KnownSplat, Lock, Missing, PreemptCount, Scenario, ScenarioStep, Splat, TaskContext,
+    UsageChange, UsageTrace, graph, known_issue_of, print,
 };
 pub use log::Log;
 pub use model::{Frame, Inlined, TaskRef};

@@ -160,7 +160,12 @@ fn a_report_without_end_is_bounded_and_says_so() {
         (got.len(), got[0].trace.len(), got[0].cut),
         (1, limits::FRAMES, true)
     );
-    assert!(got[0].missing.iter().any(|m| m.contains("frames")));
+    assert!(
+        got[0]
+            .missing
+            .iter()
+            .any(|m| m.to_string().contains("frames"))
+    );
 
     let locks: String = (0..5000)
         .map(|i| format!(" #{i}: (x{i}){{+.+.}}, at: f+0x1/0x2\n"))

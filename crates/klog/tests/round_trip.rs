@@ -8,7 +8,7 @@
 mod carriers;
 
 use carriers::{TIME, as_records, carriers, each, essence, surrounded};
-use virtopsy_klog::{Kind, KnownSplat, Record, Splat, scan_records, scan_text};
+use virtopsy_klog::{Kind, KnownSplat, Missing, Record, Splat, scan_records, scan_text};
 
 /// One report: its records, and what must be read from them.
 struct Sample {
@@ -1173,7 +1173,7 @@ fn a_report_cut_anywhere_is_delivered_as_far_as_it_goes() {
                     && !matches!(splat.kind, Kind::UserReturnLocks | Kind::IrqsLeftEnabled)
                 {
                     assert!(
-                        splat.cut && splat.missing.iter().any(|m| m == "backtrace"),
+                        splat.cut && splat.missing.contains(&Missing::Backtrace),
                         "{} cut behind line {end}",
                         sample.name
                     );
@@ -1207,7 +1207,13 @@ fn a_report_whose_head_was_overwritten_keeps_its_kind() {
                     continue; // a WARN behind the report's first line has a head of its own
                 }
                 assert_eq!(splat.kind, sample.kind, "{} from {from}", sample.name);
-                assert!(splat.cut && splat.missing.iter().any(|m| m.contains("overwritten")));
+                assert!(
+                    splat.cut
+                        && splat
+                            .missing
+                            .iter()
+                            .any(|m| m.to_string().contains("overwritten"))
+                );
                 found.insert(sample.kind);
             }
         }

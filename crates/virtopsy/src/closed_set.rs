@@ -35,13 +35,13 @@ impl UnknownId {
     }
 }
 
-/// Declares a closed set, in its order: `Name = "id", DESCRIPTION;`. What has no id, no place or
-/// no description does not compile, and neither does a description that has no place here.
+/// Declares a closed set, in its order: `Name = "id";`. What has no id or no place in the order does
+/// not compile; what describes the members is a match over all of them.
 macro_rules! closed_set {
     (
         $(#[$doc:meta])*
-        $name:ident, $what:literal, $described:ty;
-        $($(#[$member_doc:meta])* $member:ident = $id:literal, $description:path;)+
+        $name:ident, $what:literal;
+        $($(#[$member_doc:meta])* $member:ident = $id:literal;)+
     ) => {
         $(#[$doc])*
         #[derive(
@@ -62,14 +62,6 @@ macro_rules! closed_set {
             pub const fn id(self) -> &'static str {
                 match self {
                     $($name::$member => $id,)+
-                }
-            }
-
-            /// What it is and what it means.
-            #[must_use]
-            pub const fn described(self) -> &'static $described {
-                match self {
-                    $($name::$member => &$description,)+
                 }
             }
         }

@@ -15,7 +15,6 @@
 
 mod answers;
 mod callback;
-mod check;
 mod closed_set;
 mod cpu_list;
 mod crash;
@@ -44,9 +43,9 @@ pub use virtopsy_klog as klog;
 pub use error::{Error, Result};
 pub use listing::{CodeRow, CodeTarget, Listing};
 
-pub use check::{Check, CheckId};
 pub use closed_set::UnknownId;
 pub use known_issue::{KnownIssue, KnownIssueId};
+pub use report::{Check, CheckId};
 
 pub use types::layout;
 

@@ -17,7 +17,7 @@ mod tests;
 use virtopsy_kernel::{Kernel, Record, Start, TaskInfo};
 
 use crate::report::{DumpReport, Text};
-use virtopsy_klog::Splat;
+use virtopsy_klog::{Missing, Splat};
 
 /// Functions that stand on the stack of a task while a report of it is printed.
 const PRINTERS: &[&str] = &[
@@ -191,7 +191,7 @@ fn mark_in_progress(kernel: &Kernel, log: Option<&virtopsy_kernel::Log>, splats:
     if splat.trace.is_empty() {
         splat.trace = restore::trace(&stack);
         splat.cpu = splat.cpu.or(task.running_on.map(|cpu| cpu.0));
-        splat.missing.retain(|m| m != "backtrace");
+        splat.missing.retain(|m| *m != Missing::Backtrace);
         splat
             .from_memory
             .push("its backtrace: what stands on that stack".to_owned());

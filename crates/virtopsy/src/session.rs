@@ -17,7 +17,7 @@ use crate::known_issue::{Case, Traces};
 use crate::listing::{self, Listing};
 use crate::machine::Machine;
 use crate::report::{CallbackReport, DumpReport, ErrorReport, FileReport, LogReport, Origin, Text};
-use crate::{callback, check, crash, known_issue, lockdep, splat_sources, virtualization};
+use crate::{callback, crash, known_issue, lockdep, splat_sources, virtualization};
 
 /// Which files make up one dump.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -221,7 +221,7 @@ impl Session {
             traces: &traces,
             log: log.as_ref(),
         });
-        report.checks = check::run_all(&report);
+        report.checks = crate::report::check::run_all(&report);
         report
     }
 

@@ -66,11 +66,10 @@ impl Table<'_> {
         let role = if differs { Role::Unsure } else { Role::Plain };
         for line in 0..left.len().max(right.len()) {
             let label = if line == 0 { label } else { "" };
-            let mark = if differs && line == 0 { "≠" } else { " " };
-            let mark = if self.model.theme.ascii && mark != " " {
-                "#"
-            } else {
-                mark
+            let mark = match (differs && line == 0, self.model.theme.ascii) {
+                (false, _) => " ",
+                (true, true) => "#",
+                (true, false) => "≠",
             };
             let cell = |side: &[String]| {
                 cells::column(side.get(line).map_or("", String::as_str), half, "")

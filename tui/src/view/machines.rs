@@ -2,7 +2,7 @@
 
 use virtopsy::facts::{ModuleFacts, ModulesFacts};
 use virtopsy::report::Text;
-use virtopsy_kernel::{Vcpu, Vm};
+use virtopsy_kernel::{ModuleState, Vcpu, Vm};
 
 use crate::cells;
 use crate::doc::{Doc, DocLine, piece, safe, shown};
@@ -75,7 +75,7 @@ pub(crate) fn row(model: &Model, tab: &Tab, row: usize, width: usize) -> Option<
                 width.saturating_sub(28).clamp(10, 32),
                 mark,
             );
-            let role = if module.state == "live" {
+            let role = if module.state == ModuleState::Live {
                 Role::Plain
             } else {
                 Role::Unsure
@@ -83,7 +83,7 @@ pub(crate) fn row(model: &Model, tab: &Tab, row: usize, width: usize) -> Option<
             let users = module.refcount.map_or("?".into(), |n| n.to_string());
             vec![
                 piece(Role::Plain, format!(" {name} ")),
-                piece(role, format!("{:<9}", safe(&module.state))),
+                piece(role, format!("{:<9}", module.state.to_string())),
                 piece(Role::Muted, format!("{users:>4} {:>8}", size(module))),
             ]
         }
@@ -218,12 +218,12 @@ fn virtual_cpu(vcpu: &Vcpu, doc: &mut Doc) {
 
 fn module(tab: &Tab, module: &ModuleFacts, doc: &mut Doc) {
     doc.field("name", Role::Heading, &module.name.to_string());
-    let role = if module.state == "live" {
+    let role = if module.state == ModuleState::Live {
         Role::Plain
     } else {
         Role::Unsure
     };
-    doc.field("state", role, &safe(&module.state));
+    doc.field("state", role, &module.state.to_string());
     let references = module
         .refcount
         .map_or("not known".into(), |n| n.to_string());

@@ -97,7 +97,8 @@ fn facts(splat: &Splat, doc: &mut Doc) {
     });
     doc.field("task", Role::Plain, &task);
     doc.field("printed by", Role::Plain, &text(&splat.caller));
-    doc.field("missing", Role::Unsure, &safe(&splat.missing.join("; ")));
+    let missing: Vec<String> = splat.missing.iter().map(ToString::to_string).collect();
+    doc.field("missing", Role::Unsure, &safe(&missing.join("; ")));
     for given in &splat.from_memory {
         doc.field("from memory", Role::Muted, &safe(given));
     }

@@ -266,7 +266,7 @@ fn hints(frame: &mut Frame<'_>, model: &Model, area: Rect) {
         let Some(key) = model.keymap.keys_of(binding.name).into_iter().next() else {
             continue;
         };
-        if binding.name == "other-pane" && view.panes().1.is_none() {
+        if binding.command == Command::OtherPane && view.panes().1.is_none() {
             continue;
         }
         let needed = cells::width(&key)

@@ -7,6 +7,7 @@ use clap::Args;
 use virtopsy::facts::{
     BacktraceFacts, BacktracesFacts, FrameFacts, SourceFacts, StacksOf, TaskName,
 };
+use virtopsy::kernel::StackKind;
 use virtopsy::report::{Text, escape};
 
 use super::{ask_session, print, print_json};
@@ -138,9 +139,13 @@ fn heading(out: &mut String, entry: &BacktraceFacts) {
 fn frames(out: &mut String, entry: &BacktraceFacts) {
     let mut stack = None;
     for (i, frame) in entry.frames.iter().enumerate() {
-        if frame.stack != stack && frame.stack.as_deref() != Some("task") {
-            let name = frame.stack.as_deref().unwrap_or("unknown stack");
-            let _ = writeln!(out, "      <{name}>");
+        if frame.stack != stack && frame.stack != Some(StackKind::Task) {
+            let name = frame.stack.as_ref().map(ToString::to_string);
+            let _ = writeln!(
+                out,
+                "      <{}>",
+                name.as_deref().unwrap_or("unknown stack")
+            );
         }
         stack.clone_from(&frame.stack);
         let doubt = if frame.reliable { ' ' } else { '?' };
@@ -154,11 +159,7 @@ fn frames(out: &mut String, entry: &BacktraceFacts) {
             let _ = writeln!(out, "{:26}at {}", "", place(source));
         }
     }
-    let mark = if matches!(entry.ended_because.kind, "end-of-stack" | "user-mode") {
-        ""
-    } else {
-        "! "
-    };
+    let mark = if entry.ended_because.whole { "" } else { "! " };
     let _ = writeln!(out, "      {mark}{}", entry.ended_because.message);
     for note in &entry.notes {
         let _ = writeln!(out, "      note: {note}");

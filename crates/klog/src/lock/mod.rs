@@ -33,7 +33,8 @@ pub use kind::Kind;
 pub use known::known_issue_of;
 pub use parts::{
     AtomicState, Attachment, ChainEntry, ClassDump, HeldLock, IrqEvent, IrqSide, IrqTrace,
-    KnownSplat, Lock, PreemptCount, Scenario, ScenarioStep, TaskContext, UsageChange, UsageTrace,
+    KnownSplat, Lock, Missing, PreemptCount, Scenario, ScenarioStep, TaskContext, UsageChange,
+    UsageTrace,
 };
 pub(crate) use routing::LockReports;
 pub use splat::Splat;

@@ -7,6 +7,7 @@ use crate::lock::attachment;
 use crate::lock::body;
 use crate::lock::kind::Kind;
 use crate::lock::open::{Open, Stack, Take};
+use crate::lock::parts::Missing;
 use crate::lock::splat::Splat;
 use crate::model::TaskRef;
 
@@ -153,29 +154,30 @@ impl Open {
         let declared = self.splat.held_declared.unwrap_or(0);
         let listed = u32::try_from(self.splat.held.len()).unwrap_or(u32::MAX);
         let no_trace = self.splat.trace.is_empty() && self.has_backtrace();
+        let told = |what: &str| Missing::Told(what.to_owned());
         // Each with whether the report was broken off there.
         let remarks = [
-            no_trace.then(|| (true, "backtrace".to_owned())),
+            no_trace.then_some((true, Missing::Backtrace)),
             self.in_task_stack
-                .then(|| (true, "end of the backtrace".to_owned())),
+                .then(|| (true, told("end of the backtrace"))),
             (listed < declared).then(|| {
                 let left = declared.saturating_sub(listed);
-                (false, format!("{left} of {declared} held locks"))
+                (false, Missing::HeldLocks { left, declared })
             }),
             self.oops.then(|| {
                 let text = "the report broke off in an oops of its task; the trace is the oops's";
-                (true, text.to_owned())
+                (true, told(text))
             }),
             (!self.splat.loose_trace.is_empty()).then(|| {
                 let text = "the line `Call Trace:` was overprinted; see loose_trace";
-                (false, text.to_owned())
+                (false, told(text))
             }),
             self.bounded
-                .map(|what| (true, format!("more {what} than are kept"))),
+                .map(|what| (true, told(&format!("more {what} than are kept")))),
         ];
-        for (cut, text) in remarks.into_iter().flatten() {
+        for (cut, missing) in remarks.into_iter().flatten() {
             self.splat.cut |= cut;
-            self.splat.missing.push(text);
+            self.splat.missing.push(missing);
         }
     }
 
@@ -186,9 +188,8 @@ impl Open {
             && !matches!(self.stack, Stack::Ours | Stack::Announced)
         {
             self.splat.trace = std::mem::take(&mut self.fallback);
-            self.splat.missing.push(
-                "a backtrace of its own task; the one that follows names another PID".to_owned(),
-            );
+            let told = "a backtrace of its own task; the one that follows names another PID";
+            self.splat.missing.push(Missing::Told(told.to_owned()));
         }
     }
 }

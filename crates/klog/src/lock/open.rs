@@ -10,6 +10,7 @@ use crate::carrier::{Caller, LogLine};
 use crate::limits;
 use crate::lock::kind::Kind;
 use crate::lock::line::Fragments;
+use crate::lock::parts::Missing;
 use crate::lock::splat::Splat;
 use crate::model::{Frame, Inlined, TaskRef};
 use crate::text::keep;
@@ -175,10 +176,8 @@ impl Open {
     pub(crate) fn lose_head(&mut self, in_trace: bool) {
         self.splat.beheaded = true;
         self.splat.cut = true;
-        self.splat.missing.push(
-            "its head: the ring buffer has overwritten it; the kind is told by what is left"
-                .to_owned(),
-        );
+        let told = "its head: the ring buffer has overwritten it; the kind is told by what is left";
+        self.splat.missing.push(Missing::Told(told.to_owned()));
         self.doubtful = true;
         self.next = Next::Nothing;
         if in_trace {
@@ -258,7 +257,7 @@ impl Open {
     /// Notes that the console dropped messages while the report was being printed.
     pub(crate) fn lost(&mut self, what: &str) {
         if !self.is_over() && self.splat.missing.len() < limits::REMARKS {
-            self.splat.missing.push(keep(what));
+            self.splat.missing.push(Missing::Told(keep(what)));
             self.splat.cut = true;
         }
     }

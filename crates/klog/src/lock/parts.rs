@@ -331,3 +331,44 @@ impl KnownSplat {
         }
     }
 }
+
+/// What a report has not although its kind has it, or has from elsewhere. As JSON it is a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Missing {
+    /// Its backtrace.
+    Backtrace,
+    /// Held locks that it announced and did not list.
+    HeldLocks {
+        /// How many are not there.
+        left: u32,
+        /// How many it announced.
+        declared: u32,
+    },
+    /// Something else, in words.
+    Told(String),
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Missing::Backtrace => f.write_str("backtrace"),
+            Missing::HeldLocks { left, declared } => {
+                write!(f, "{left} of {declared} held locks")
+            }
+            Missing::Told(what) => f.write_str(what),
+        }
+    }
+}
+
+impl From<Missing> for String {
+    fn from(missing: Missing) -> Self {
+        missing.to_string()
+    }
+}
+
+impl From<String> for Missing {
+    fn from(told: String) -> Self {
+        Missing::Told(told)
+    }
+}

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::lock::kind::Kind;
 use crate::lock::parts::{
     AtomicState, Attachment, ChainEntry, ClassDump, HeldLock, IrqSide, IrqTrace, KnownSplat, Lock,
-    Scenario, TaskContext, UsageChange, UsageTrace,
+    Missing, Scenario, TaskContext, UsageChange, UsageTrace,
 };
 use crate::model::{Frame, TaskRef};
 
@@ -54,7 +54,8 @@ pub struct Splat {
     /// True when the log broke it off, or a bound of the scanner did.
     pub cut: bool,
     /// What is not there although the kind has it, or was taken from elsewhere.
-    pub missing: Vec<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub missing: Vec<Missing>,
     /// The ring buffer had wrapped, and begins inside this report.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beheaded: bool,

@@ -1,11 +1,16 @@
 //! A module.
 
-use serde::Serialize;
-use virtopsy_kernel::{Kernel, Module};
+use serde::{Serialize, Serializer};
+use virtopsy_kernel::{Kernel, Module, ModuleState};
 
 use crate::report::{Hex, Text};
 
 use super::error_text;
+
+/// Writes the state's name.
+fn shown<S: Serializer>(state: &ModuleState, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(state)
+}
 
 /// A loaded module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -15,7 +20,8 @@ pub struct ModuleFacts {
     /// Its `struct module`.
     pub address: Hex,
     /// `live`, `coming`, `going` or `unformed`.
-    pub state: String,
+    #[serde(serialize_with = "shown")]
+    pub state: ModuleState,
     /// References to it.
     pub refcount: Option<i64>,
     /// The modules that use it.
@@ -61,7 +67,7 @@ impl ModuleFacts {
         Self {
             name: Text::from(module.name.as_str()),
             address: Hex(module.address.0),
-            state: module.state.to_string(),
+            state: module.state,
             refcount: module.refcount,
             used_by: users.into_iter().map(Text::from).collect(),
             used_by_incomplete_because: broken.as_ref().map(error_text),

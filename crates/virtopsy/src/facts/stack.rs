@@ -1,9 +1,16 @@
 //! A stack.
 
-use serde::Serialize;
+use std::fmt::Display;
+
+use serde::{Serialize, Serializer};
 use virtopsy_kernel::{Ended, Frame, SourceFrame, StackKind};
 
 use crate::report::{Hex, Text};
+
+/// Writes what is shown, or null.
+fn shown<S: Serializer>(what: &Option<impl Display>, to: S) -> Result<S::Ok, S::Error> {
+    what.as_ref().map(ToString::to_string).serialize(to)
+}
 
 /// A frame of a backtrace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,7 +30,8 @@ pub struct FrameFacts {
     /// The functions at this address, innermost first, where DWARF is at hand.
     pub source: Vec<SourceFacts>,
     /// Which stack it is on.
-    pub stack: Option<String>,
+    #[serde(serialize_with = "shown")]
+    pub stack: Option<StackKind>,
     /// What it was found by.
     pub found_by: String,
     /// Whether that can be relied on; a scan can't.
@@ -45,7 +53,7 @@ impl FrameFacts {
             size: at.and_then(|at| at.size).map(Hex),
             module: at.and_then(|at| at.module.as_deref()).map(Text::from),
             source: source.iter().map(SourceFacts::from).collect(),
-            stack: frame.stack.as_ref().map(StackKind::to_string),
+            stack: frame.stack.clone(),
             found_by: frame.found_by.to_string(),
             reliable: frame.is_reliable(),
             interrupted: frame.interrupted,
@@ -87,6 +95,9 @@ pub struct EndedFacts {
     pub kind: &'static str,
     /// A sentence.
     pub message: Text,
+    /// Whether that is where a stack ends, and no frame is missing.
+    #[serde(skip)]
+    pub whole: bool,
 }
 
 impl From<&Ended> for EndedFacts {
@@ -94,6 +105,7 @@ impl From<&Ended> for EndedFacts {
         Self {
             kind: why.kind(),
             message: Text::from(why.to_string()),
+            whole: matches!(why, Ended::EndOfStack | Ended::UserMode(_)),
         }
     }
 }

@@ -7,17 +7,17 @@
 mod callback;
 mod emergency_path;
 mod faults;
+pub(crate) mod id;
 mod nmi;
 mod tdx;
 mod traces;
 mod vmcs;
 
 use virtopsy_kernel::Log;
-use virtopsy_klog::KnownSplat;
 
+pub use id::KnownIssueId;
 pub(crate) use traces::Traces;
 
-use crate::closed_set::closed_set;
 use crate::report::{CpuReport, DumpReport, EvidenceReport, KnownIssueReport};
 
 /// A defect that is known upstream.
@@ -62,54 +62,30 @@ fn has_evidence(cpu: &CpuReport, fits: impl Fn(&EvidenceReport) -> bool) -> bool
     cpu.evidence.iter().any(fits)
 }
 
-closed_set! {
-    /// A known defect. Its id is the `id` of the JSON.
-    KnownIssueId, "known issue", KnownIssue;
-    /// Suspicious RCU usage in the KVM emergency callback, on the way into the crash kernel.
-    RcuSplatInEmergencyCallback = "rcu-splat-in-emergency-callback", callback::RCU_SPLAT;
-    /// The emergency callback points to where no module is.
-    CallbackOutlivesModule = "callback-outlives-module", callback::OUTLIVES_MODULE;
-    /// Panic_force_cpu= leaves virtualization on on the CPU that redirected its panic.
-    PanicForceCpuLeavesVirtOn = "panic-force-cpu-leaves-virt-on", emergency_path::PANIC_FORCE_CPU;
-    /// CPUs stopped by the REBOOT vector keep SVM on.
-    RebootVectorLeavesSvmOn = "reboot-vector-leaves-svm-on", emergency_path::REBOOT_VECTOR;
-    /// The kernel has no code that switches virtualization off in a crash.
-    NoEmergencyPath = "no-emergency-path", emergency_path::NO_EMERGENCY_PATH;
-    /// An emergency restart left other CPUs in VMX operation.
-    OtherCpusStayInVmxRoot = "other-cpus-stay-in-vmx-root", emergency_path::OTHERS_IN_VMX_ROOT;
-    /// The kernel disables SVM without setting GIF, and a CPU did not answer.
-    GifNotSetBeforeSvmDisable = "gif-not-set-before-svm-disable", emergency_path::GIF_LEFT_CLEAR;
-    /// VMCSes were still loaded when the crash kernel started.
-    VmcsNotClearedForKdump = "vmcs-not-cleared-for-kdump", vmcs::NOT_CLEARED;
-    /// VMCLEAR was switched off on a CPU while VMCSes were loaded there.
-    VmclearSkippedByBitmap = "vmclear-skipped-by-bitmap", vmcs::CLEAR_SKIPPED;
-    /// The callback was registered before the lists that it walks were set up.
-    LoadedVmcsListUninitialised = "loaded-vmcs-list-uninitialised", vmcs::LIST_UNINITIALISED;
-    /// An emergency restart switched VMX off without VMCLEAR.
-    VmcsNotClearedOnEmergencyRestart =
-        "vmcs-not-cleared-on-emergency-restart", vmcs::NOT_CLEARED_ON_RESTART;
-    /// Shadow VMCSes were in use, and the emergency callback does not flush them.
-    ShadowVmcsNotCleared = "shadow-vmcs-not-cleared", vmcs::SHADOW_NOT_CLEARED;
-    /// VMXOFF faulted on the emergency path and took the crash path down with it.
-    VmxoffFaultsInEmergency = "vmxoff-faults-in-emergency", faults::VMXOFF;
-    /// KVM took the fault of an instruction after an emergency disable for a bug.
-    SpuriousFaultAfterEmergency = "spurious-fault-after-emergency", faults::SPURIOUS;
-    /// The crash NMI's handler was registered twice, and its list points to itself.
-    NmiShootdownRanTwice = "nmi-shootdown-ran-twice", nmi::SHOT_TWICE;
-    /// The crashing CPU hung while it registered the crash NMI's handler.
-    NmiRegistrationHangsInPanic = "nmi-registration-hangs-in-panic", nmi::REGISTERING_LOCKS;
-    /// A CPU that panicked in NMI context loops there, and its registers are lost.
-    NmiLoopLosesRegisters = "nmi-loop-loses-registers", nmi::LOOP_LOSES_REGISTERS;
-    /// With crash_kexec_post_notifiers the other CPUs were stopped without saving their registers.
-    PanicStopLosesRegisters = "panic-stop-loses-registers", nmi::NO_FRIENDLY_STOP;
-    /// The TDX module was left running for the crash kernel.
-    TdxModuleLiveAcrossKdump = "tdx-module-live-across-kdump", tdx::MODULE_LIVE;
-}
-
-impl From<KnownSplat> for KnownIssueId {
-    fn from(splat: KnownSplat) -> Self {
-        match splat {
-            KnownSplat::RcuInEmergencyCallback => KnownIssueId::RcuSplatInEmergencyCallback,
+impl KnownIssueId {
+    /// What it is and what it means.
+    #[must_use]
+    pub const fn described(self) -> &'static KnownIssue {
+        match self {
+            KnownIssueId::RcuSplatInEmergencyCallback => &callback::RCU_SPLAT,
+            KnownIssueId::CallbackOutlivesModule => &callback::OUTLIVES_MODULE,
+            KnownIssueId::PanicForceCpuLeavesVirtOn => &emergency_path::PANIC_FORCE_CPU,
+            KnownIssueId::RebootVectorLeavesSvmOn => &emergency_path::REBOOT_VECTOR,
+            KnownIssueId::NoEmergencyPath => &emergency_path::NO_EMERGENCY_PATH,
+            KnownIssueId::OtherCpusStayInVmxRoot => &emergency_path::OTHERS_IN_VMX_ROOT,
+            KnownIssueId::GifNotSetBeforeSvmDisable => &emergency_path::GIF_LEFT_CLEAR,
+            KnownIssueId::VmcsNotClearedForKdump => &vmcs::NOT_CLEARED,
+            KnownIssueId::VmclearSkippedByBitmap => &vmcs::CLEAR_SKIPPED,
+            KnownIssueId::LoadedVmcsListUninitialised => &vmcs::LIST_UNINITIALISED,
+            KnownIssueId::VmcsNotClearedOnEmergencyRestart => &vmcs::NOT_CLEARED_ON_RESTART,
+            KnownIssueId::ShadowVmcsNotCleared => &vmcs::SHADOW_NOT_CLEARED,
+            KnownIssueId::VmxoffFaultsInEmergency => &faults::VMXOFF,
+            KnownIssueId::SpuriousFaultAfterEmergency => &faults::SPURIOUS,
+            KnownIssueId::NmiShootdownRanTwice => &nmi::SHOT_TWICE,
+            KnownIssueId::NmiRegistrationHangsInPanic => &nmi::REGISTERING_LOCKS,
+            KnownIssueId::NmiLoopLosesRegisters => &nmi::LOOP_LOSES_REGISTERS,
+            KnownIssueId::PanicStopLosesRegisters => &nmi::NO_FRIENDLY_STOP,
+            KnownIssueId::TdxModuleLiveAcrossKdump => &tdx::MODULE_LIVE,
         }
     }
 }
@@ -132,6 +108,7 @@ pub(crate) fn recognise(case: &Case<'_>) -> Vec<KnownIssueReport> {
 mod tests {
     use super::*;
     use crate::report::CpuState;
+    use virtopsy_klog::KnownSplat;
 
     /// The ids that are recognised.
     pub(super) fn ids(

@@ -7,7 +7,9 @@ use virtopsy_kernel::{
 use super::cycle::{self, Cycle};
 use super::task_of;
 use crate::report::Text;
-use virtopsy_klog::{ChainEntry, Frame, HeldLock, Kind, Lock, Splat, UsageChange, UsageTrace};
+use virtopsy_klog::{
+    ChainEntry, Frame, HeldLock, Kind, Lock, Missing, Splat, UsageChange, UsageTrace,
+};
 
 /// The held locks, the lock that was to be taken, and the chain or the irq state behind it, of the
 /// report that switched lockdep off. What lockdep learned stays when the task of the report has ended.
@@ -40,7 +42,9 @@ fn held_locks(splat: &mut Splat, in_memory: &HeldLocks, source: &str) {
     }
     splat.held_declared = u32::try_from(in_memory.depth).ok();
     splat.held = in_memory.locks.iter().filter_map(held).collect();
-    splat.missing.retain(|m| !m.ends_with(" held locks"));
+    splat
+        .missing
+        .retain(|m| !matches!(m, Missing::HeldLocks { .. }));
     splat.from_memory.push(format!(
         "its held locks: {source}, which nothing has changed since lockdep went off"
     ));

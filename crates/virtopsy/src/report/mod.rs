@@ -4,6 +4,7 @@
 //! renamed. Everything here is plain data; who fills it is [`crate::examine`], who prints it are
 //! the command and the terminal UI.
 
+pub(crate) mod check;
 mod json;
 mod redact;
 mod scalar;
@@ -11,14 +12,14 @@ pub(crate) mod state;
 
 use serde::{Deserialize, Serialize};
 
+pub use check::{Check, CheckId};
 pub use json::write_json;
 pub use redact::{REDACTED, redacted_crashes, redacted_splats, without_addresses};
 pub use scalar::{Hex, Text, ranges};
 pub use state::{CpuState, Feature, Origin, Reason, Says, Strength, Verdict};
 
-pub use crate::check::CheckId;
 pub use crate::evidence::EvidenceKind;
-pub use crate::known_issue::KnownIssueId;
+pub use crate::known_issue::id::KnownIssueId;
 pub use virtopsy_klog::escape;
 
 use virtopsy_klog::{Crash, Splat};

@@ -311,7 +311,11 @@ impl Redactor {
             last_line: splat.last_line,
             known_issue: splat.known_issue,
             cut: splat.cut,
-            missing: self.sentences(&splat.missing),
+            missing: splat
+                .missing
+                .iter()
+                .map(|m| self.sentence(&m.to_string()).into())
+                .collect(),
             beheaded: splat.beheaded,
             in_progress: splat.in_progress,
             sentence: own(&splat.sentence),

@@ -22,19 +22,34 @@ pub struct Check {
 
 closed_set! {
     /// A check, in the order in which reports list them. Its id is the `id` of the JSON.
-    CheckId, "check", Check;
+    CheckId, "check";
     /// VMX and SVM off on every CPU?
-    VirtDisabledAllCpus = "virt-disabled-all-cpus", virt_disabled::CHECK;
+    VirtDisabledAllCpus = "virt-disabled-all-cpus";
     /// Was the emergency callback there, and alive?
-    EmergencyCallbackSound = "emergency-callback-sound", callback_sound::CHECK;
+    EmergencyCallbackSound = "emergency-callback-sound";
     /// Did every CPU answer the crash?
-    CrashShutdownComplete = "crash-shutdown-complete", shutdown_complete::CHECK;
+    CrashShutdownComplete = "crash-shutdown-complete";
     /// No lock-debugging report in the log?
-    NoLockSplats = "no-lock-splats", lock_splats::CHECK;
+    NoLockSplats = "no-lock-splats";
     /// No known defect of the emergency path in this dump?
-    NoKnownIssues = "no-known-issues", known_issues::CHECK;
+    NoKnownIssues = "no-known-issues";
     /// Is the dump whole?
-    DumpComplete = "dump-complete", dump_complete::CHECK;
+    DumpComplete = "dump-complete";
+}
+
+impl CheckId {
+    /// What it is and what it means.
+    #[must_use]
+    pub const fn described(self) -> &'static Check {
+        match self {
+            CheckId::VirtDisabledAllCpus => &virt_disabled::CHECK,
+            CheckId::EmergencyCallbackSound => &callback_sound::CHECK,
+            CheckId::CrashShutdownComplete => &shutdown_complete::CHECK,
+            CheckId::NoLockSplats => &lock_splats::CHECK,
+            CheckId::NoKnownIssues => &known_issues::CHECK,
+            CheckId::DumpComplete => &dump_complete::CHECK,
+        }
+    }
 }
 
 /// Runs all checks on a report.
