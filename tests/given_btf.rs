@@ -156,3 +156,47 @@ fn a_layout_without_anything_to_ask_says_what_to_give() {
     assert_eq!(status, Some(2));
     assert!(text.contains("--btf FILE or --vmlinux FILE"), "{text}");
 }
+
+#[test]
+fn what_a_kernel_supports_is_told_of_a_dump_and_of_files() {
+    let dump = support::samples().join("svm-offline-cpu3.kdump");
+    let (status, text) = said(&["supports", &dump.display().to_string(), "--format", "json"]);
+    let facts: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (status, facts["verdict"].as_str()),
+        (Some(0), Some("every-cpu")),
+        "{text}"
+    );
+    let read_from = |fact: &str| {
+        let all = facts["facts"].as_array().unwrap();
+        let one = all.iter().find(|one| one["fact"] == fact).unwrap();
+        one["read_from"].clone()
+    };
+    assert_eq!(read_from("states"), "task_struct.__state");
+    assert_eq!(read_from("the buffer"), "prb");
+    assert_eq!(
+        read_from("the callback's pointer"),
+        "kvm_emergency_callback"
+    );
+
+    // Symbols alone: no type tells where a CPU's features are.
+    let folder = tempfile::tempdir().unwrap();
+    let map = folder.path().join("System.map");
+    fs::write(
+        &map,
+        "ffffffff81000000 T _text\nffffffff82000000 D boot_cpu_data\n",
+    )
+    .unwrap();
+    let (status, text) = said(&["supports", "--symbols", &map.display().to_string()]);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains("no verdict is possible"), "{text}");
+    assert!(
+        text.contains("missing: cpuinfo_x86.x86_capability"),
+        "{text}"
+    );
+
+    fs::write(&map, "no symbols").unwrap();
+    let (status, text) = said(&["supports", "--symbols", &map.display().to_string()]);
+    assert_eq!(status, Some(2));
+    assert!(text.contains("no symbols in it"), "{text}");
+}

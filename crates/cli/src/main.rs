@@ -96,6 +96,7 @@ fn run(cli: &Cli, is_worker: bool) -> anyhow::Result<Status> {
         Some(Command::Locks(args)) => command::locks::run(args, common),
         Some(Command::Peek(args)) => command::peek::run(args, common),
         Some(Command::Layout(args)) => command::layout::run(args, common),
+        Some(Command::Supports(args)) => command::supports::run(args, common),
         Some(Command::Open(args)) => command::open::run(args, common),
         Some(Command::Explain(args)) => command::explain::run(args, common),
         Some(Command::Schema(_)) => command::schema::run(),

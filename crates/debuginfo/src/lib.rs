@@ -42,6 +42,7 @@ mod name_index;
 mod path;
 mod read;
 mod remembered;
+mod symbol_list;
 pub mod symbols;
 mod symtab;
 
@@ -62,6 +63,7 @@ pub use model::{Member, Param, Place, Tag, Type, TypeId, TypeOrigin, TypeSource,
 pub use module_symbols::ModuleSymbols;
 pub use path::TypeSourceExt;
 pub use remembered::{RememberedSymbols, RememberedTypes};
+pub use symbol_list::SymbolList;
 pub use symbols::{Symbol, SymbolOrigin, SymbolSource};
 pub use symtab::SymbolTable;
 

@@ -3,6 +3,7 @@
 use virtopsy_debuginfo::VirtAddr;
 
 use crate::cpu::CpuId;
+use crate::declared::cpu::CRASH_NOTES;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
@@ -62,7 +63,7 @@ impl Kernel {
     /// # Errors
     /// Where the variable or the slot can't be read.
     pub fn crash_note(&self, cpu: CpuId) -> Result<CrashNote> {
-        let variable = self.symbols()?.first_of(&["crash_notes"])?.address;
+        let variable = self.symbols()?.declared(&CRASH_NOTES)?.address;
         let base = self.space().pointer(variable)?;
         if base.0 == 0 {
             return Err(Error::Implausible {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use virtopsy_debuginfo::{
-    Btf, BtfFiles, Dwarf, ElfFile, KernelFiles, ReadFiles, Search, TypeSource, find,
+    Btf, BtfFiles, Dwarf, ElfFile, KernelFiles, ReadFiles, Search, SymbolList, TypeSource, find,
 };
 
 use crate::error::{Error, Result};
@@ -76,6 +76,18 @@ impl FileTypes {
     #[must_use]
     pub fn kernel(&self) -> &Arc<dyn TypeSource> {
         &self.kernel
+    }
+
+    /// The names in the vmlinux's symbol table; `Ok(None)`: there is no vmlinux, or it is stripped.
+    ///
+    /// # Errors
+    /// Where the table can't be read.
+    pub fn symbol_list(&self) -> Result<Option<SymbolList>> {
+        let Some(path) = &self.files.vmlinux else {
+            return Ok(None);
+        };
+        let table = open_elf(path)?.symbols()?;
+        Ok(table.map(|table| SymbolList::of(&table)))
     }
 
     /// A module's, by its name: from the BTF that was given, or a file beside the vmlinux.

@@ -17,6 +17,7 @@ mod code;
 mod cpu;
 mod cpu_state;
 mod crash;
+pub mod declared;
 mod discover;
 mod erase_info;
 mod erased;

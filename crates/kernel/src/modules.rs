@@ -12,6 +12,7 @@ use virtopsy_debuginfo::{
 };
 
 use crate::cpu::CpuId;
+use crate::declared::module as declared;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::list;
@@ -157,10 +158,10 @@ impl ModuleLayout {
     fn of(kernel: &Kernel) -> Result<ModuleLayout> {
         let head = kernel.symbol("modules")?;
         let ty = kernel.type_named("struct module")?;
-        let place = ty.source.member_path(ty.id, "list")?;
+        let probe = Object::new(kernel.space(), VirtAddr(0), ty);
         Ok(ModuleLayout {
             head,
-            list_offset: place.bit_offset / 8,
+            list_offset: probe.declared(&declared::LIST)?.address.0,
         })
     }
 
@@ -181,22 +182,22 @@ impl ModuleLayout {
 
 fn read_module(kernel: &Kernel, address: VirtAddr) -> Result<Module> {
     let object = kernel.object(address, "struct module")?;
-    let state = match object.field("state")?.i64()? {
+    let state = match object.declared(&declared::STATE)?.i64()? {
         0 => ModuleState::Live,
         1 => ModuleState::Coming,
         2 => ModuleState::Going,
         3 => ModuleState::Unformed,
         other => ModuleState::Other(other),
     };
-    let name = String::from_utf8_lossy(&object.field("name")?.string()?).into_owned();
+    let name = String::from_utf8_lossy(&object.declared(&declared::NAME)?.string()?).into_owned();
     // MODULE_REF_BASE is 1: the module's reference to itself.
     let refcount = object
-        .field("refcnt")
+        .declared(&declared::REFCNT)
         .and_then(|r| r.i64())
         .ok()
         .map(|n| n.saturating_sub(1));
     let percpu = object
-        .field("percpu")
+        .declared(&declared::PERCPU)
         .and_then(|p| p.pointer())
         .unwrap_or(VirtAddr(0));
     Ok(Module {
@@ -249,7 +250,7 @@ fn area_of(object: &Object<'_>, base: &str, size: &str, text: bool) -> Result<Mo
 /// Reads `mod->kallsyms`: the symbol table that the module keeps after init.
 fn load_symbols(kernel: &Kernel, address: VirtAddr) -> Result<ModuleSymbols> {
     let module = kernel.object(address, "struct module")?;
-    let Some(kallsyms) = module.field("kallsyms")?.deref()? else {
+    let Some(kallsyms) = module.declared(&declared::KALLSYMS)?.deref()? else {
         return Err(Error::NoSymbols {
             why: "the module has no kallsyms".into(),
         });

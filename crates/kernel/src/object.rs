@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use virtopsy_debuginfo::{Type, TypeId, TypeSource, TypeSourceExt as _, VirtAddr};
 
+use crate::declared::Member;
 use crate::error::{Error, Result};
 use crate::paging::AddressSpace;
 
@@ -92,6 +93,14 @@ impl<'k> Object<'k> {
         Err(last.unwrap_or(Error::NoTypes {
             why: "no member was asked for".into(),
         }))
+    }
+
+    /// A member as it is declared, by the first of its paths that the type has.
+    ///
+    /// # Errors
+    /// As [`Object::first_field`].
+    pub fn declared(&self, member: &Member) -> Result<Object<'k>> {
+        self.first_field(member.paths)
     }
 
     /// Whether the type has that member.

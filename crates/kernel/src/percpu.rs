@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use virtopsy_debuginfo::VirtAddr;
 
 use crate::cpu::{CpuId, CpuMask, MAX_CPUS};
+use crate::declared::cpu::POSSIBLE;
 use crate::error::{Error, Result};
 use crate::paging::AddressSpace;
 use crate::symbols::KernelSymbols;
@@ -56,7 +57,7 @@ impl Cpus {
         if possible.count() == 0 {
             return Err(Error::Implausible {
                 what: "the mask of possible CPUs".into(),
-                at: symbols.first_of(&["__cpu_possible_mask"])?.address,
+                at: symbols.declared(&POSSIBLE)?.address,
                 found: "empty".into(),
             });
         }
@@ -68,7 +69,7 @@ impl Cpus {
         {
             return Err(Error::Implausible {
                 what: "the mask of possible CPUs".into(),
-                at: symbols.first_of(&["__cpu_possible_mask"])?.address,
+                at: symbols.declared(&POSSIBLE)?.address,
                 found: format!("no CPU {cpu}, which is online"),
             });
         }

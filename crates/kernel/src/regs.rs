@@ -14,6 +14,7 @@ use virtopsy_vmcore::{QemuCpu, UserRegs};
 
 use crate::cpu::CpuId;
 use crate::crash::NoteContent;
+use crate::declared::task::THREAD_SP;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
@@ -124,7 +125,7 @@ impl Kernel {
     /// Where `thread.sp` or the frame can't be read.
     pub fn inactive_registers(&self, task: VirtAddr) -> Result<Registers> {
         let object = self.object(task, "struct task_struct")?;
-        let sp = object.field("thread.sp")?.pointer()?;
+        let sp = object.declared(&THREAD_SP)?.pointer()?;
         let frame = self.object(sp, "struct inactive_task_frame")?;
         let word = |name: &str| -> Result<u64> { frame.field(name)?.u64() };
         let values = UserRegs {

@@ -3,6 +3,7 @@
 use virtopsy_debuginfo::{TypeSourceExt as _, VirtAddr};
 
 use crate::cpu::CpuId;
+use crate::declared::{cpu, task};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::symbols::Location;
@@ -64,12 +65,12 @@ impl Kernel {
     pub fn nmi_stack(&self, cpu: CpuId) -> Result<Stack> {
         let typed = self
             .percpu_object("exception_stacks", "struct exception_stacks", cpu)
-            .and_then(|stacks| stacks.field("NMI_stack"));
+            .and_then(|stacks| stacks.declared(&cpu::NMI_STACK));
         match typed {
             Ok(stack) => self.stack_at(stack.address, stack.size()?),
             Err(e) if e.is_absent() || matches!(e, Error::NoTypes { .. }) => {
                 let at = self.percpu("exception_stacks", cpu)?;
-                let size = self.symbols()?.first_of(&["exception_stacks"])?.size;
+                let size = self.symbols()?.declared(&cpu::EXCEPTION_STACKS)?.size;
                 let one = size.and_then(one_stack).ok_or(e)?;
                 self.stack_at(VirtAddr(at.0.wrapping_add(one)), one)
             }
@@ -107,7 +108,7 @@ impl Kernel {
     /// Where it can't be read (it is freed when a task dies).
     pub fn task_stack(&self, task: VirtAddr) -> Result<Stack> {
         let object = self.object(task, "struct task_struct")?;
-        let bottom = object.field("stack")?.pointer()?;
+        let bottom = object.declared(&task::STACK)?.pointer()?;
         let size = match self.types()?.struct_named("thread_union") {
             Ok(id) => self.types()?.size_of(id).unwrap_or(16 << 10),
             Err(_) => 16 << 10,

@@ -13,6 +13,7 @@
 use virtopsy_debuginfo::{Type, TypeSourceExt as _, VirtAddr};
 
 use crate::cpu::CpuId;
+use crate::declared::task;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
@@ -165,7 +166,7 @@ impl Kernel {
     pub fn task_stack_range(&self, task: VirtAddr) -> Result<StackRange> {
         let bottom = self
             .object(task, "struct task_struct")?
-            .field("stack")?
+            .declared(&task::STACK)?
             .u64()?;
         let size = self
             .type_named("thread_union")

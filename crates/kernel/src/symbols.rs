@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use virtopsy_debuginfo::{Symbol, SymbolSource, VirtAddr};
 
+use crate::declared::Variable;
 use crate::error::{Error, Result};
 use crate::paging::KERNEL_IMAGE_BASE;
 
@@ -107,6 +108,14 @@ impl KernelSymbols {
             .ok_or_else(|| Error::NoSymbol {
                 tried: names.join(" or "),
             })
+    }
+
+    /// A variable as it is declared, by the first of its names that there is.
+    ///
+    /// # Errors
+    /// [`Error::NoSymbol`] naming all of them.
+    pub fn declared(&self, variable: &Variable) -> Result<Symbol> {
+        self.first_of(variable.names)
     }
 
     /// The symbol that holds `at`, and how far into it `at` is.

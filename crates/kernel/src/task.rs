@@ -3,6 +3,7 @@
 use virtopsy_debuginfo::VirtAddr;
 
 use crate::cpu::CpuId;
+use crate::declared::task as declared;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
@@ -65,8 +66,8 @@ impl Kernel {
         let task = self.object(address, "struct task_struct")?;
         Ok(Task {
             address,
-            pid: task.field("pid")?.i64()? as i32,
-            comm: task.field("comm")?.string()?,
+            pid: task.declared(&declared::PID)?.i64()? as i32,
+            comm: task.declared(&declared::COMM)?.string()?,
         })
     }
 }

@@ -17,6 +17,7 @@ use std::collections::{HashMap, HashSet};
 use virtopsy_debuginfo::VirtAddr;
 
 use crate::cpu::CpuId;
+use crate::declared::{Member, task as declared};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::list;
@@ -146,32 +147,32 @@ enum Threads {
 impl<'k> Layout<'k> {
     fn of(kernel: &'k Kernel) -> Result<Layout<'k>> {
         let task = kernel.object(VirtAddr(0), "struct task_struct")?;
-        let offset = |name: &str| -> Result<u64> { Ok(task.field(name)?.address.0) };
-        let threads = match (offset("signal"), offset("thread_node")) {
+        let offset = |member: &Member| -> Result<u64> { Ok(task.declared(member)?.address.0) };
+        let threads = match (offset(&declared::SIGNAL), offset(&declared::THREAD_NODE)) {
             (Ok(signal), Ok(node)) => {
                 let signals = kernel.object(VirtAddr(0), "struct signal_struct")?;
                 Threads::Head {
                     signal,
-                    head: signals.field("thread_head")?.address.0,
+                    head: signals.declared(&declared::THREAD_HEAD)?.address.0,
                     node,
                 }
             }
             _ => Threads::Group {
-                node: offset("thread_group")?,
+                node: task.field("thread_group")?.address.0,
             },
         };
         Ok(Layout {
-            pid: task.field("pid")?,
-            tgid: task.field("tgid")?,
-            comm: task.field("comm")?,
-            parent: task.field("real_parent").ok(),
-            state: task.first_field(&["__state", "state"])?,
-            exit_state: task.field("exit_state").ok(),
-            cpu: task.first_field(&["thread_info.cpu", "cpu"]).ok(),
-            flags: task.field("flags")?,
-            stack: task.field("stack")?,
+            pid: task.declared(&declared::PID)?,
+            tgid: task.declared(&declared::TGID)?,
+            comm: task.declared(&declared::COMM)?,
+            parent: task.declared(&declared::PARENT).ok(),
+            state: task.declared(&declared::STATE)?,
+            exit_state: task.declared(&declared::EXIT_STATE).ok(),
+            cpu: task.declared(&declared::CPU).ok(),
+            flags: task.declared(&declared::FLAGS)?,
+            stack: task.declared(&declared::STACK)?,
             inner: PidLayout::of(kernel).ok(),
-            tasks: offset("tasks")?,
+            tasks: offset(&declared::TASKS)?,
             threads,
         })
     }

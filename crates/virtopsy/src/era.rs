@@ -234,7 +234,7 @@ impl Era {
         }))
     }
 
-    fn told_by(names: &Names<'_>) -> Era {
+    pub(crate) fn told_by(names: &Names<'_>) -> Era {
         let has = names.kernel;
         if has("kvm_emergency_callback") || has("x86_virt_emergency_disable_virtualization_cpu") {
             return Era::E;
@@ -269,14 +269,14 @@ impl Era {
 }
 
 /// What is asked of a kernel to tell its era.
-struct Names<'a> {
+pub(crate) struct Names<'a> {
     /// Whether the kernel proper has a symbol.
-    kernel: &'a dyn Fn(&str) -> bool,
+    pub(crate) kernel: &'a dyn Fn(&str) -> bool,
     /// Whether a module is loaded.
-    loaded: &'a dyn Fn(&str) -> bool,
+    pub(crate) loaded: &'a dyn Fn(&str) -> bool,
     /// Whether a loaded module has a symbol.
-    in_module: &'a dyn Fn(&str, &str) -> bool,
-    core_switches_svm: &'a dyn Fn() -> bool,
+    pub(crate) in_module: &'a dyn Fn(&str, &str) -> bool,
+    pub(crate) core_switches_svm: &'a dyn Fn() -> bool,
 }
 
 impl Names<'_> {
@@ -310,7 +310,7 @@ impl Names<'_> {
 }
 
 /// In the hybrid the core switches SVM off itself; in C and D it only calls the callback.
-fn core_switches_svm(kernel: &Kernel) -> bool {
+pub(crate) fn core_switches_svm(kernel: &Kernel) -> bool {
     let function = kernel.function("cpu_emergency_disable_virtualization");
     function.is_ok_and(|f| f.switches_svm())
 }

@@ -31,6 +31,7 @@ pub mod report;
 mod session;
 mod splat_sources;
 mod story;
+mod supports;
 mod types;
 mod verdict;
 mod virtualization;
@@ -47,6 +48,7 @@ pub use closed_set::UnknownId;
 pub use known_issue::{KnownIssue, KnownIssueId};
 pub use report::{Check, CheckId};
 
+pub use supports::{SupportedFact, SupportedVerdict, SupportsFacts, supports};
 pub use types::layout;
 
 pub use session::{Debuginfod, DumpSpec, Options, Session, TypesChoice, Unpack, examine};

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 
 use virtopsy_debuginfo::VirtAddr;
+use virtopsy_kernel::declared::cpu::CAPABILITY;
 use virtopsy_kernel::{CpuId, Cpus, Error, Kernel, Module, NoteContent, Result, SavedRegisters};
 use virtopsy_vmcore::{Dump, Format, QemuCpu};
 
@@ -441,7 +442,7 @@ pub(crate) fn capabilities(kernel: &Kernel, cpu: Option<CpuId>) -> Result<(bool,
         None => kernel.global("boot_cpu_data", "struct cpuinfo_x86")?,
         Some(cpu) => kernel.percpu_object("cpu_info", "struct cpuinfo_x86", cpu)?,
     };
-    let words = info.field("x86_capability")?;
+    let words = info.declared(&CAPABILITY)?;
     let has = |bit: u32| -> Result<bool> {
         let word = words.index(u64::from(bit / 32))?.u64()?;
         Ok(word >> (bit % 32) & 1 == 1)

@@ -24,6 +24,7 @@ pub(crate) mod schema;
 mod schema_fields;
 pub(crate) mod splats;
 pub(crate) mod summary;
+pub(crate) mod supports;
 pub(crate) mod tasks;
 pub(crate) mod vms;
 

@@ -3,6 +3,7 @@
 use virtopsy_debuginfo::VirtAddr;
 
 use super::class::LockClass;
+use crate::declared::task::{HELD_LOCKS, LOCKDEP_DEPTH};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::object::Object;
@@ -58,8 +59,8 @@ impl Kernel {
     /// Where the kernel is built without lockdep ([`Error::is_absent`]), or the task can't be read.
     pub fn held_locks(&self, task: VirtAddr) -> Result<HeldLocks> {
         let task = self.object(task, "struct task_struct")?;
-        let held = task.field("held_locks")?;
-        let depth = task.field("lockdep_depth")?.u64()?;
+        let held = task.declared(&HELD_LOCKS)?;
+        let depth = task.declared(&LOCKDEP_DEPTH)?.u64()?;
         let mut out = HeldLocks {
             depth,
             ..HeldLocks::default()

@@ -6,6 +6,7 @@
 //! around VMXON and VMXOFF. Says nothing on AMD.
 
 use virtopsy_debuginfo::VirtAddr;
+use virtopsy_kernel::declared::cpu::CR4;
 use virtopsy_kernel::{CpuId, Error, Kernel, Result};
 
 use super::{Evidence, EvidenceKind, Findings, Value};
@@ -61,7 +62,7 @@ fn read(machine: &Machine<'_>, cpu: CpuId) -> Result<(VirtAddr, u64)> {
     let kernel = machine.kernel;
     let typed = kernel
         .percpu_object("cpu_tlbstate", "struct tlb_state", cpu)
-        .and_then(|state| state.field("cr4"));
+        .and_then(|state| state.declared(&CR4));
     match typed {
         Ok(field) => Ok((field.address, field.u64()?)),
         Err(e @ Error::NoTypes { .. }) => {

@@ -6,6 +6,7 @@
 //! virtualization back first. Lies for the CPU that redirected its panic (`panic_force_cpu=`): it
 //! clears its own bit and disables nothing. In era A the REBOOT vector leaves SVM on.
 
+use virtopsy_kernel::declared::cpu::HOTPLUG_STATE;
 use virtopsy_kernel::{CpuId, Result};
 
 use super::{Evidence, EvidenceKind, Findings, Usage, Value};
@@ -48,7 +49,7 @@ fn hotplug_state(machine: &Machine<'_>, cpu: CpuId) -> Result<(Read<i64>, bool)>
     let state = machine
         .kernel
         .percpu_object("cpuhp_state", "struct cpuhp_cpu_state", cpu)?
-        .field("state")?;
+        .declared(&HOTPLUG_STATE)?;
     let value = state.i64()?;
     let online = machine.kernel.enumerator("CPUHP_ONLINE")?;
     Ok((
