@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  ffffffff81000000 T _text
-//!  ffffffffc0401000 t vmx_emergency_disable	[kvm_intel]
+//!  ffffffffc0401000 t vmx_emergency_disable  [kvm_intel]
 //! ```
 
 use std::collections::{HashMap, HashSet};
