@@ -32,6 +32,7 @@ mod mail;
 mod netconsole;
 mod prefix;
 mod pstore;
+mod stamp;
 mod unescape;
 mod vendor;
 mod wrap;
@@ -40,8 +41,8 @@ use crate::limits;
 use crate::text::visible;
 
 pub(super) use mail::Mail;
-pub(super) use prefix::Prefix;
 pub(super) use pstore::Parts;
+pub(super) use stamp::Prefix;
 pub(super) use wrap::Wrap;
 
 /// Who printed a line: a task or, in irq context and early boot, a CPU (PRINTK_CALLER).

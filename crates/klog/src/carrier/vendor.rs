@@ -9,7 +9,7 @@
 //! | `c1    264 text` | Spreadtrum |
 
 use super::Caller;
-use super::prefix::{Prefix, enclosed, is_hours};
+use super::stamp::{Prefix, enclosed, is_hours};
 use crate::text::{head, number};
 
 /// Strips such a part behind a time, once.

@@ -5,7 +5,6 @@ use super::blame;
 use super::kind::Nature;
 use super::model::Crash;
 use super::open::Open;
-use super::words;
 use crate::Splat;
 use crate::limits;
 
@@ -53,7 +52,7 @@ fn complete(open: Open) -> Crash {
         crash.guilty = Some(function);
         crash.module = module;
     }
-    words::complete(&mut crash);
+    crash.complete();
     crash
 }
 

@@ -1,7 +1,7 @@
 //! The lines that begin a report, and what they say.
 
+use super::kind::spec;
 use super::kind::{Begin, CrashKind, KindSpec, Nature};
-use super::spec;
 use crate::text::{hex_digits, keep, number};
 
 /// Words one of which every head has in it, whatever the carrier did to the line: what the search

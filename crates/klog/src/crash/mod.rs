@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The machine stands beside that of the lock reports and gets the same lines. What a kind is, how it
-//! begins and what it means is in [`spec`] alone.
+//! begins and what it means is in [`kind`] alone.
 
 mod blame;
 mod finish;
@@ -17,8 +17,8 @@ mod kind;
 mod machine;
 mod model;
 mod open;
+mod phrases;
 mod registers;
-mod spec;
 mod taint;
 mod words;
 

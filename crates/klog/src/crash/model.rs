@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::CrashKind;
+use super::kind::CrashKind;
 use crate::Frame;
 
 /// The task that a report names; what the log does not say is absent.
@@ -185,11 +185,6 @@ impl Crash {
             notes: Vec::new(),
             follows: None,
         }
-    }
-
-    /// Makes title, sentence and signature of the report's parts, after they were read or changed.
-    pub fn complete(&mut self) {
-        super::words::complete(self);
     }
 
     /// Notes a name or id of the task that is not known yet.

@@ -3,30 +3,9 @@
 use super::blame;
 use super::kind::{CrashKind, Nature};
 use super::model::Crash;
+use super::phrases::Phrases;
 
-/// What the sentences are made of; each piece brings its blank, or is nothing.
-pub(super) struct Words {
-    /// The task, to begin with.
-    pub(super) who: String,
-    /// The task, inside a sentence.
-    pub(super) who_inside: String,
-    /// ` in FUNCTION()`.
-    pub(super) place: String,
-    /// ` (FILE:LINE)`.
-    pub(super) source: String,
-    /// ` at ADDRESS`.
-    pub(super) at_address: String,
-    /// ` (TEXT)`.
-    pub(super) detail: String,
-    /// ` for N s`.
-    pub(super) duration: String,
-    /// `CPU N`, inside a sentence.
-    pub(super) cpu: String,
-    /// The same, to begin with.
-    pub(super) cpu_begin: String,
-}
-
-fn words(crash: &Crash) -> Words {
+fn phrases(crash: &Crash) -> Phrases {
     let named = crash.task.as_ref().and_then(|t| match (&t.comm, t.pid) {
         (Some(comm), Some(pid)) => Some(format!("{comm} (PID {pid})")),
         (Some(comm), None) => Some(comm.clone()),
@@ -34,7 +13,7 @@ fn words(crash: &Crash) -> Words {
         (None, None) => None,
     });
     let cpu = crash.cpu.map(|n| format!("CPU {n}"));
-    Words {
+    Phrases {
         who: named.clone().unwrap_or_else(|| "The kernel".to_owned()),
         who_inside: named.unwrap_or_else(|| "the kernel".to_owned()),
         place: crash
@@ -62,8 +41,15 @@ fn words(crash: &Crash) -> Words {
     }
 }
 
+impl Crash {
+    /// Makes title, sentence and signature of the report's parts, after they were read or changed.
+    pub fn complete(&mut self) {
+        complete(self);
+    }
+}
+
 /// Fills in what follows from the parts.
-pub(super) fn complete(crash: &mut Crash) {
+fn complete(crash: &mut Crash) {
     let title = crash.kind.title();
     crash.title = match (&crash.guilty, &crash.module) {
         (Some(function), Some(module)) => format!("{title} in {function} [{module}]"),
@@ -71,7 +57,7 @@ pub(super) fn complete(crash: &mut Crash) {
         (None, _) => title.to_owned(),
     };
     let spec = crash.kind.spec();
-    crash.sentence = spec.map_or_else(String::new, |s| (s.sentence)(&words(crash)));
+    crash.sentence = spec.map_or_else(String::new, |s| (s.sentence)(&phrases(crash)));
     crash.signature = signature(crash);
 }
 

@@ -1,10 +1,10 @@
 //! Faults and traps of the CPU: what ends in die() (arch/*/kernel/traps.c, arch/*/mm/fault.c).
 
-use super::super::kind::Begin::{At, Die, In, Panic, Soft, With};
-use super::super::kind::{CrashKind, KindSpec, Nature};
+use super::super::Begin::{At, Die, In, Panic, Soft, With};
+use super::super::{CrashKind, KindSpec, Nature};
 
 /// Panics that end any oops (oops_end, do_exit).
-pub(in super::super) const OOPS_ENDS: &[&str] = &[
+const OOPS_ENDS: &[&str] = &[
     "Fatal exception",
     "Oops - ",
     "Oops: ",
@@ -13,7 +13,7 @@ pub(in super::super) const OOPS_ENDS: &[&str] = &[
     "Machine halted",
 ];
 
-pub(in super::super) const SPECS: &[KindSpec] = &[
+pub(super) const SPECS: &[KindSpec] = &[
     KindSpec {
         kind: CrashKind::ExecFault,
         id: "exec-fault",

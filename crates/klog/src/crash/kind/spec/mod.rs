@@ -10,10 +10,10 @@ mod panic;
 mod sanitizer;
 mod warning;
 
-use super::kind::KindSpec;
+use super::KindSpec;
 
 /// Every kind, the more special ones first.
-pub(super) fn all() -> impl Iterator<Item = &'static KindSpec> {
+pub(in crate::crash) fn all() -> impl Iterator<Item = &'static KindSpec> {
     [
         sanitizer::SPECS,
         fault::SPECS,

@@ -1,9 +1,9 @@
 //! WARN() of no other kind (kernel/panic.c).
 
-use super::super::kind::{CrashKind, KindSpec, Nature};
+use super::super::{CrashKind, KindSpec, Nature};
 use super::sanitizer::WARN_ENDS;
 
-pub(in super::super) const SPECS: &[KindSpec] = &[KindSpec {
+pub(super) const SPECS: &[KindSpec] = &[KindSpec {
     kind: CrashKind::Warning,
     id: "warning",
     nature: Nature::Warn,

@@ -1,12 +1,13 @@
 //! The kinds of report that say why a kernel died or warned, and what describes one.
 //!
-//! A kind is a constant here and a [`KindSpec`] in [`super::spec`]: how its text begins, what ends it,
+//! A kind is a constant here and a [`KindSpec`] in [`spec`]: how its text begins, what ends it,
 //! and what it means. Nothing else in the crate tells kinds apart by name.
+
+pub(super) mod spec;
 
 use serde::{Deserialize, Serialize};
 
-use super::spec;
-use super::words::Words;
+use super::phrases::Phrases;
 
 /// What a report is about. The names in JSON are those of the kebab-case constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -157,7 +158,7 @@ pub(super) struct KindSpec {
     /// A title, to which the function is added.
     pub(super) title: &'static str,
     /// What happened, for a person.
-    pub(super) sentence: fn(&Words) -> String,
+    pub(super) sentence: fn(&Phrases) -> String,
     /// What the kind means, in plain words.
     pub(super) means: &'static str,
     /// What to look at next.

@@ -1,9 +1,9 @@
 //! Panics that no other report explains (kernel/panic.c and its callers).
 
-use super::super::kind::Begin::Panic;
-use super::super::kind::{CrashKind, KindSpec, Nature};
+use super::super::Begin::Panic;
+use super::super::{CrashKind, KindSpec, Nature};
 
-pub(in super::super) const SPECS: &[KindSpec] = &[
+pub(super) const SPECS: &[KindSpec] = &[
     KindSpec {
         kind: CrashKind::InitDied,
         id: "init-died",

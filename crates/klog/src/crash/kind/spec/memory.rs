@@ -1,9 +1,9 @@
 //! Memory: allocators and their debugging (mm/).
 
-use super::super::kind::Begin::{At, In, Panic, With};
-use super::super::kind::{CrashKind, KindSpec, Nature};
+use super::super::Begin::{At, In, Panic, With};
+use super::super::{CrashKind, KindSpec, Nature};
 
-pub(in super::super) const SPECS: &[KindSpec] = &[
+pub(super) const SPECS: &[KindSpec] = &[
     KindSpec {
         kind: CrashKind::BadPage,
         id: "bad-page",

@@ -1,12 +1,12 @@
 //! Checkers built into the kernel: the sanitizers, hardening of lists, counters and copies.
 
-use super::super::kind::Begin::{At, Panic, Soft, SoftIn, With};
-use super::super::kind::{CrashKind, KindSpec, Nature};
+use super::super::Begin::{At, Panic, Soft, SoftIn, With};
+use super::super::{CrashKind, KindSpec, Nature};
 
 /// The panic that any warning ends in where it is asked for.
-pub(in super::super) const WARN_ENDS: &[&str] = &["panic_on_warn set", "kernel: panic_on_warn set"];
+pub(super) const WARN_ENDS: &[&str] = &["panic_on_warn set", "kernel: panic_on_warn set"];
 
-pub(in super::super) const SPECS: &[KindSpec] = &[
+pub(super) const SPECS: &[KindSpec] = &[
     KindSpec {
         kind: CrashKind::Kasan,
         id: "kasan",

@@ -1,9 +1,9 @@
 //! CPUs, tasks and workers that make no progress (kernel/watchdog.c, kernel/rcu, kernel/hung_task.c).
 
-use super::super::kind::Begin::{At, In, With};
-use super::super::kind::{CrashKind, KindSpec, Nature};
+use super::super::Begin::{At, In, With};
+use super::super::{CrashKind, KindSpec, Nature};
 
-pub(in super::super) const SPECS: &[KindSpec] = &[
+pub(super) const SPECS: &[KindSpec] = &[
     KindSpec {
         kind: CrashKind::SoftLockup,
         id: "soft-lockup",
@@ -28,7 +28,7 @@ pub(in super::super) const SPECS: &[KindSpec] = &[
         begins: &[
             In("Watchdog detected hard LOCKUP"),
             In("NMI Watchdog detected LOCKUP"),
-            super::super::kind::Begin::Panic("Watchdog detected hard LOCKUP"),
+            super::super::Begin::Panic("Watchdog detected hard LOCKUP"),
         ],
         ends: &[
             "Hard LOCKUP",

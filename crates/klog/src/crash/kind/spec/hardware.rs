@@ -1,9 +1,9 @@
 //! What hardware and firmware tell: machine checks, memory controllers, IOMMUs, interrupts.
 
-use super::super::kind::Begin::{At, In, Panic, Soft, With};
-use super::super::kind::{CrashKind, KindSpec, Nature};
+use super::super::Begin::{At, In, Panic, Soft, With};
+use super::super::{CrashKind, KindSpec, Nature};
 
-pub(in super::super) const SPECS: &[KindSpec] = &[
+pub(super) const SPECS: &[KindSpec] = &[
     KindSpec {
         kind: CrashKind::Ghes,
         id: "ghes",
