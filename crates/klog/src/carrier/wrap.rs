@@ -213,10 +213,15 @@ impl Wrap {
         {
             return Next::Alone;
         }
-        let before = self.held.iter().map(|p| p.text.trim_end());
-        let mut joined = before.collect::<Vec<_>>().join(" ");
-        if !joined.is_empty() {
-            joined.push(' ');
+        // A name may have several blanks, and format=flowed keeps those before the break.
+        let named = matches!(need, Need::Lock | Need::Link);
+        let mut joined = String::new();
+        for piece in &self.held {
+            let text = piece.text.as_str();
+            joined.push_str(if named { text } else { text.trim_end() });
+            if !(joined.is_empty() || named && text.ends_with(' ')) {
+                joined.push(' ');
+            }
         }
         joined.push_str(t);
         if joined.len() > limits::LINE_BYTES {

@@ -12,7 +12,7 @@ use crate::limits;
 pub(super) fn crashes(found: Vec<Open>, splats: &[Splat]) -> Vec<Crash> {
     let mut crashes: Vec<Crash> = found
         .into_iter()
-        .filter(|open| open.firm && !open.of_locks && !is_lock_report(open, splats))
+        .filter(|open| open.head.firm && !open.head.of_locks && !is_lock_report(open, splats))
         .map(complete)
         .collect();
     crashes.sort_by_key(|c| c.first_line);
@@ -38,17 +38,19 @@ fn complete(open: Open) -> Crash {
         trace.frames.retain(|f| !f.function.is_empty());
     }
     crash.traces.retain(|t| !t.frames.is_empty());
-    crash.fatal |= open.died || open.bug || crash.kind.nature() == Nature::Oops;
+    crash.fatal |= open.head.died || open.head.bug || crash.kind.nature() == Nature::Oops;
     let ends = match crash.kind.nature() {
         Nature::Event => true,
-        Nature::Oops | Nature::Warn => open.ended || crash.panic.is_some(),
-        Nature::Report => open.ended || !crash.trace.is_empty(),
+        Nature::Oops | Nature::Warn => open.pace.ended || crash.panic.is_some(),
+        Nature::Report => open.pace.ended || !crash.trace.is_empty(),
         Nature::Panic => !crash.trace.is_empty(),
     };
     crash.cut = !ends;
-    if let Some((function, module)) =
-        blame::guilty(&crash, open.named.as_deref(), open.interrupted.as_deref())
-    {
+    if let Some((function, module)) = blame::guilty(
+        &crash,
+        open.head.named.as_deref(),
+        open.dump.interrupted.as_deref(),
+    ) {
         crash.guilty = Some(function);
         crash.module = module;
     }

@@ -74,7 +74,7 @@ impl CrashReports {
             caller: line.caller,
         });
         self.said = None;
-        if let Some(open) = self.own(line.caller).filter(|o| !o.firm) {
+        if let Some(open) = self.own(line.caller).filter(|o| !o.head.firm) {
             open.own(line);
         }
     }
@@ -98,7 +98,7 @@ impl CrashReports {
     }
 
     fn close(&mut self, open: Open) {
-        if !open.firm {
+        if !open.head.firm {
             return;
         }
         if self.done.len() < limits::REPORTS {
@@ -142,7 +142,7 @@ impl CrashReports {
         }
         if lock::begins(t) {
             let mut open = Open::new(CrashKind::BugText, line);
-            open.of_locks = true;
+            open.head.of_locks = true;
             self.start(open);
             return true;
         }
@@ -170,19 +170,23 @@ impl CrashReports {
             }
             return true;
         }
-        if !open.is_young() || open.of_locks {
+        if !open.is_young() || open.head.of_locks {
             return false;
         }
         let is_oops = open.crash.kind.nature() == Nature::Oops;
         let joins = match (open.crash.kind, head.kind) {
             // die()'s line behind the text that says why.
-            (_, _) if head.die.is_some() && !open.died && (is_oops || !open.firm || open.bug) => {
+            (_, _)
+                if head.die.is_some()
+                    && !open.head.died
+                    && (is_oops || !open.head.firm || open.head.bug) =>
+            {
                 true
             }
             // A jump to bad memory is told twice.
             (CrashKind::ExecFault, CrashKind::PageFault | CrashKind::NullDeref) => true,
             // A text that names the kind of a BUG.
-            (_, CrashKind::KernelBug) if !open.firm => true,
+            (_, CrashKind::KernelBug) if !open.head.firm => true,
             // The message of a WARN behind its line (up to 4.5, and where a WARN is no trap).
             (CrashKind::Warning, _) if !head.firm || head.kind == CrashKind::HardLockup => {
                 open.crash.kind = head.kind;
@@ -192,11 +196,11 @@ impl CrashReports {
             (CrashKind::Warning, _) => false,
             // Two lines of arm on one fault; a later one is of another, and this one was user space's.
             (CrashKind::CpuTrap, CrashKind::CpuTrap) => {
-                !open.firm
+                !open.head.firm
                     && open.crash.address.is_none()
                     && line.number.saturating_sub(open.crash.last_line) == 1
             }
-            (a, b) if a == b && !open.firm => true,
+            (a, b) if a == b && !open.head.firm => true,
             (CrashKind::Kmemleak, CrashKind::Kmemleak) => open.crash.task.is_none(),
             (CrashKind::DoubleFault | CrashKind::StackOverflow, _) => is_oops && head.die.is_some(),
             _ => false,
@@ -204,7 +208,7 @@ impl CrashReports {
         if joins {
             open.note_head(head);
             if head.kind == CrashKind::KernelBug {
-                open.firm = true;
+                open.head.firm = true;
             }
             open.own(line);
         }
@@ -215,15 +219,15 @@ impl CrashReports {
     fn warn(&mut self, warn: &WarnLine<'_>, line: &LogLine<'_>) {
         let beside = self.own(line.caller).filter(|o| {
             o.is_young()
-                && !o.of_locks
-                && (!o.firm
+                && !o.head.of_locks
+                && (!o.head.firm
                     || matches!(
                         o.crash.kind,
                         CrashKind::BugText | CrashKind::HardLockup | CrashKind::Cfi
                     ))
         });
         if let Some(open) = beside {
-            open.firm = true;
+            open.head.firm = true;
             note_warn(open, warn);
             open.own(line);
             self.cut = None;
@@ -275,7 +279,7 @@ impl CrashReports {
                 && (same || o.asks_others())
                 && (init
                     || head::ends_in(o.crash.kind, said)
-                    || o.of_locks && LOCK_ENDS.iter().any(|end| said.contains(end)))
+                    || o.head.of_locks && LOCK_ENDS.iter().any(|end| said.contains(end)))
         };
         if let Some(at) = self.open.iter().rposition(ends) {
             return self.open.get_mut(at);

@@ -16,8 +16,8 @@ impl Open {
             StackLine::Cpu(cpu) => self.cpu_line(cpu),
             StackLine::Head => self.call_trace(),
             StackLine::DamagedHead => {
-                if self.stack == Stack::Announced && !self.has_trace() {
-                    self.stack = Stack::Loose;
+                if self.backtrace.stack == Stack::Announced && !self.has_trace() {
+                    self.backtrace.stack = Stack::Loose;
                     return Take::Yes;
                 }
                 Take::No
@@ -25,14 +25,14 @@ impl Open {
             StackLine::Frame(frame) => self.frame(frame, text),
             StackLine::Mark { opens_task } => self.mark(*opens_task),
             StackLine::UserMode => {
-                let ours = self.stack == Stack::Ours;
-                self.user_mode |= ours && self.has_trace();
+                let ours = self.backtrace.stack == Stack::Ours;
+                self.backtrace.user_mode |= ours && self.has_trace();
                 if ours { Take::Yes } else { Take::No }
             }
             StackLine::Detail => self.detail(),
             StackLine::End => {
-                let warn = self.splat.kind.is_warn() || self.oops;
-                if warn && (self.caller.is_some() || self.stack == Stack::Ours) {
+                let warn = self.splat.kind.is_warn() || self.backtrace.oops;
+                if warn && (self.caller.is_some() || self.backtrace.stack == Stack::Ours) {
                     Take::Last
                 } else {
                     self.end_of_other()
@@ -53,13 +53,13 @@ impl Open {
 
     /// Registers and names inside the dump.
     fn detail(&self) -> Take {
-        match self.stack {
+        match self.backtrace.stack {
             Stack::Ours | Stack::Announced | Stack::Loose => Take::Yes,
             Stack::Foreign | Stack::Doubtful => Take::No,
             // Modules and registers stand before the CPU line in several kinds.
             Stack::None
                 if self.caller.is_some()
-                    || self.adjacent
+                    || self.pace.adjacent
                         && (self.splat.kind.is_warn() || !self.splat.kind.is_framed()) =>
             {
                 Take::Yes
@@ -70,10 +70,10 @@ impl Open {
 
     /// Whether the body is far enough for the backtrace to be due.
     fn is_due(&self) -> bool {
-        self.announced
+        self.backtrace.announced
             || !self.splat.kind.is_framed()
             || self.splat.held_declared.is_some()
-            || self.oops
+            || self.backtrace.oops
     }
 
     fn cpu_line(&mut self, cpu: &CpuLine<'_>) -> Take {
@@ -81,11 +81,11 @@ impl Open {
         let own = ids || self.pid() == Some(cpu.pid) || self.pid().is_none() && self.is_due();
         if !own {
             // The PIDs disagree: another CPU's dump, or a log put together by hand.
-            let fits = self.adjacent
+            let fits = self.pace.adjacent
                 && self.is_due()
-                && self.stack == Stack::None
-                && self.fallback.is_empty();
-            self.stack = match self.stack {
+                && self.backtrace.stack == Stack::None
+                && self.backtrace.fallback.is_empty();
+            self.backtrace.stack = match self.backtrace.stack {
                 Stack::Ours if self.has_trace() => Stack::Ours,
                 _ if fits => Stack::Doubtful,
                 _ => Stack::Foreign,
@@ -96,15 +96,15 @@ impl Open {
                 Take::No
             };
         }
-        if self.undecided {
+        if self.head.undecided {
             return Take::Ended; // no message came: none of ours
         }
         if self.has_trace() && !self.wants_second() {
             return Take::Ended;
         }
         self.close_body();
-        self.stack = Stack::Announced;
-        self.foreign_before = false;
+        self.backtrace.stack = Stack::Announced;
+        self.backtrace.foreign_before = false;
         self.cpu_facts(cpu);
         Take::Yes
     }
@@ -124,26 +124,28 @@ impl Open {
 
     /// The second backtrace of a nested-not-held report.
     fn wants_second(&self) -> bool {
-        self.splat.kind == Kind::NestedNotHeld && self.splat.second_trace.is_empty() && !self.oops
+        self.splat.kind == Kind::NestedNotHeld
+            && self.splat.second_trace.is_empty()
+            && !self.backtrace.oops
     }
 
     /// Nothing of the body is open any more.
     fn close_body(&mut self) {
         body::finish_fragments(self);
-        self.place = None;
-        self.due = None;
-        self.in_held = false;
-        self.in_scenario = false;
-        self.in_dump = false;
-        self.next = Next::Nothing;
+        self.body.place = None;
+        self.body.due = None;
+        self.body.in_held = false;
+        self.body.in_scenario = false;
+        self.body.in_dump = false;
+        self.body.next = Next::Nothing;
     }
 
     fn call_trace(&mut self) -> Take {
         let ids = self.caller.is_some();
-        if self.undecided {
+        if self.head.undecided {
             return Take::Ended;
         }
-        match self.stack {
+        match self.backtrace.stack {
             Stack::Announced => self.begin_trace(),
             Stack::Doubtful => Take::No,
             Stack::Foreign if !ids => Take::No,
@@ -151,9 +153,9 @@ impl Open {
                 if self.has_trace() && !self.wants_second() {
                     return Take::Ended;
                 }
-                let foreign = std::mem::take(&mut self.foreign_before);
-                if !ids && (foreign || !(self.is_due() || self.adjacent)) {
-                    self.stack = Stack::Foreign;
+                let foreign = std::mem::take(&mut self.backtrace.foreign_before);
+                if !ids && (foreign || !(self.is_due() || self.pace.adjacent)) {
+                    self.backtrace.stack = Stack::Foreign;
                     return Take::No;
                 }
                 self.begin_trace()
@@ -163,29 +165,31 @@ impl Open {
 
     fn begin_trace(&mut self) -> Take {
         self.close_body();
-        self.stack = Stack::Ours;
-        self.user_mode = false;
+        self.backtrace.stack = Stack::Ours;
+        self.backtrace.user_mode = false;
         Take::Yes
     }
 
     /// Whether a frame may stand without `Call Trace:` before it: arm had none until 6.13, and no
     /// `CPU:` line either until 3.10.
     fn begins_bare(&self) -> bool {
-        match self.stack {
+        match self.backtrace.stack {
             Stack::Announced => true,
             Stack::None => {
-                self.is_due() && !self.foreign_before && (self.adjacent || self.caller.is_some())
+                self.is_due()
+                    && !self.backtrace.foreign_before
+                    && (self.pace.adjacent || self.caller.is_some())
             }
             _ => false,
         }
     }
 
     fn mark(&mut self, opens_task: Option<bool>) -> Take {
-        if self.stack != Stack::Ours {
+        if self.backtrace.stack != Stack::Ours {
             return Take::No;
         }
         if let Some(opens) = opens_task {
-            self.in_task_stack = opens;
+            self.backtrace.in_task_stack = opens;
         }
         // `</TASK>` is the end of the stack; a WARN still prints its irq trace and an end mark.
         let last = opens_task == Some(false) && self.is_complete() && !self.splat.kind.is_warn();
@@ -194,33 +198,37 @@ impl Open {
 
     fn frame(&mut self, line: &FrameLine, text: &str) -> Take {
         if matches!(line, FrameLine::Return(_)) && self.begins_bare() {
-            if self.undecided {
+            if self.head.undecided {
                 return Take::Ended;
             }
             self.begin_trace();
         }
-        let stored = self.place.is_some() && self.stack != Stack::Ours && is_stored(text);
+        let stored =
+            self.body.place.is_some() && self.backtrace.stack != Stack::Ours && is_stored(text);
         if !stored
-            && (self.user_mode
-                || matches!(self.stack, Stack::None | Stack::Foreign | Stack::Announced))
+            && (self.backtrace.user_mode
+                || matches!(
+                    self.backtrace.stack,
+                    Stack::None | Stack::Foreign | Stack::Announced
+                ))
         {
             return Take::No;
         }
         match line {
             FrameLine::Inline(inline) => {
-                if self.inlined.len() < limits::INLINED {
-                    self.inlined.push(inline.clone());
+                if self.backtrace.inlined.len() < limits::INLINED {
+                    self.backtrace.inlined.push(inline.clone());
                 }
             }
             FrameLine::Frame(frame) | FrameLine::Return(frame) => {
                 let mut frame = frame.clone();
-                frame.inlined = std::mem::take(&mut self.inlined);
+                frame.inlined = std::mem::take(&mut self.backtrace.inlined);
                 if !self.push(frame, stored) {
                     self.bound("frames");
                 }
             }
         }
-        if self.stack == Stack::Doubtful && !stored {
+        if self.backtrace.stack == Stack::Doubtful && !stored {
             Take::No
         } else {
             Take::Yes
@@ -235,9 +243,9 @@ impl Open {
                 None => return true,
             }
         } else {
-            let second = self.second;
-            match self.stack {
-                Stack::Doubtful => &mut self.fallback,
+            let second = self.backtrace.second;
+            match self.backtrace.stack {
+                Stack::Doubtful => &mut self.backtrace.fallback,
                 Stack::Loose => &mut self.splat.loose_trace,
                 _ if second => &mut self.splat.second_trace,
                 _ => &mut self.splat.trace,

@@ -14,7 +14,7 @@ use crate::model::TaskRef;
 impl Open {
     /// Offers a line that may be this report's.
     pub(crate) fn offer(&mut self, line: &LogLine<'_>) -> Take {
-        if self.taken >= limits::REPORT_LINES {
+        if self.pace.taken >= limits::REPORT_LINES {
             self.bound("lines");
             return Take::Ended;
         }
@@ -24,7 +24,7 @@ impl Open {
         let take = self.classify(line);
         match take {
             Take::Yes | Take::Last => {
-                if self.splat.beheaded && self.taken == 1 {
+                if self.splat.beheaded && self.pace.taken == 1 {
                     self.splat.first_line = line.number;
                     self.splat.timestamp = line.time;
                     self.confirm();
@@ -32,8 +32,8 @@ impl Open {
                 self.absorb(line);
             }
             Take::No => {
-                self.misfits = self.misfits.saturating_add(1);
-                self.adjacent = false;
+                self.pace.misfits = self.pace.misfits.saturating_add(1);
+                self.pace.adjacent = false;
             }
             Take::Ended => {}
         }
@@ -47,9 +47,9 @@ impl Open {
     /// Whether enough misfits followed what looked like the end.
     fn past_grace(&self) -> bool {
         let ids = self.caller.is_some();
-        if self.has_trace() && self.stack == Stack::Ours {
-            let short = ids || self.user_mode || self.at_bottom();
-            return self.misfits
+        if self.has_trace() && self.backtrace.stack == Stack::Ours {
+            let short = ids || self.backtrace.user_mode || self.at_bottom();
+            return self.pace.misfits
                 >= if short {
                     limits::GRACE_LINES_CALLER
                 } else {
@@ -57,12 +57,12 @@ impl Open {
                 };
         }
         // A kind without a backtrace has nothing left once its locks are listed.
-        !self.has_backtrace() && self.misfits >= 2
+        !self.has_backtrace() && self.pace.misfits >= 2
     }
 
     fn classify(&mut self, line: &LogLine<'_>) -> Take {
         let text = line.text;
-        let done = self.stack == Stack::Ours && self.has_trace();
+        let done = self.backtrace.stack == Stack::Ours && self.has_trace();
         let body_open =
             !done || self.splat.kind == Kind::NestedNotHeld || self.splat.kind.is_warn();
         if body_open && body::take(self, line) {
@@ -99,7 +99,7 @@ impl Open {
                     Take::No
                 };
             }
-            return if self.caller.is_some() || self.adjacent {
+            return if self.caller.is_some() || self.pace.adjacent {
                 Take::Yes
             } else {
                 Take::No
@@ -109,11 +109,11 @@ impl Open {
             if self.has_trace() && self.caller.is_some() {
                 return Take::Ended;
             }
-            self.oops = !self.has_trace();
+            self.backtrace.oops = !self.has_trace();
             if self.caller.is_some() {
-                self.due = None; // what was due is not coming
+                self.body.due = None; // what was due is not coming
             }
-            return if self.caller.is_some() && self.oops {
+            return if self.caller.is_some() && self.backtrace.oops {
                 Take::Yes
             } else {
                 Take::No
@@ -127,7 +127,7 @@ impl Open {
             let warns = self.splat.kind == Kind::UnregisteredKey && !self.has_trace();
             return if warns { Take::Yes } else { Take::Ended };
         }
-        if self.oops && self.caller.is_some() && !self.has_trace() {
+        if self.backtrace.oops && self.caller.is_some() && !self.has_trace() {
             return Take::Yes; // what an oops says before its trace
         }
         Take::No
@@ -135,11 +135,11 @@ impl Open {
 
     /// The report as it is when nothing more comes; `None` when it turned out to be none.
     pub(crate) fn finish(mut self) -> Option<Splat> {
-        if self.undecided || self.doubtful {
+        if self.head.undecided || self.head.doubtful {
             return None;
         }
         body::finish_fragments(&mut self);
-        if let Some(pid) = self.expected_pid {
+        if let Some(pid) = self.head.expected_pid {
             let comm = String::new(); // a WARN up to 6.15 has the number only
             self.set_task(TaskRef { comm, pid });
         }
@@ -158,13 +158,14 @@ impl Open {
         // Each with whether the report was broken off there.
         let remarks = [
             no_trace.then_some((true, Missing::Backtrace)),
-            self.in_task_stack
+            self.backtrace
+                .in_task_stack
                 .then(|| (true, told("end of the backtrace"))),
             (listed < declared).then(|| {
                 let left = declared.saturating_sub(listed);
                 (false, Missing::HeldLocks { left, declared })
             }),
-            self.oops.then(|| {
+            self.backtrace.oops.then(|| {
                 let text = "the report broke off in an oops of its task; the trace is the oops's";
                 (true, told(text))
             }),
@@ -184,10 +185,10 @@ impl Open {
     /// Takes the dump that stood where this report's was due, when no other came.
     fn adopt_fallback(&mut self) {
         if self.splat.trace.is_empty()
-            && !self.fallback.is_empty()
-            && !matches!(self.stack, Stack::Ours | Stack::Announced)
+            && !self.backtrace.fallback.is_empty()
+            && !matches!(self.backtrace.stack, Stack::Ours | Stack::Announced)
         {
-            self.splat.trace = std::mem::take(&mut self.fallback);
+            self.splat.trace = std::mem::take(&mut self.backtrace.fallback);
             let told = "a backtrace of its own task; the one that follows names another PID";
             self.splat.missing.push(Missing::Told(told.to_owned()));
         }

@@ -51,9 +51,10 @@ pub(crate) enum TraceSlot {
 }
 
 /// Whose backtrace is being printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Stack {
     /// None yet.
+    #[default]
     None,
     /// This report's, its `Call Trace:` still to come.
     Announced,
@@ -74,11 +75,29 @@ pub(crate) struct Open {
     pub(crate) caller: Option<Caller>,
     /// The header had a prefix: lines without one are no lines of this report.
     pub(crate) prefixed: bool,
+    pub(crate) head: HeadState,
+    pub(crate) body: BodyState,
+    pub(crate) backtrace: BacktraceState,
+    pub(crate) pace: Pace,
+    /// A bound was hit.
+    pub(crate) bounded: Option<&'static str>,
+}
+
+/// What its header left open.
+#[derive(Debug, Default)]
+pub(crate) struct HeadState {
     /// A WARN whose kind is not settled.
     pub(crate) undecided: bool,
     /// Dropped unless a line of the body follows.
     pub(crate) doubtful: bool,
     pub(super) expected_pid: Option<i64>,
+}
+
+/// Which part of the body is being read, and what it waits for.
+#[derive(Debug, Default)]
+pub(crate) struct BodyState {
+    /// What the next line completes.
+    pub(crate) next: Next,
     pub(crate) due: Option<LockSlot>,
     pub(crate) place: Option<TraceSlot>,
     pub(crate) fragments: Option<Fragments>,
@@ -90,8 +109,11 @@ pub(crate) struct Open {
     pub(crate) in_dump: bool,
     /// Heading of the class dumps.
     pub(crate) section: String,
-    /// What the next line completes.
-    pub(crate) next: Next,
+}
+
+/// Whose backtrace is being read, and how far it is.
+#[derive(Debug, Default)]
+pub(crate) struct BacktraceState {
     pub(crate) stack: Stack,
     /// `stack backtrace:` was there.
     pub(crate) announced: bool,
@@ -103,6 +125,13 @@ pub(crate) struct Open {
     pub(super) in_task_stack: bool,
     pub(super) fallback: Vec<Frame>,
     pub(super) inlined: Vec<Inlined>,
+    /// A dump whose owner was named before the header had not begun its trace.
+    pub(super) foreign_before: bool,
+}
+
+/// How the report's lines come among those of others.
+#[derive(Debug)]
+pub(crate) struct Pace {
     /// Lines taken.
     pub(crate) taken: u64,
     /// Log lines since the last one taken, and those of them of the same caller.
@@ -110,15 +139,32 @@ pub(crate) struct Open {
     pub(super) misfits: u64,
     /// The last line offered was taken.
     pub(crate) adjacent: bool,
-    /// A dump whose owner was named before the header had not begun its trace.
-    pub(super) foreign_before: bool,
-    /// A bound was hit.
-    pub(crate) bounded: Option<&'static str>,
+}
+
+impl Pace {
+    /// At the header.
+    fn begin() -> Self {
+        Self {
+            taken: 1,
+            silent: 0,
+            misfits: 0,
+            adjacent: true,
+        }
+    }
+
+    /// A line was taken.
+    pub(super) fn take(&mut self) {
+        *self = Self {
+            taken: self.taken.saturating_add(1),
+            ..Self::begin()
+        };
+    }
 }
 
 /// A line that the line before asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Next {
+    #[default]
     Nothing,
     PreemptionDisabledAt,
     ReleasedAt,
@@ -143,30 +189,19 @@ impl Open {
             splat,
             caller: line.caller,
             prefixed: line.prefixed,
-            undecided,
-            doubtful: false,
-            expected_pid: None,
-            due: None,
-            place: None,
-            fragments: None,
-            in_held: false,
-            in_scenario: false,
-            in_dump: false,
-            section: String::new(),
-            next,
-            stack: Stack::None,
-            announced: false,
-            second: false,
-            oops: false,
-            user_mode: false,
-            in_task_stack: false,
-            fallback: Vec::new(),
-            inlined: Vec::new(),
-            taken: 1,
-            silent: 0,
-            misfits: 0,
-            adjacent: true,
-            foreign_before,
+            head: HeadState {
+                undecided,
+                ..HeadState::default()
+            },
+            body: BodyState {
+                next,
+                ..BodyState::default()
+            },
+            backtrace: BacktraceState {
+                foreign_before,
+                ..BacktraceState::default()
+            },
+            pace: Pace::begin(),
             bounded: None,
         }
     }
@@ -178,10 +213,10 @@ impl Open {
         self.splat.cut = true;
         let told = "its head: the ring buffer has overwritten it; the kind is told by what is left";
         self.splat.missing.push(Missing::Told(told.to_owned()));
-        self.doubtful = true;
-        self.next = Next::Nothing;
+        self.head.doubtful = true;
+        self.body.next = Next::Nothing;
         if in_trace {
-            self.stack = Stack::Ours;
+            self.backtrace.stack = Stack::Ours;
         }
     }
 
@@ -191,33 +226,35 @@ impl Open {
             .task
             .as_ref()
             .map(|t| t.pid)
-            .or(self.expected_pid)
+            .or(self.head.expected_pid)
     }
 
     /// Notes a PID that came without the name of its task (WARNs up to 6.15).
     pub(crate) fn expect_pid(&mut self, pid: i64) {
-        self.expected_pid = Some(pid);
+        self.head.expected_pid = Some(pid);
     }
 
     /// Takes a line that belongs to the report although it looks like the header of another.
     pub(crate) fn absorb(&mut self, line: &LogLine<'_>) {
         self.splat.last_line = self.splat.last_line.max(line.number);
-        self.taken = self.taken.saturating_add(1);
-        self.silent = 0;
-        self.misfits = 0;
-        self.adjacent = true;
+        self.pace.take();
     }
 
-    /// Notes the task, once.
+    /// Notes the task, once; a name that a mail program broke inside is mended by a whole one.
     pub(crate) fn set_task(&mut self, task: TaskRef) {
-        if self.splat.task.is_none() {
+        let broken = |known: &TaskRef| {
+            known.pid == task.pid
+                && task.comm.len() > known.comm.len()
+                && task.comm.starts_with(known.comm.trim_end())
+        };
+        if self.splat.task.as_ref().is_none_or(broken) {
             self.splat.task = Some(task);
         }
     }
 
     /// Whether the line offered is the first behind the header.
     pub(crate) fn is_at_header(&self) -> bool {
-        self.taken == 1 && self.misfits == 0
+        self.pace.taken == 1 && self.pace.misfits == 0
     }
 
     /// Whether the trace has reached a function that nothing in the kernel calls.
@@ -246,12 +283,13 @@ impl Open {
 
     /// Whether the next `Call Trace:` without a caller id is this report's.
     pub(crate) fn awaits_trace(&self) -> bool {
-        self.caller.is_none() && self.stack == Stack::Announced
+        self.caller.is_none() && self.backtrace.stack == Stack::Announced
     }
 
     /// Whether nothing of its backtrace can follow.
     pub(crate) fn is_over(&self) -> bool {
-        self.is_complete() && (self.caller.is_some() || self.user_mode || self.at_bottom())
+        self.is_complete()
+            && (self.caller.is_some() || self.backtrace.user_mode || self.at_bottom())
     }
 
     /// Notes that the console dropped messages while the report was being printed.
@@ -290,12 +328,12 @@ impl Open {
 
     /// A line that mail wrapped, or a cut made by hand, has no prefix of its own.
     fn wants_unprefixed(&self, text: &str) -> bool {
-        self.fragments.is_some() && !text.starts_with(' ')
+        self.body.fragments.is_some() && !text.starts_with(' ')
     }
 
     /// Counts a line of the log that was not this report's.
     pub(crate) fn pass(&mut self) {
-        self.silent = self.silent.saturating_add(1);
+        self.pace.silent = self.pace.silent.saturating_add(1);
     }
 
     /// Whether the kernel ends this report with a backtrace: `Maximum lock depth …` stands alone.
@@ -308,13 +346,14 @@ impl Open {
 
     /// Notes what came of a doubtful header: it has a body.
     pub(crate) fn confirm(&mut self) {
-        self.doubtful = false;
+        self.head.doubtful = false;
     }
 
     /// Whether the report lies idle: no line for a while and nothing decided.
     pub(crate) fn is_stale(&self) -> bool {
-        self.silent > limits::SILENT_LINES
-            || (self.undecided || self.doubtful) && self.silent > limits::LOOKBACK_LINES
+        self.pace.silent > limits::SILENT_LINES
+            || (self.head.undecided || self.head.doubtful)
+                && self.pace.silent > limits::LOOKBACK_LINES
     }
 
     /// Whether a task header in the log may be this report's list.

@@ -142,7 +142,7 @@ impl LockReports {
     fn count_work(&self) {}
 
     fn close(&mut self, open: Open) {
-        let lines = open.taken;
+        let lines = open.pace.taken;
         if let Some(splat) = open.finish() {
             tracing::debug!(kind = %splat.kind, line = splat.first_line, "lock report");
             self.kept_lines = self.kept_lines.saturating_add(lines);
@@ -234,7 +234,7 @@ impl LockReports {
                 self.plain(*head, line);
                 // A quotation has such lines too: one of the body must follow.
                 if let Some(open) = self.open.last_mut() {
-                    open.doubtful |= open.splat.first_line == line.number;
+                    open.head.doubtful |= open.splat.first_line == line.number;
                 }
                 true
             }
@@ -323,7 +323,7 @@ impl LockReports {
         splat.caller = line.caller.map(|c| c.to_string());
         let replaced = |o: &Open| {
             o.caller == line.caller
-                && (line.caller.is_some() || o.is_over() || o.undecided || !o.has_backtrace())
+                && (line.caller.is_some() || o.is_over() || o.head.undecided || !o.has_backtrace())
         };
         let (ended, open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
             .into_iter()
@@ -349,7 +349,7 @@ impl LockReports {
                 && (near(self.announced) || self.open.iter().any(Open::awaits_trace)),
         );
         // User space prints between the kernel's lines; its words alone make no report.
-        open.doubtful = !line.prefixed && near(self.last_prefixed);
+        open.head.doubtful = !line.prefixed && near(self.last_prefixed);
         self.open.push(open);
     }
 

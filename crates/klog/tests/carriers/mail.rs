@@ -61,19 +61,30 @@ impl Program {
         let mut rest = line;
         while rest.len() > width {
             let indent = rest.len() - rest.trim_start().len();
-            let within = rest.get(indent..width).unwrap_or_default();
-            let Some(at) = within
-                .rfind(' ')
-                .or_else(|| rest.get(width..)?.find(' ').map(|n| n + width - indent))
+            let places = || rest.match_indices(' ').map(|(at, _)| at);
+            let may = |at: &usize| *at > indent && self.may_break(rest, *at);
+            let Some(at) = places()
+                .filter(|at| *at < width)
+                .filter(may)
+                .last()
+                .or_else(|| places().find(|at| *at >= width && may(at)))
             else {
                 break;
             };
-            let (first, behind) = rest.split_at(indent + at);
+            let (first, behind) = rest.split_at(at);
             out.push(first.to_owned() + if self.flowed { " " } else { "" });
-            rest = behind.trim_start();
+            rest = behind.strip_prefix(' ').unwrap_or(behind);
         }
         out.push(rest.to_owned());
         out
+    }
+
+    /// Not before `>`, which would read as a quotation; and where the blank of the break is dropped,
+    /// not beside another one, whose number is lost.
+    fn may_break(&self, line: &str, at: usize) -> bool {
+        let (first, behind) = line.split_at(at);
+        let behind = behind.strip_prefix(' ').unwrap_or(behind);
+        !behind.starts_with(['>', ' ']) && (self.flowed || !first.ends_with(' '))
     }
 }
 

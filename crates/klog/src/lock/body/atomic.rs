@@ -66,7 +66,7 @@ fn preemption(open: &mut Open, t: &str) -> bool {
         return false;
     };
     if rest.is_empty() {
-        open.next = Next::PreemptionDisabledAt;
+        open.body.next = Next::PreemptionDisabledAt;
     } else {
         open.splat
             .atomic
@@ -84,7 +84,7 @@ pub(super) fn place(open: &mut Open, t: &str) -> bool {
         return false;
     }
     let at = printed_symbol(t);
-    match open.next {
+    match open.body.next {
         Next::PreemptionDisabledAt => {
             open.splat
                 .atomic
@@ -112,7 +112,7 @@ fn work(open: &mut Open, t: &str) -> bool {
         if open.splat.work.is_none() {
             open.splat.work = printed_symbol(function);
         }
-        return open.taken <= 2;
+        return open.pace.taken <= 2;
     }
     if !t.starts_with("preempt=") {
         return false;
@@ -141,7 +141,7 @@ fn spinlock(open: &mut Open, t: &str) -> bool {
 /// `depth: N  max: 48!` and the dump of all locks behind it.
 fn depth(open: &mut Open, t: &str) -> bool {
     if t == "Showing all locks held in the system:" {
-        open.in_dump = true;
+        open.body.in_dump = true;
         return true;
     }
     let Some((_, rest)) = t.strip_prefix("depth: ").and_then(number) else {

@@ -19,7 +19,7 @@ fn chain_entry(open: &mut Open, t: &str) -> bool {
     let Some(found) = line::lock(rest.trim_end_matches(':')) else {
         return false;
     };
-    open.place = None;
+    open.body.place = None;
     if open.splat.chain.len() >= limits::CHAIN {
         open.bound("links of the chain");
         return true;
@@ -29,8 +29,8 @@ fn chain_entry(open: &mut Open, t: &str) -> bool {
         lock: found,
         trace: Vec::new(),
     });
-    open.place = Some(TraceSlot::Chain);
-    open.due = None;
+    open.body.place = Some(TraceSlot::Chain);
+    open.body.due = None;
     true
 }
 
@@ -39,8 +39,8 @@ fn chain_exists(open: &mut Open, t: &str) -> bool {
     if t != "Chain exists of:" {
         return false;
     }
-    open.place = None;
-    open.next = Next::ChainExists;
+    open.body.place = None;
+    open.body.next = Next::ChainExists;
     true
 }
 
@@ -50,7 +50,7 @@ pub(super) fn exists(open: &mut Open, t: &str) -> bool {
         return false;
     }
     open.splat.chain_exists = t.split(" --> ").take(limits::CHAIN).map(keep).collect();
-    open.next = Next::Nothing;
+    open.body.next = Next::Nothing;
     true
 }
 
@@ -59,15 +59,15 @@ fn scenario(open: &mut Open, text: &str, t: &str) -> bool {
     if let Some(title) = t.strip_suffix(" unsafe locking scenario:")
         && (title == "Possible" || title == "Possible interrupt")
     {
-        open.place = None;
-        open.in_scenario = true;
+        open.body.place = None;
+        open.body.in_scenario = true;
         open.splat.scenario = Some(Scenario {
             title: t.trim_end_matches(':').to_owned(),
             steps: Vec::new(),
         });
         return true;
     }
-    if !open.in_scenario {
+    if !open.body.in_scenario {
         return false;
     }
     if t.starts_with("CPU0") && t.split(' ').all(|w| w.is_empty() || w.starts_with("CPU"))

@@ -24,16 +24,16 @@ pub(super) fn take(open: &mut Open, line: &LogLine<'_>, t: &str) -> bool {
 
 /// A rule frames the header, or ends a held-locks dump.
 fn rule(open: &mut Open) -> bool {
-    if open.in_dump {
-        open.in_dump = false;
+    if open.body.in_dump {
+        open.body.in_dump = false;
         return true;
     }
-    open.splat.kind.is_framed() && open.taken <= 4
+    open.splat.kind.is_framed() && open.pace.taken <= 4
 }
 
 /// `RELEASE #BUILD TAINT` (print_kernel_ident); the release is free text, the taint newer than 2.6.32.
 fn identity(open: &mut Open, t: &str) -> bool {
-    if !open.splat.kind.is_framed() || open.splat.release.is_some() || open.taken > 4 {
+    if !open.splat.kind.is_framed() || open.splat.release.is_some() || open.pace.taken > 4 {
         return false;
     }
     let (release, rest) = match t.split_once(' ') {
@@ -94,11 +94,11 @@ fn phrase(open: &mut Open, t: &str) -> bool {
         _ => return inversion(open, t) || comparison(open, t) || collision(open, t),
     };
     if t == "*** DEADLOCK ***" {
-        open.in_scenario = false;
+        open.body.in_scenario = false;
     }
-    open.place = None;
+    open.body.place = None;
     if slot.is_some() {
-        open.due = slot;
+        open.body.due = slot;
     }
     true
 }
@@ -112,7 +112,7 @@ fn inversion(open: &mut Open, t: &str) -> bool {
         return false;
     }
     super::note(open, t.trim_end_matches(':'));
-    open.due = Some(LockSlot::Other);
+    open.body.due = Some(LockSlot::Other);
     true
 }
 
@@ -141,7 +141,7 @@ fn collision(open: &mut Open, t: &str) -> bool {
         .split_once("chain_key:")
         .filter(|(id, _)| id.starts_with("hlock_id:") || id.starts_with("class_idx:"))
     else {
-        return open.taken <= 5 && t.strip_suffix(':').is_some_and(|who| open.task_from(who));
+        return open.pace.taken <= 5 && t.strip_suffix(':').is_some_and(|who| open.task_from(who));
     };
     if let Some(found) = rest.get(16..).and_then(line::lock) {
         super::held::push(open, None, found);
@@ -151,7 +151,9 @@ fn collision(open: &mut Open, t: &str) -> bool {
 
 /// A lock line where one is due.
 fn due_lock(open: &mut Open, t: &str) -> bool {
-    let Some(slot) = open.due else { return false };
+    let Some(slot) = open.body.due else {
+        return false;
+    };
     if slot == LockSlot::Dependency {
         let Some((from, to)) = t.split_once(" -> (") else {
             return false;
@@ -160,13 +162,13 @@ fn due_lock(open: &mut Open, t: &str) -> bool {
             return false;
         };
         open.splat.dependency = Some((from, to));
-        open.due = None;
+        open.body.due = None;
         return true;
     }
     if slot == LockSlot::NestName {
         // Only the name, as lock_map_name() has it; garbage or nothing when the nest lock dangles.
         // Without caller ids another text may come first; the name stands right behind.
-        if open.caller.is_none() && !open.adjacent
+        if open.caller.is_none() && !open.pace.adjacent
             || dumpstack::is_oops(t)
             || dumpstack::is_foreign_report(t)
             || t.contains("Call Trace:")
@@ -175,7 +177,7 @@ fn due_lock(open: &mut Open, t: &str) -> bool {
             return false;
         }
         open.splat.other_lock = Some(Lock::named(t));
-        open.due = None;
+        open.body.due = None;
         return true;
     }
     let Some(found) = line::lock(t).or_else(|| line::without_first_column(t)) else {
@@ -202,7 +204,7 @@ fn task_line(open: &mut Open, t: &str) -> bool {
             if !who_with_context(open, who) {
                 return false;
             }
-            open.due = Some(LockSlot::Lock);
+            open.body.due = Some(LockSlot::Lock);
             return true;
         }
     }
@@ -253,7 +255,7 @@ fn releasing(open: &mut Open, t: &str) -> bool {
             return false;
         }
         open.splat.lock = Some(Lock::named(name));
-        open.next = Next::ReleasedAt;
+        open.body.next = Next::ReleasedAt;
         return true;
     }
     false
@@ -271,7 +273,7 @@ fn freeing(open: &mut Open, t: &str) -> bool {
     open.splat.memory = range
         .split_once('-')
         .map(|(a, b)| (keep(&address(a)), keep(&address(b))));
-    open.due = Some(LockSlot::Lock);
+    open.body.due = Some(LockSlot::Lock);
     true
 }
 
@@ -289,12 +291,12 @@ fn backtrace(open: &mut Open, t: &str) -> bool {
     if t != "stack backtrace:" {
         return false;
     }
-    open.place = None;
-    open.due = None;
-    open.announced = true;
+    open.body.place = None;
+    open.body.due = None;
+    open.backtrace.announced = true;
     if open.has_trace() {
-        open.second = true;
-        open.stack = Stack::None;
+        open.backtrace.second = true;
+        open.backtrace.stack = Stack::None;
     }
     true
 }
@@ -308,6 +310,6 @@ fn wait_context(open: &mut Open, _line: &LogLine<'_>, t: &str) -> bool {
         return false;
     };
     open.splat.wait_context = Some(keep(context));
-    open.due = None;
+    open.body.due = None;
     true
 }

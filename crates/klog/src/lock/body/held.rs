@@ -16,10 +16,10 @@ pub(super) fn take(open: &mut Open, line: &LogLine<'_>, t: &str) -> bool {
     let Some((index, rest)) = held_index(t) else {
         return begin_due(open, line, t);
     };
-    if open.in_dump {
+    if open.body.in_dump {
         return dumped(open, index, rest);
     }
-    if !open.in_held && !open.splat.held.is_empty() {
+    if !open.body.in_held && !open.splat.held.is_empty() {
         return false;
     }
     match lock(rest).filter(|l| l.at.is_some() || l.name == "<RELEASED>") {
@@ -27,7 +27,7 @@ pub(super) fn take(open: &mut Open, line: &LogLine<'_>, t: &str) -> bool {
         // Printed in pieces, or wrapped.
         None if Fragments::may_start(rest) => {
             finish_fragments(open);
-            open.fragments = Some(Fragments::new(Some(index), line.number, rest));
+            open.body.fragments = Some(Fragments::new(Some(index), line.number, rest));
         }
         // print_lock says so of a lock whose class is gone.
         None => push(open, Some(index), Lock::named(rest.trim())),
@@ -44,22 +44,22 @@ fn list(
     t: &str,
 ) -> bool {
     finish_fragments(open);
-    open.place = None;
-    open.due = None;
-    open.in_scenario = false;
-    let own = !open.in_dump
+    open.body.place = None;
+    open.body.due = None;
+    open.body.in_scenario = false;
+    let own = !open.body.in_dump
         && open.splat.held_declared.is_none()
         && (open.caller.is_some() || open.is_task(&task));
     if own {
         open.splat.held_declared = Some(declared);
-        open.in_held = true;
+        open.body.in_held = true;
         open.set_task(task);
         return true;
     }
-    if !open.in_dump {
+    if !open.body.in_dump {
         return false;
     }
-    open.in_held = false;
+    open.body.in_held = false;
     if open.splat.attachments.len() < limits::ATTACHMENTS {
         open.splat.attachments.push(Attachment {
             kind: "held-locks".to_owned(),
@@ -109,18 +109,18 @@ pub(super) fn push(open: &mut Open, index: Option<u32>, found: Lock) {
 
 /// A lock that is due somewhere else may come in pieces as well.
 fn begin_due(open: &mut Open, line: &LogLine<'_>, t: &str) -> bool {
-    let plain = matches!(open.due, Some(LockSlot::Lock | LockSlot::Other));
+    let plain = matches!(open.body.due, Some(LockSlot::Lock | LockSlot::Other));
     let unfinished = t == "(" || crate::text::is_pointer(t) || Fragments::is_unfinished(t);
-    if !plain || !unfinished || open.fragments.is_some() {
+    if !plain || !unfinished || open.body.fragments.is_some() {
         return false;
     }
-    open.fragments = Some(Fragments::new(None, line.number, t));
+    open.body.fragments = Some(Fragments::new(None, line.number, t));
     true
 }
 
 /// Offers a line to the lock that is being read in pieces.
 pub(super) fn fragments(open: &mut Open, line: &LogLine<'_>) -> bool {
-    let Some(pending) = open.fragments.as_mut() else {
+    let Some(pending) = open.body.fragments.as_mut() else {
         return false;
     };
     if line.number.saturating_sub(pending.since) > limits::FRAGMENT_LINES {
@@ -132,7 +132,7 @@ pub(super) fn fragments(open: &mut Open, line: &LogLine<'_>) -> bool {
         Piece::Open => true,
         Piece::Complete(found) => {
             let index = pending.index;
-            open.fragments = None;
+            open.body.fragments = None;
             store(open, index, found);
             true
         }
@@ -141,7 +141,7 @@ pub(super) fn fragments(open: &mut Open, line: &LogLine<'_>) -> bool {
 
 /// Ends a lock that got no more pieces.
 pub(in super::super) fn finish_fragments(open: &mut Open) {
-    if let Some(pending) = open.fragments.take() {
+    if let Some(pending) = open.body.fragments.take() {
         let index = pending.index;
         if let Some(found) = pending.finish() {
             store(open, index, found);
@@ -150,7 +150,7 @@ pub(in super::super) fn finish_fragments(open: &mut Open) {
 }
 
 fn store(open: &mut Open, index: Option<u32>, found: Lock) {
-    match (index, open.due) {
+    match (index, open.body.due) {
         (None, Some(slot)) => super::place_lock(open, slot, found),
         _ => push(open, index, found),
     }

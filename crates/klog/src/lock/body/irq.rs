@@ -15,14 +15,14 @@ pub(super) fn take(open: &mut Open, text: &str, t: &str) -> bool {
 /// The irq-safe lock, the irq-unsafe lock, and where each became so (print_bad_irq_dependency).
 fn sides(open: &mut Open, t: &str) -> bool {
     if t == "..." {
-        return open.place == Some(TraceSlot::Unsafe);
+        return open.body.place == Some(TraceSlot::Unsafe);
     }
     if let Some(state) = between(t, "but this new dependency connects a ", "-irq-safe lock:") {
         open.splat.irq_safe = Some(IrqSide {
             state: format!("{state}-irq-safe"),
             ..IrqSide::default()
         });
-        open.due = Some(LockSlot::Safe);
+        open.body.due = Some(LockSlot::Safe);
         return true;
     }
     if let Some(state) = between(t, "to a ", "-irq-unsafe lock:") {
@@ -30,14 +30,14 @@ fn sides(open: &mut Open, t: &str) -> bool {
             state: format!("{state}-irq-unsafe"),
             ..IrqSide::default()
         });
-        open.due = Some(LockSlot::Unsafe);
+        open.body.due = Some(LockSlot::Unsafe);
         return true;
     }
     let Some(state) = between(t, "... which became ", " at:") else {
         return false;
     };
-    open.due = None;
-    open.place = if state.ends_with("-unsafe") {
+    open.body.due = None;
+    open.body.place = if state.ends_with("-unsafe") {
         open.splat.irq_unsafe.get_or_insert_default().state = keep(state);
         Some(TraceSlot::Unsafe)
     } else {
@@ -60,16 +60,16 @@ fn section(open: &mut Open, t: &str) -> bool {
         || t == "the first lock's dependencies:"
         || t == "the second lock's dependencies:";
     if heading {
-        open.section = keep(t.trim_end_matches(':'));
-        open.place = None;
+        open.body.section = keep(t.trim_end_matches(':'));
+        open.body.place = None;
         return true;
     }
-    if open.section.ends_with("to be acquired")
+    if open.body.section.ends_with("to be acquired")
         && t.starts_with("and ")
         && t.ends_with("-unsafe lock:")
     {
-        let more = format!("{} {}", open.section, t.trim_end_matches(':'));
-        open.section = keep(&more);
+        let more = format!("{} {}", open.body.section, t.trim_end_matches(':'));
+        open.body.section = keep(&more);
         return true;
     }
     false
@@ -84,7 +84,7 @@ fn class(open: &mut Open, text: &str, t: &str) -> bool {
         return false;
     }
     if t == "}" {
-        open.place = None;
+        open.body.place = None;
         return true;
     }
     if let Some(rest) = t
@@ -94,7 +94,7 @@ fn class(open: &mut Open, text: &str, t: &str) -> bool {
         return key(open, rest.trim());
     }
     if t == "... acquired at:" {
-        open.place = Some(TraceSlot::ClassAcquired);
+        open.body.place = Some(TraceSlot::ClassAcquired);
         return true;
     }
     let Some(state) = t.strip_suffix(" at:").filter(|s| is_state(s)) else {
@@ -103,7 +103,7 @@ fn class(open: &mut Open, text: &str, t: &str) -> bool {
     let Some(last) = open.splat.classes.last_mut() else {
         return false;
     };
-    open.place = Some(TraceSlot::ClassUsage);
+    open.body.place = Some(TraceSlot::ClassUsage);
     if last.usages.len() < limits::USAGES {
         last.usages.push(UsageTrace {
             state: keep(state),
@@ -124,14 +124,14 @@ fn class_head(open: &mut Open, depth: usize, rest: &str) -> bool {
         .strip_prefix("ops:")
         .and_then(|o| number(o.trim()))
         .map(|(n, _)| n);
-    open.due = None;
-    open.place = None;
+    open.body.due = None;
+    open.body.place = None;
     if open.splat.classes.len() >= limits::CLASSES {
         open.bound("lock classes");
         return true;
     }
     open.splat.classes.push(ClassDump {
-        section: open.section.clone(),
+        section: open.body.section.clone(),
         depth: u32::try_from(depth).unwrap_or(u32::MAX),
         lock: found,
         ops,
@@ -142,7 +142,7 @@ fn class_head(open: &mut Open, depth: usize, rest: &str) -> bool {
 
 /// `[<ADDR>] SYM` of the class's key.
 fn key(open: &mut Open, rest: &str) -> bool {
-    open.place = None;
+    open.body.place = None;
     if let Some(last) = open.splat.classes.last_mut() {
         last.key_address = bracketed(rest).map(|(a, _)| keep(&address(a)));
         last.key = printed_symbol(rest);
@@ -165,7 +165,7 @@ pub(super) fn irqtrace(open: &mut Open, t: &str) -> bool {
         if open.splat.irqtrace.is_some() {
             return false;
         }
-        open.place = None;
+        open.body.place = None;
         open.splat.irqtrace = Some(IrqTrace {
             stamp,
             ..IrqTrace::default()

@@ -24,7 +24,7 @@ pub(super) use held::finish_fragments;
 
 /// Offers a line to every reader; true when one took it.
 pub(super) fn take(open: &mut Open, line: &LogLine<'_>) -> bool {
-    let done = open.stack == Stack::Ours && open.has_trace();
+    let done = open.backtrace.stack == Stack::Ours && open.has_trace();
     let t = line.text.trim();
     if done && open.splat.kind != Kind::NestedNotHeld {
         // A WARN's irq trace and the reason that check_flags() adds stand behind the backtrace.
@@ -48,7 +48,7 @@ pub(super) fn take(open: &mut Open, line: &LogLine<'_>) -> bool {
 
 /// A line that the one before announced.
 fn awaited(open: &mut Open, t: &str) -> bool {
-    match open.next {
+    match open.body.next {
         Next::Nothing => false,
         Next::PreemptionDisabledAt | Next::ReleasedAt => atomic::place(open, t),
         Next::ChainExists => circular::exists(open, t),
@@ -59,7 +59,7 @@ fn awaited(open: &mut Open, t: &str) -> bool {
 /// The list that the frames of the stored trace being read belong to.
 pub(super) fn stored_trace(open: &mut Open) -> Option<&mut Vec<Frame>> {
     let splat = &mut open.splat;
-    match open.place? {
+    match open.body.place? {
         TraceSlot::Chain => splat.chain.last_mut().map(|e| &mut e.trace),
         TraceSlot::Registered => splat.registered.as_mut().map(|r| &mut r.trace),
         TraceSlot::Safe => splat.irq_safe.as_mut().map(|s| &mut s.trace),

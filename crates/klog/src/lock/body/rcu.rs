@@ -21,7 +21,7 @@ pub(super) fn message(open: &mut Open, t: &str) -> bool {
                 format!("{message} {t}")
             };
             open.splat.message = Some(keep(&joined));
-            open.next = Next::Nothing;
+            open.body.next = Next::Nothing;
             return true;
         }
         return false;
@@ -35,7 +35,7 @@ pub(super) fn message(open: &mut Open, t: &str) -> bool {
     open.splat.location = Some(keep(place.strip_prefix("./").unwrap_or(place)));
     open.splat.message = Some(keep(text.trim()));
     if text.trim_end().ends_with('!') {
-        open.next = Next::Nothing;
+        open.body.next = Next::Nothing;
     }
     true
 }
@@ -48,7 +48,7 @@ pub(super) fn take(open: &mut Open, t: &str) -> bool {
     if t.starts_with("rcu_scheduler_active = ") {
         open.splat.rcu_scheduler_active = value_after(t, "rcu_scheduler_active = ");
         open.splat.debug_locks = value_after(t, "debug_locks = ");
-        open.next = Next::Nothing;
+        open.body.next = Next::Nothing;
         return true;
     }
     if t.starts_with("RCU used illegally from ")

@@ -33,7 +33,7 @@ pub(super) fn take(open: &mut Open, t: &str) -> bool {
         state: keep(state),
         trace: Vec::new(),
     });
-    open.place = Some(TraceSlot::Registered);
-    open.due = None;
+    open.body.place = Some(TraceSlot::Registered);
+    open.body.due = None;
     true
 }

@@ -7,7 +7,7 @@ use crate::lock::warn::{message_kind, message_text};
 
 /// Offers a line.
 pub(super) fn take(open: &mut Open, t: &str) -> bool {
-    if !open.undecided && open.splat.kind != Kind::LockdepWarn {
+    if !open.head.undecided && open.splat.kind != Kind::LockdepWarn {
         return absorbed(open, t);
     }
     if open.splat.message.is_some() {
@@ -17,7 +17,7 @@ pub(super) fn take(open: &mut Open, t: &str) -> bool {
         return unlisted(open, t);
     };
     open.splat.kind = kind;
-    open.undecided = false;
+    open.head.undecided = false;
     open.splat.message = Some(message_text(t));
     true
 }
@@ -25,7 +25,7 @@ pub(super) fn take(open: &mut Open, t: &str) -> bool {
 /// A text that no list has, right behind a WARN in lockdep.c.
 fn unlisted(open: &mut Open, t: &str) -> bool {
     let text = matches!(stack_line(t), StackLine::Other) && !is_foreign_report(t) && !is_oops(t);
-    if open.undecided || !open.is_at_header() || !text {
+    if open.head.undecided || !open.is_at_header() || !text {
         return false;
     }
     open.splat.message = Some(message_text(t));
