@@ -64,9 +64,7 @@ impl Program {
             let places = || rest.match_indices(' ').map(|(at, _)| at);
             let may = |at: &usize| *at > indent && self.may_break(rest, *at);
             let Some(at) = places()
-                .filter(|at| *at < width)
-                .filter(may)
-                .last()
+                .rfind(|at| *at < width && may(at))
                 .or_else(|| places().find(|at| *at >= width && may(at)))
             else {
                 break;
