@@ -194,6 +194,27 @@ impl Function {
         before.map(|(_, i)| i).find_map(loads)
     }
 
+    /// The last address that was put into RDI before `call`, in order of address: its first
+    /// argument, where that is a variable of the kernel's own.
+    pub fn first_argument_at(&self, call: VirtAddr) -> Option<VirtAddr> {
+        let loads = |i: &Instruction| {
+            if i.op0_kind() != OpKind::Register || i.op0_register() != Register::RDI {
+                return None;
+            }
+            match (i.mnemonic(), i.op1_kind()) {
+                (Mnemonic::Mov, OpKind::Immediate32to64 | OpKind::Immediate64) => {
+                    Some(VirtAddr(i.immediate(1)))
+                }
+                (Mnemonic::Lea, _) if is_fixed_place(i) => {
+                    Some(VirtAddr(i.memory_displacement64()))
+                }
+                _ => None,
+            }
+        };
+        let before = self.instructions.range(..call.0).rev();
+        before.map(|(_, i)| i).find_map(loads)
+    }
+
     /// All calls, in order of address.
     pub fn calls(&self) -> Vec<Call> {
         self.instructions.values().filter_map(call_of).collect()

@@ -386,7 +386,12 @@ fn machine_report(
         let said = std::mem::take(&mut report.virtualization.summary);
         report.virtualization.summary = format!("the machine had not crashed; {said}");
     }
-    crash::cause::settle(report);
+    let died = report
+        .crash
+        .as_ref()
+        .and_then(|c| Some((CpuId(c.cpu?), c.task.as_ref())));
+    let dying = died.map(|(cpu, task)| crash::memory::examine(machine, cpu, task));
+    crash::cause::settle(report, dying.unwrap_or_default());
     if report.origin == Origin::Hypervisor && report.crash.is_none() {
         report.notes.push(Text::from(
             "a hypervisor took this dump of a machine that had not crashed: virtualization that is on is normal there",

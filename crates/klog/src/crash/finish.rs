@@ -30,6 +30,18 @@ fn is_lock_report(open: &Open, splats: &[Splat]) -> bool {
         })
 }
 
+impl Crash {
+    /// Finds the function to look at first in trace and instruction pointer, then what follows from
+    /// all parts: for a report that was put together from a crashed kernel's memory.
+    pub fn blame(&mut self) {
+        if let Some((function, module)) = blame::guilty(self, None, None) {
+            self.guilty = Some(function);
+            self.module = module;
+        }
+        self.complete();
+    }
+}
+
 fn complete(open: Open) -> Crash {
     let mut crash = open.crash;
     // A function inlined into nothing that follows: the trace was cut.

@@ -1,6 +1,9 @@
 //! The crash: which CPU, why, in which task, and who did not answer.
 
+mod caller;
 pub(crate) mod cause;
+mod lockup;
+pub(crate) mod memory;
 mod rcu;
 
 use virtopsy_kernel::{CpuId, Log, NoteContent};
@@ -33,8 +36,7 @@ pub(crate) fn examine(machine: &Machine<'_>, log: Option<&Log>) -> Option<CrashR
         task,
         nmi_shootdown: shootdown(machine),
         rcu: cpu.map(|cpu| rcu::examine(machine.kernel, cpu)),
-        cause: None,
-        sentence: None,
+        ..CrashReport::default()
     })
 }
 

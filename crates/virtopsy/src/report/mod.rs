@@ -125,6 +125,28 @@ pub struct CrashReport {
     pub cause: Option<u32>,
     /// Why it died, for a person.
     pub sentence: Option<Text>,
+    /// The cause as the crashed kernel's memory tells it, in the form of a report; absent where it
+    /// does not. Its lines are 0: no log holds it.
+    pub memory: Option<Crash>,
+    /// What the cause stands on, and what was looked at in vain.
+    pub proof: Vec<ProofReport>,
+    /// The same for the same cause on any build and in any run; absent where none is known.
+    pub signature: Option<String>,
+}
+
+/// Something that was read to learn why the kernel died.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct ProofReport {
+    /// What was read: `panic_cpu`, `panic text`, `stack of CPU 1`, `pt_regs`, …
+    pub what: Text,
+    /// Where (kernel virtual address).
+    pub address: Option<Hex>,
+    /// The value; absent where it could not be read.
+    pub value: Option<Text>,
+    /// What that means, or why it could not be read.
+    pub why: Text,
 }
 
 /// A task, by name and number.
@@ -515,6 +537,15 @@ impl DumpReport {
     /// Whether the machine had crashed; a dump of which that is not known counts as one of a crash.
     pub fn had_crashed(&self) -> bool {
         self.crash.is_some() || !matches!(self.origin, Origin::Hypervisor | Origin::Live)
+    }
+
+    /// Why the kernel died: the log's report, or what memory tells in its place.
+    pub fn cause(&self) -> Option<&Crash> {
+        let crash = self.crash.as_ref()?;
+        match crash.cause {
+            Some(at) => self.crashes.get(usize::try_from(at).ok()?),
+            None => crash.memory.as_ref(),
+        }
     }
 
     /// How many of the checks failed, if virtualization was off on all CPUs nevertheless: a verdict

@@ -55,10 +55,10 @@ impl DumpReport {
             cpus_online: self.cpus_online,
             crash: self.crash.as_ref().map(|c| CrashReport {
                 // Made of redacted reports: the sentence as it is holds words of the log.
-                sentence: c.cause.and_then(|at| {
-                    let cause = self.crashes.get(usize::try_from(at).ok()?)?;
-                    Some(Text::from(redacted_crash(cause).sentence))
-                }),
+                sentence: self
+                    .cause()
+                    .map(|cause| Text::from(redacted_crash(cause).sentence)),
+                signature: self.cause().map(|cause| redacted_crash(cause).signature),
                 ..crash(c)
             }),
             virtualization: redactor.virtualization(&self.virtualization),
@@ -152,6 +152,7 @@ fn crash(crash: &CrashReport) -> CrashReport {
         task: crash.task.as_ref().map(task),
         nmi_shootdown: crash.nmi_shootdown.clone(),
         cause: crash.cause,
+        memory: crash.memory.as_ref().map(redacted_crash),
         ..CrashReport::default()
     }
 }

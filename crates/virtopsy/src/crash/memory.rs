@@ -1,0 +1,361 @@
+//! Why the kernel died, as its memory tells: nothing here reads the log.
+//!
+//! What the dying CPU stood in says who called panic(), or which exception it took; panic()'s buffer
+//! holds what it was told. Both are put into the form of a report of the log, so that one piece of
+//! code finds whom to blame, and makes sentence and signature.
+
+use virtopsy_debuginfo::VirtAddr;
+use virtopsy_kernel::{Backtrace, CpuId, Fault, Frame, Kernel, PanicText, Result, Start};
+use virtopsy_klog::{Crash, CrashKind, CrashTask};
+
+use super::caller::{self, Vector};
+use super::lockup;
+use crate::machine::{Machine, positive};
+use crate::report::{Hex, ProofReport, TaskReport, Text};
+
+/// Below this an address is a null pointer and the offset of a member (`PAGE_SIZE`).
+const NULL_PAGE: u64 = 4096;
+/// Bits of a page fault's error code (arch/x86/include/asm/trap_pf.h).
+const PROTECTION: u64 = 1;
+const FETCH: u64 = 1 << 4;
+/// `X86_TRAP_PF`.
+const PAGE_FAULT: u64 = 14;
+
+/// What memory says of a death.
+#[derive(Debug, Default)]
+pub(crate) struct Dying {
+    /// The cause, where memory tells it.
+    pub(crate) cause: Option<Crash>,
+    /// What it stands on, and what could not be read.
+    pub(crate) proof: Vec<ProofReport>,
+    /// What panic() was told; empty where nobody called it, `None` where it can't be read.
+    pub(crate) panic_text: Option<Vec<u8>>,
+    /// Functions on the dying CPU's stack, innermost first; `None` where it could not be followed to
+    /// its end.
+    pub(crate) functions: Option<Vec<String>>,
+    /// The CPU that a panic was handed over by (`panic_force_cpu=`).
+    pub(crate) handed_over_by: Option<CpuId>,
+}
+
+/// A fact that was read.
+pub(super) fn proof(what: &str, at: VirtAddr, value: &[u8], why: &str) -> ProofReport {
+    ProofReport {
+        what: what.into(),
+        address: Some(Hex(at.0)),
+        value: Some(Text::new(value.to_vec())),
+        why: why.into(),
+    }
+}
+
+/// A fact that could not be.
+pub(super) fn unread(what: &str, why: &str) -> ProofReport {
+    ProofReport {
+        what: what.into(),
+        why: Text::from(format!("not known: {why}")),
+        ..ProofReport::default()
+    }
+}
+
+/// Asks the memory of a machine that had crashed on `cpu`.
+pub(crate) fn examine(machine: &Machine<'_>, cpu: CpuId, task: Option<&TaskReport>) -> Dying {
+    let kernel = machine.kernel;
+    let mut dying = Dying {
+        handed_over_by: positive(&machine.stop.panic_redirect_cpu),
+        ..Dying::default()
+    };
+    dying.proof.extend(who_died(machine));
+    let text = kernel.panic_text();
+    dying.proof.push(text_proof(&text));
+    dying.panic_text = text.ok().map(|found| found.text);
+    let stack = kernel.backtrace(Start::Cpu(cpu));
+    let reliable: Vec<Frame> = stack
+        .frames
+        .iter()
+        .take_while(|f| f.is_reliable())
+        .cloned()
+        .collect();
+    if reliable.is_empty() {
+        let what = format!("stack of CPU {cpu}");
+        dying
+            .proof
+            .push(unread(&what, &stack.ended_because.to_string()));
+    }
+    dying.functions = stack.ended_because.is_complete().then(|| {
+        reliable
+            .iter()
+            .map(|f| caller::function(f).to_owned())
+            .collect()
+    });
+    let mut death = Death {
+        kernel,
+        cpu,
+        proof: Vec::new(),
+    };
+    let mut cause = death.cause(&stack, &reliable, dying.panic_text.as_deref());
+    if let Some(cause) = &mut cause {
+        cause.fatal = true;
+        if cause.cpu.is_none() {
+            cause.cpu = Some(cpu.0);
+        }
+        if cause.task.is_none() {
+            cause.task = task.map(|task| CrashTask {
+                comm: Some(task.comm.to_string()),
+                pid: Some(i64::from(task.pid)),
+            });
+        }
+        death.proof.extend(lockup::complete(machine, cause));
+        cause.blame();
+    }
+    dying.cause = cause;
+    dying.proof.append(&mut death.proof);
+    dying
+}
+
+/// `panic_cpu` and `crashing_cpu`, and who held die()'s lock.
+fn who_died(machine: &Machine<'_>) -> Vec<ProofReport> {
+    let named = [
+        (
+            "panic_cpu",
+            &machine.stop.panic_cpu,
+            "the CPU that panicked, or went to the crash kernel",
+        ),
+        (
+            "crashing_cpu",
+            &machine.stop.crashing_cpu,
+            "the CPU that stopped the others",
+        ),
+    ];
+    let mut out = Vec::new();
+    for (name, fact, why) in named {
+        if let Ok(Some(read)) = fact
+            && read.value >= 0
+        {
+            let value = read.value.to_string();
+            out.push(proof(name, read.address, value.as_bytes(), why));
+        }
+    }
+    let kernel = machine.kernel;
+    let owner = kernel
+        .symbol("die_owner")
+        .and_then(|at| Ok((at, kernel.space().u32(at)? as i32)));
+    if let Ok((at, owner)) = owner
+        && owner >= 0
+    {
+        let why = "the CPU that was inside of die() when the dump was taken";
+        out.push(proof("die_owner", at, owner.to_string().as_bytes(), why));
+    }
+    out
+}
+
+fn text_proof(text: &Result<PanicText>) -> ProofReport {
+    const WHAT: &str = "panic text";
+    match text {
+        Ok(found) if found.text.is_empty() => proof(
+            WHAT,
+            found.address,
+            b"",
+            "panic()'s buffer is empty: nobody called it",
+        ),
+        Ok(found) => proof(
+            WHAT,
+            found.address,
+            &found.text,
+            "the message in panic()'s buffer",
+        ),
+        Err(e) => unread(WHAT, &e.to_string()),
+    }
+}
+
+/// A death in the making.
+struct Death<'k> {
+    kernel: &'k Kernel,
+    cpu: CpuId,
+    proof: Vec<ProofReport>,
+}
+
+impl Death<'_> {
+    fn cause(&mut self, stack: &Backtrace, frames: &[Frame], text: Option<&[u8]>) -> Option<Crash> {
+        let told = text.filter(|t| !t.is_empty()).and_then(told);
+        let behind = caller::behind_panic(frames);
+        let rest = frames.get(behind..).unwrap_or_default();
+        if behind == 0 || caller::is_oops(rest) {
+            if let Some(found) = self.fault(frames) {
+                return Some(Crash {
+                    panic: told.and_then(|t| t.panic),
+                    ..found
+                });
+            }
+        }
+        let called = (behind > 0).then(|| caller::kind(rest)).flatten();
+        if let Some((frame, kind)) = called {
+            let place = frame.location.as_ref().map(ToString::to_string);
+            self.proof.push(proof(
+                &format!("stack of CPU {}", self.cpu),
+                frame.sp,
+                place.unwrap_or_default().as_bytes(),
+                &format!("called panic(), as it does for a {}", kind.title()),
+            ));
+        }
+        let mut cause = match (told, called) {
+            (Some(told), Some((_, kind))) if told.kind == CrashKind::Panic => {
+                Crash { kind, ..told }
+            }
+            (Some(told), _) => told,
+            (None, Some((_, kind))) => Crash::new(kind, 0),
+            // Without a message and without a caller that is known, a panic on the stack says only
+            // that someone called it.
+            (None, None) if behind > 0 && !rest.is_empty() => self.called_by(rest),
+            (None, None) => return None,
+        };
+        let from = rest.iter().position(|f| f.interrupted);
+        let from = from.filter(|_| caller::is_about_interrupted(cause.kind));
+        let trace = rest.get(from.unwrap_or(0)..).unwrap_or_default();
+        cause.at = from.and_then(|_| trace.first()?.location.as_ref().map(ToString::to_string));
+        cause.trace = trace.iter().map(frame_of).collect();
+        cause.cut = !stack.ended_because.is_complete();
+        Some(cause)
+    }
+
+    fn called_by(&mut self, rest: &[Frame]) -> Crash {
+        if let Some(frame) = rest.first() {
+            let place = frame.location.as_ref().map(ToString::to_string);
+            self.proof.push(proof(
+                &format!("stack of CPU {}", self.cpu),
+                frame.sp,
+                place.unwrap_or_default().as_bytes(),
+                "called panic()",
+            ));
+        }
+        Crash::new(CrashKind::Panic, 0)
+    }
+
+    /// The exception that the dying CPU took.
+    fn fault(&mut self, frames: &[Frame]) -> Option<Crash> {
+        let (at, fault, vector) = frames
+            .iter()
+            .enumerate()
+            .filter(|(_, f)| f.interrupted)
+            .find_map(|(at, f)| {
+                let fault = self.kernel.fault_at(f.ip, f.sp, self.cpu)?;
+                let vector = Vector::of(&fault)?;
+                Some((at, fault, vector))
+            })?;
+        let on = fault.stack.as_ref();
+        let on = on.map_or_else(String::new, |kind| format!(", on the {kind} stack"));
+        self.proof.push(proof(
+            "pt_regs",
+            fault.registers,
+            format!("{}, error code {:#x}", fault.entry, fault.error_code).as_bytes(),
+            &format!("the exception saved the dying CPU's registers there{on}"),
+        ));
+        let address = self.accessed(&fault, vector);
+        let mut crash = Crash::new(self.fault_kind(&fault, vector, address), 0);
+        crash.address = address.map(|at| format!("{at:#018x}"));
+        let trace = frames.get(at..).unwrap_or_default();
+        crash.at = trace
+            .first()
+            .and_then(|f| f.location.as_ref())
+            .map(ToString::to_string);
+        crash.trace = trace.iter().map(frame_of).collect();
+        Some(crash)
+    }
+
+    /// The address whose access failed: where the instruction was fetched, what its operand names by
+    /// the saved registers, or what the task's record of this very fault says.
+    fn accessed(&mut self, fault: &Fault, vector: Vector) -> Option<u64> {
+        if vector != Vector::PageFault {
+            return None;
+        }
+        if fault.error_code & FETCH != 0 {
+            return Some(fault.values.rip);
+        }
+        let by_registers = self.kernel.access_at(&fault.values).ok();
+        if let Some(access) = &by_registers
+            && let Some(address) = access.address
+            && self.can_fault(address, fault)
+        {
+            self.proof.push(proof(
+                "instruction",
+                VirtAddr(fault.values.rip),
+                access.text.as_bytes(),
+                &format!("by the saved registers it accesses {address:#x}"),
+            ));
+            return Some(address);
+        }
+        let task = self.kernel.current_task(self.cpu).ok()?;
+        let record = self.kernel.trap_record(task.address).ok()?;
+        (record.vector == PAGE_FAULT && record.error_code == fault.error_code).then(|| {
+            self.proof.push(proof(
+                "thread.cr2",
+                record.address,
+                format!("{:#x}", record.cr2).as_bytes(),
+                "the address that the task's record of the fault names",
+            ));
+            record.cr2
+        })
+    }
+
+    /// Whether an access can fail as the error code says: not where the page is mapped, and the
+    /// fault was that it is not.
+    fn can_fault(&self, address: u64, fault: &Fault) -> bool {
+        fault.error_code & PROTECTION != 0
+            || self.kernel.space().translate(VirtAddr(address)).is_err()
+    }
+
+    fn fault_kind(&self, fault: &Fault, vector: Vector, address: Option<u64>) -> CrashKind {
+        match vector {
+            Vector::PageFault if address.is_some_and(|at| at < NULL_PAGE) => CrashKind::NullDeref,
+            Vector::PageFault if fault.error_code & FETCH != 0 => CrashKind::ExecFault,
+            Vector::PageFault => CrashKind::PageFault,
+            Vector::GeneralProtection => CrashKind::GeneralProtection,
+            Vector::InvalidOpcode => {
+                let code = self.kernel.access_at(&fault.values);
+                match code {
+                    Ok(code) if code.is_ud2 => CrashKind::KernelBug,
+                    _ => CrashKind::InvalidOpcode,
+                }
+            }
+            Vector::Divide => CrashKind::DivideError,
+            Vector::DoubleFault => CrashKind::DoubleFault,
+            Vector::MachineCheck => CrashKind::Mce,
+            Vector::Other => CrashKind::CpuTrap,
+        }
+    }
+}
+
+/// The report that the log would hold of a panic with that message.
+fn told(text: &[u8]) -> Option<Crash> {
+    let line = [b"Kernel panic - not syncing: ".as_slice(), text].concat();
+    let record = virtopsy_klog::Record {
+        text: &line,
+        timestamp_ns: None,
+        caller: None,
+        level: Some(0),
+        seq: 0,
+        cont: false,
+        newline: true,
+    };
+    let found = virtopsy_klog::scan_log_records([record]);
+    let mut crash = found.crashes.into_iter().next()?;
+    (crash.first_line, crash.last_line) = (0, 0);
+    crash.guilty = None;
+    Some(crash)
+}
+
+/// A frame as a report of the log has it.
+pub(super) fn frame_of(frame: &Frame) -> virtopsy_klog::Frame {
+    let named = |function: String| virtopsy_klog::Frame {
+        function,
+        reliable: true,
+        ..virtopsy_klog::Frame::default()
+    };
+    match &frame.location {
+        Some(location) => virtopsy_klog::Frame {
+            offset: Some(format!("{:#x}", location.offset)),
+            size: location.size.map(|size| format!("{size:#x}")),
+            module: location.module.clone(),
+            ..named(location.symbol.clone())
+        },
+        None => named(format!("{:#x}", frame.ip.0)),
+    }
+}
