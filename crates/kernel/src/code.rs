@@ -194,25 +194,17 @@ impl Function {
         before.map(|(_, i)| i).find_map(loads)
     }
 
-    /// The last address that was put into RDI before `call`, in order of address: its first
-    /// argument, where that is a variable of the kernel's own.
-    pub fn first_argument_at(&self, call: VirtAddr) -> Option<VirtAddr> {
-        let loads = |i: &Instruction| {
-            if i.op0_kind() != OpKind::Register || i.op0_register() != Register::RDI {
-                return None;
+    /// Addresses that the function puts into a register as they are: of variables whose address it
+    /// takes, in order of address of the instruction.
+    pub fn addresses_taken(&self) -> Vec<VirtAddr> {
+        let taken = |i: &Instruction| match (i.mnemonic(), i.op0_kind(), i.op1_kind()) {
+            (Mnemonic::Mov, OpKind::Register, OpKind::Immediate32to64 | OpKind::Immediate64) => {
+                Some(VirtAddr(i.immediate(1)))
             }
-            match (i.mnemonic(), i.op1_kind()) {
-                (Mnemonic::Mov, OpKind::Immediate32to64 | OpKind::Immediate64) => {
-                    Some(VirtAddr(i.immediate(1)))
-                }
-                (Mnemonic::Lea, _) if is_fixed_place(i) => {
-                    Some(VirtAddr(i.memory_displacement64()))
-                }
-                _ => None,
-            }
+            (Mnemonic::Lea, ..) if is_fixed_place(i) => Some(VirtAddr(i.memory_displacement64())),
+            _ => None,
         };
-        let before = self.instructions.range(..call.0).rev();
-        before.map(|(_, i)| i).find_map(loads)
+        self.instructions.values().filter_map(taken).collect()
     }
 
     /// All calls, in order of address.

@@ -2,8 +2,8 @@
 //!
 //! panic() formats its message into a static buffer before it prints anything, so the text is there
 //! even where no console and no log ever got it. The buffer is a local variable (`buf`), and there
-//! are many of that name: it is found as the first argument of the formatting call in the text of
-//! vpanic() (since 6.17), panic() before. Source: kernel/panic.c.
+//! are many of that name: it is the one whose address the text of vpanic() (since 6.17) or panic()
+//! takes. Source: kernel/panic.c.
 
 use virtopsy_debuginfo::VirtAddr;
 
@@ -14,8 +14,8 @@ use crate::kernel::Kernel;
 const BUFFER: usize = 1024;
 /// The functions that format the message, newest first.
 const PANICS: [&str; 2] = ["vpanic", "panic"];
-/// What they format with, newest first.
-const FORMATTERS: [&str; 2] = ["vscnprintf", "vsnprintf"];
+/// Name of the variable, before what the compiler appends.
+const VARIABLE: &str = "buf";
 
 /// The message of a panic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,12 @@ impl Kernel {
                     let text = self.space().string(address, BUFFER)?;
                     return Ok(PanicText { address, text });
                 }
-                Err(e) => failed = Some(e),
+                // A kernel that has vpanic() formats there, and panic() takes no such address.
+                Err(e) => {
+                    failed = failed
+                        .filter(|first: &Error| !first.is_absent())
+                        .or(Some(e))
+                }
             }
         }
         Err(failed.unwrap_or_else(|| Error::NoSymbol {
@@ -49,18 +54,15 @@ impl Kernel {
 
     fn buffer_of(&self, function: &str) -> Result<VirtAddr> {
         let code = self.function(function)?;
-        let formatters: Vec<VirtAddr> = FORMATTERS
-            .iter()
-            .filter_map(|name| self.symbol(name).ok())
-            .collect();
-        let mut calls = code.calls().into_iter();
-        calls
-            .find(|call| call.target.is_some_and(|to| formatters.contains(&to)))
-            .and_then(|call| code.first_argument_at(call.at))
-            .ok_or_else(|| Error::Implausible {
-                what: format!("the buffer of {function}()"),
-                at: code.start,
-                found: "its text names none".into(),
-            })
+        let is_buffer = |at: &VirtAddr| {
+            let symbol = self.locate(*at);
+            symbol.is_some_and(|s| s.offset == 0 && s.module.is_none() && s.function() == VARIABLE)
+        };
+        let mut taken = code.addresses_taken().into_iter();
+        taken.find(is_buffer).ok_or_else(|| Error::Implausible {
+            what: format!("the text of {function}()"),
+            at: code.start,
+            found: "it takes the address of no buffer with a name".into(),
+        })
     }
 }

@@ -24,6 +24,9 @@ const ABOUT_OTHERS: [CrashKind; 12] = [
     CrashKind::BadPage,
 ];
 
+/// Kinds whose text is free, and may name any CPU.
+const OF_FREE_TEXT: [CrashKind; 3] = [CrashKind::Panic, CrashKind::BugText, CrashKind::Warning];
+
 /// Fills in the cause of a crash from the reports in the log and from memory.
 pub(crate) fn settle(report: &mut DumpReport, dying: Dying) {
     let lock_report = report.splats.last().map(|s| s.title.clone());
@@ -132,6 +135,7 @@ fn other_cpu(found: &Crash, crash: &CrashReport, dying: &Dying) -> Option<String
     let died = dying.handed_over_by.map(|cpu| cpu.0).or(crash.cpu);
     if let (Some(of), Some(died)) = (found.cpu, died)
         && of != died
+        && !OF_FREE_TEXT.contains(&found.kind)
     {
         return Some(format!("it is of CPU {of}, and CPU {died} died"));
     }

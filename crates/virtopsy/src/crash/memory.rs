@@ -339,6 +339,9 @@ fn told(text: &[u8]) -> Option<Crash> {
     let mut crash = found.crashes.into_iter().next()?;
     (crash.first_line, crash.last_line) = (0, 0);
     crash.guilty = None;
+    if crash.kind != CrashKind::HardLockup {
+        crash.cpu = None; // one that the message speaks of need not be the one that died
+    }
     Some(crash)
 }
 
