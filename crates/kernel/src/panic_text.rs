@@ -43,7 +43,7 @@ impl Kernel {
                 Err(e) => {
                     failed = failed
                         .filter(|first: &Error| !first.is_absent())
-                        .or(Some(e))
+                        .or(Some(e));
                 }
             }
         }

@@ -92,6 +92,9 @@ pub struct Options {
     /// [`examine`] and [`Session::report`] give a report without host names, names of tasks,
     /// addresses and log text ([`DumpReport::redacted`]).
     pub redact: bool,
+    /// Ask the kernel's memory for the cause of the crash even where the log's report is tied to it
+    /// by the panic's own message: more proof, and what locked up or waits.
+    pub cause_in_full: bool,
 }
 
 impl Options {
@@ -119,6 +122,7 @@ impl Default for Options {
             debuginfod: None,
             unpack: None,
             redact: false,
+            cause_in_full: false,
         }
     }
 }
@@ -209,7 +213,7 @@ impl Session {
     fn whole_report(&self) -> DumpReport {
         let mut report = self.container_report();
         let (log, traces) = match &self.kernel {
-            Ok(kernel) => kernel_report(kernel, &mut report),
+            Ok(kernel) => kernel_report(kernel, &mut report, self.options.cause_in_full),
             Err(e) => {
                 report.virtualization.summary = format!("the kernel can't be examined: {e}");
                 report.callback.summary = "not known: the kernel can't be examined".into();
@@ -311,7 +315,7 @@ fn kernel_options(spec: &DumpSpec, options: &Options) -> KernelOptions {
 
 /// What the kernel's memory says. Each part stands on its own: one that fails leaves a note. Gives
 /// the log and the traces of known defects to those who need them after.
-fn kernel_report(kernel: &Kernel, report: &mut DumpReport) -> (Option<Log>, Traces) {
+fn kernel_report(kernel: &Kernel, report: &mut DumpReport, in_full: bool) -> (Option<Log>, Traces) {
     // The dump's memory can hold what its notes lack.
     report.release = Some(Text::from(kernel.release())).filter(|r| !r.as_bytes().is_empty());
     report.build_id = kernel.build_id().map(Into::into);
@@ -342,7 +346,7 @@ fn kernel_report(kernel: &Kernel, report: &mut DumpReport) -> (Option<Log>, Trac
     splat_sources::name(kernel, &mut report.splats);
     let traces = match Machine::read(kernel) {
         Ok(machine) => {
-            let found = machine_report(&machine, log.as_ref(), report);
+            let found = machine_report(&machine, log.as_ref(), report, in_full);
             Traces::read(&machine, &found)
         }
         Err(e) => {
@@ -363,6 +367,7 @@ fn machine_report(
     machine: &Machine<'_>,
     log: Option<&Log>,
     report: &mut DumpReport,
+    in_full: bool,
 ) -> Vec<(CpuId, Findings)> {
     report.origin = machine.origin;
     report.cpus_possible = Some(machine.cpus.possible.count());
@@ -386,12 +391,7 @@ fn machine_report(
         let said = std::mem::take(&mut report.virtualization.summary);
         report.virtualization.summary = format!("the machine had not crashed; {said}");
     }
-    let died = report
-        .crash
-        .as_ref()
-        .and_then(|c| Some((CpuId(c.cpu?), c.task.as_ref())));
-    let dying = died.map(|(cpu, task)| crash::memory::examine(machine, cpu, task));
-    crash::cause::settle(report, dying.unwrap_or_default());
+    crash::cause::settle(machine, report, in_full);
     if report.origin == Origin::Hypervisor && report.crash.is_none() {
         report.notes.push(Text::from(
             "a hypervisor took this dump of a machine that had not crashed: virtualization that is on is normal there",

@@ -70,6 +70,7 @@ pub(crate) fn run(args: &CrashesArgs, common: &Common) -> anyhow::Result<Status>
                 },
                 left_out: log.crashes_left_out,
                 read: Some(log.read),
+                crash: None,
                 error: None,
             }
         }
@@ -92,7 +93,7 @@ fn of_dump(dump: &OsString, common: &Common) -> LogReports<Crash> {
     }
     let status = if report.error.is_some() {
         Status::Error
-    } else if !report.crashes.is_empty() {
+    } else if report.cause().is_some() || !report.crashes.is_empty() {
         Status::Fail
     } else if report.log.is_none() {
         Status::Inconclusive
@@ -104,6 +105,7 @@ fn of_dump(dump: &OsString, common: &Common) -> LogReports<Crash> {
         reports: report.crashes,
         left_out: 0,
         read: None,
+        crash: report.crash,
         error: report.error,
         status,
     }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 use virtopsy::klog::LogFacts;
-use virtopsy::report::{ErrorReport, SCHEMA};
+use virtopsy::report::{CrashReport, ErrorReport, SCHEMA};
 
 use crate::exit::Status;
 use crate::options::Common;
@@ -22,6 +22,8 @@ pub(super) struct LogReports<T> {
     pub(super) left_out: u64,
     /// What was read of a text log.
     pub(super) read: Option<LogFacts>,
+    /// What is known of the crash of the dump that they are of.
+    pub(super) crash: Option<CrashReport>,
     pub(super) error: Option<ErrorReport>,
     pub(super) status: Status,
 }
@@ -32,6 +34,9 @@ impl<T: Serialize> Serialize for LogReports<T> {
         document.serialize_entry("schema", SCHEMA)?;
         if let Some(read) = &self.read {
             document.serialize_entry("log", read)?;
+        }
+        if let Some(crash) = &self.crash {
+            document.serialize_entry("crash", crash)?;
         }
         document.serialize_entry("error", &self.error)?;
         document.serialize_entry(self.family, &self.reports)?;
@@ -70,6 +75,9 @@ impl<T: Serialize> LogReports<T> {
                 .try_for_each(|report| json::print(&mut out, report))?,
             ListFormat::Text => {
                 let look = common.look();
+                if let Some(crash) = &self.crash {
+                    out.write_all(text::cause_page(crash, look).as_bytes())?;
+                }
                 // Of a log that could not be read, silence is all that can be said here.
                 if !self.reports.is_empty() || self.status == Status::Pass {
                     out.write_all(page(&self.reports, look).as_bytes())?;

@@ -50,7 +50,9 @@ use crate::terminal::say;
 fn examine(name: &OsStr, common: &Common) -> DumpReport {
     let label = Text::new(name.as_bytes());
     let _spinner = Progress::spinner(common.wants_progress(), format!("reading {label}"));
-    let mut report = batch::guarded(&virtopsy::examine, &input::spec(name), &common.options());
+    let mut options = common.options();
+    options.cause_in_full = true;
+    let mut report = batch::guarded(&virtopsy::examine, &input::spec(name), &options);
     report.path = label;
     report
 }

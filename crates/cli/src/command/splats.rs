@@ -82,6 +82,7 @@ pub(crate) fn run(args: &SplatsArgs, common: &Common) -> anyhow::Result<Status> 
                 },
                 left_out: log.left_out,
                 read: Some(log.read),
+                crash: None,
                 error: None,
             }
         }
@@ -110,6 +111,7 @@ fn of_dump(dump: &OsString, common: &Common) -> LogReports<Splat> {
         reports: judged.report.splats,
         left_out: 0,
         read: None,
+        crash: None,
         error: judged.report.error,
         status: status.and(found),
     }

@@ -36,6 +36,8 @@ pub(crate) struct Fleet {
     pub(crate) known_issues: Vec<Group>,
     /// By signature of the lock reports; dumps that have one.
     pub(crate) splats: Vec<Group>,
+    /// By signature of what took the kernel down.
+    pub(crate) crashes: Vec<Group>,
     /// By what kept a dump from being examined.
     pub(crate) errors: Vec<Group>,
 }
@@ -85,6 +87,8 @@ struct Dump {
     known_issues: Vec<(Text, Option<Text>)>,
     /// Signature and title, one for each report.
     splats: Vec<(Text, Option<Text>)>,
+    /// Signature and kind of the cause of the crash, where it is known.
+    cause: Option<(Text, Option<Text>)>,
 }
 
 /// Groups in the making, by name and detail.
@@ -135,7 +139,8 @@ impl Fleet {
         let mut summary = Summary::default();
         let [mut kernels, mut virtualization, mut callbacks, mut checks] =
             std::array::from_fn(|_| Groups::default());
-        let [mut known_issues, mut splats, mut errors] = std::array::from_fn(|_| Groups::default());
+        let [mut known_issues, mut splats, mut crashes, mut errors] =
+            std::array::from_fn(|_| Groups::default());
         for dump in dumps {
             summary.add(dump.counts_as);
             if let Some((kind, _)) = &dump.error {
@@ -154,6 +159,9 @@ impl Fleet {
             }
             known_issues.add_all(&dump.known_issues, dump);
             splats.add_all(&dump.splats, dump);
+            if let Some(cause) = &dump.cause {
+                crashes.add(cause, 1, &dump.path, dump.counts_as);
+            }
         }
         let mut errors = errors.sorted();
         for group in &mut errors {
@@ -171,13 +179,14 @@ impl Fleet {
             checks: in_their_order(checks.sorted()),
             known_issues: known_issues.sorted(),
             splats: splats.sorted(),
+            crashes: crashes.sorted(),
             errors,
         }
     }
 
     /// Every list of groups with its name, the column head of its groups, and what one of them
     /// being there means.
-    fn sections(&self) -> [Section<'_>; 7] {
+    fn sections(&self) -> [Section<'_>; 8] {
         let section = |id, title, head, groups| Section {
             id,
             title,
@@ -195,6 +204,7 @@ impl Fleet {
             section("check", "Checks", "check", &self.checks),
             section("known-issue", "Known issues", "issue", &self.known_issues),
             section("lock-report", "Lock reports", "signature", &self.splats),
+            section("crash", "Why they died", "signature", &self.crashes),
             section("callback", "Emergency callback", "state", &self.callbacks),
             section("error", "Not examined", "error", &self.errors),
         ]
@@ -309,6 +319,10 @@ mod tests {
             "/dumps/6//dumps/bad"
         );
         assert_eq!(fleet.splats[0].times, 3);
+        assert_eq!(
+            brief(&fleet.crashes),
+            [("sysrq-crash|sysrq_handle_crash".to_owned(), 8)]
+        );
         let ids: Vec<String> = fleet.checks.iter().map(|g| g.name.to_string()).collect();
         assert_eq!(ids, crate::explain::check_ids().collect::<Vec<_>>());
         assert_eq!(

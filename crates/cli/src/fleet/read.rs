@@ -124,6 +124,8 @@ impl Reader {
 impl Dump {
     fn of(line: Line) -> Dump {
         let report = line.report;
+        let kind = report.cause().map(|cause| Text::from(cause.kind.name()));
+        let signature = report.crash.as_ref().and_then(|c| c.signature.clone());
         let virtualization = &report.virtualization;
         Dump {
             counts_as: line.verdict,
@@ -162,6 +164,7 @@ impl Dump {
                     )
                 })
                 .collect(),
+            cause: signature.map(|signature| (Text::from(signature), kind)),
             path: report.path,
         }
     }

@@ -57,6 +57,14 @@ impl Render for Suites {
         if let Some(build_id) = &report.build_id {
             suite.add_property(Property::new("build-id", visible(build_id)));
         }
+        if let Some(crash) = &report.crash {
+            if let Some(sentence) = &crash.sentence {
+                suite.add_property(Property::new("crash", visible(&sentence.to_string())));
+            }
+            if let Some(signature) = &crash.signature {
+                suite.add_property(Property::new("crash-signature", visible(signature)));
+            }
+        }
         for did in &judged.policy {
             suite.add_property(Property::new("policy", visible(&did.to_string())));
         }
@@ -137,6 +145,15 @@ mod tests {
         assert_eq!(
             (good.name.as_str(), good.tests, good.failures),
             ("/dumps/good", 6, 0)
+        );
+        let told: Vec<(&str, &str)> = good
+            .properties
+            .iter()
+            .map(|p| (p.name.as_str(), p.value.as_str()))
+            .collect();
+        assert!(
+            told.contains(&("crash", "sh (PID 107) asked for a crash by sysrq.")),
+            "{told:?}"
         );
         let bad = &report.test_suites[1];
         assert_eq!((bad.failures, bad.skipped), (1, 1));

@@ -4,7 +4,7 @@ use virtopsy::report::{
     CallbackReport, CallbackState, CheckId, CheckReport, CheckVerdict, CodeReport, CodeState,
     CpuReport, CpuState, CrashReport, DereferenceReport, DumpReport, ErrorReport, EvidenceKind,
     EvidenceReport, Feature, Hex, InFlightReport, KnownIssueId, KnownIssueReport, LogReport,
-    ModuleUseReport, OpsTableReport, Origin, RcuFact, RcuReport, Reason, Says, ShootdownReport,
+    ModuleUseReport, OpsTableReport, Origin, ProofReport, RcuFact, RcuReport, Reason, Says, ShootdownReport,
     StoryStep, Strength, TaskReport, Text, Verdict, VirtualizationReport,
 };
 
@@ -139,8 +139,15 @@ pub(crate) fn good() -> DumpReport {
                 },
                 ..RcuReport::default()
             }),
-            cause: None,
-            sentence: None,
+            sentence: Some("sh (PID 107) asked for a crash by sysrq.".into()),
+            proof: vec![ProofReport {
+                what: "panic text".into(),
+                address: Some(Hex(0xffff_ffff_8370_2000)),
+                value: Some("sysrq triggered crash".into()),
+                why: "the message in panic()'s buffer".into(),
+            }],
+            signature: Some("sysrq-crash|sysrq_handle_crash".into()),
+            ..CrashReport::default()
         }),
         virtualization: VirtualizationReport {
             feature: Feature::Svm,

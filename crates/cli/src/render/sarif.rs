@@ -130,11 +130,11 @@ impl Render for Log {
             self.error(&report.path, &error.kind, &error.message.to_string());
         }
         for did in &judged.policy {
-            let told = notification(&report.path, "policy", &did.to_string());
-            self.notifications.push(Notification {
-                level: "note",
-                ..told
-            });
+            self.note(&report.path, "policy", &did.to_string());
+        }
+        let sentence = report.crash.as_ref().and_then(|c| c.sentence.as_ref());
+        if let Some(sentence) = sentence {
+            self.note(&report.path, "crash", &sentence.to_string());
         }
         for check in &report.checks {
             match (check.verdict, judged.advisory.contains(&check.id)) {
@@ -177,6 +177,14 @@ impl Render for Log {
 }
 
 impl Log {
+    /// Something beside the results.
+    fn note(&mut self, path: &Text, id: &str, message: &str) {
+        self.notifications.push(Notification {
+            level: "note",
+            ..notification(path, id, message)
+        });
+    }
+
     fn error(&mut self, path: &Text, id: &str, message: &str) {
         self.errors = self.errors.saturating_add(1);
         self.notifications.push(notification(path, id, message));
@@ -312,9 +320,17 @@ mod tests {
         }
         let invocation = &run["invocations"][0];
         assert_eq!(invocation["executionSuccessful"], false);
-        let notification = &invocation["toolExecutionNotifications"][0];
-        assert_eq!(notification["descriptor"]["id"], "not-a-dump");
-        assert_uri(&notification["locations"][0]);
+        let told = invocation["toolExecutionNotifications"].as_array().unwrap();
+        let ids: Vec<&str> = told
+            .iter()
+            .map(|one| one["descriptor"]["id"].as_str().unwrap())
+            .collect();
+        assert_eq!(ids, ["crash", "crash", "not-a-dump"]);
+        assert_eq!(
+            (&told[0]["level"], &told[2]["level"]),
+            (&"note".into(), &"error".into())
+        );
+        told.iter().for_each(|one| assert_uri(&one["locations"][0]));
     }
 
     fn assert_uri(location: &Value) {

@@ -3,9 +3,11 @@
 //! The log's last fatal report is the cause only if it is of the CPU, the task and the stack that
 //! took the kernel down. Where it is not, or there is none, memory alone is asked.
 
+use virtopsy_kernel::CpuId;
 use virtopsy_klog::{Crash, CrashKind};
 
 use super::memory::Dying;
+use crate::machine::Machine;
 use crate::report::{CrashReport, DumpReport, ProofReport, Text};
 
 /// Kinds whose reports may be of another CPU or task than the one that printed them.
@@ -27,8 +29,23 @@ const ABOUT_OTHERS: [CrashKind; 12] = [
 /// Kinds whose text is free, and may name any CPU.
 const OF_FREE_TEXT: [CrashKind; 3] = [CrashKind::Panic, CrashKind::BugText, CrashKind::Warning];
 
-/// Fills in the cause of a crash from the reports in the log and from memory.
-pub(crate) fn settle(report: &mut DumpReport, dying: Dying) {
+/// Fills in the cause of a crash from the reports in the log and from memory. The stack of the CPU
+/// that died is asked where panic()'s own text does not tie a report to the death, and with
+/// `in_full`.
+pub(crate) fn settle(machine: &Machine<'_>, report: &mut DumpReport, in_full: bool) {
+    let Some(crash) = &report.crash else {
+        return; // the machine had not crashed
+    };
+    let mut dying = Dying::by_variables(machine);
+    let last = cause(&report.crashes).and_then(|at| report.crashes.get(at));
+    let tied = last.is_some_and(|found| is_its_text(found, &dying) == Some(true));
+    if let Some(cpu) = crash.cpu.filter(|_| in_full || !tied) {
+        dying.ask_the_stack(machine, CpuId(cpu), crash.task.as_ref());
+    }
+    conclude(report, dying);
+}
+
+fn conclude(report: &mut DumpReport, dying: Dying) {
     let lock_report = report.splats.last().map(|s| s.title.clone());
     let Some(crash) = &mut report.crash else {
         return; // the machine had not crashed
@@ -114,18 +131,21 @@ fn cause(crashes: &[Crash]) -> Option<usize> {
 
 /// Why a report is of another death than the kernel's; `None`: nothing speaks against it.
 fn stranger(found: &Crash, crash: &CrashReport, dying: &Dying) -> Option<String> {
-    other_text(found, dying)
-        .or_else(|| other_cpu(found, crash, dying))
-        .or_else(|| other_stack(found, dying))
+    match is_its_text(found, dying) {
+        Some(true) => None,
+        Some(false) => Some("panic() was called with another message".to_owned()),
+        None => other_cpu(found, crash, dying).or_else(|| other_stack(found, dying)),
+    }
 }
 
-/// panic() prints what its buffer holds. A line of the log may be cut, or go on in the next.
-fn other_text(found: &Crash, dying: &Dying) -> Option<String> {
-    let printed = found.panic.as_deref()?;
+/// Whether a report ends in the panic whose message stands in panic()'s buffer. A line of the log
+/// may be cut. `None`: one of both has none, or the buffer can't be read.
+fn is_its_text(found: &Crash, dying: &Dying) -> Option<bool> {
+    let printed = found.panic.as_deref()?.trim_end();
     let buffer = dying.panic_text.as_ref().filter(|text| !text.is_empty())?;
     let buffer = Text::new(buffer.clone()).to_string();
-    let same = buffer.starts_with(printed.trim_end()) || printed.starts_with(buffer.trim_end());
-    (!same).then(|| format!("its panic says \"{printed}\", and the last panic said \"{buffer}\""))
+    let buffer = buffer.trim_end();
+    Some(buffer.starts_with(printed) || printed.starts_with(buffer))
 }
 
 fn other_cpu(found: &Crash, crash: &CrashReport, dying: &Dying) -> Option<String> {
@@ -201,7 +221,7 @@ mod tests {
             crashes,
             ..DumpReport::default()
         };
-        settle(&mut report, dying);
+        conclude(&mut report, dying);
         report.crash.unwrap_or_default()
     }
 

@@ -56,59 +56,57 @@ pub(super) fn unread(what: &str, why: &str) -> ProofReport {
     }
 }
 
-/// Asks the memory of a machine that had crashed on `cpu`.
-pub(crate) fn examine(machine: &Machine<'_>, cpu: CpuId, task: Option<&TaskReport>) -> Dying {
-    let kernel = machine.kernel;
-    let mut dying = Dying {
-        handed_over_by: positive(&machine.stop.panic_redirect_cpu),
-        ..Dying::default()
-    };
-    dying.proof.extend(who_died(machine));
-    let text = kernel.panic_text();
-    dying.proof.push(text_proof(&text));
-    dying.panic_text = text.ok().map(|found| found.text);
-    let stack = kernel.backtrace(Start::Cpu(cpu));
-    let reliable: Vec<Frame> = stack
-        .frames
-        .iter()
-        .take_while(|f| f.is_reliable())
-        .cloned()
-        .collect();
-    if reliable.is_empty() {
-        let what = format!("stack of CPU {cpu}");
-        dying
-            .proof
-            .push(unread(&what, &stack.ended_because.to_string()));
-    }
-    dying.functions = stack.ended_because.is_complete().then(|| {
-        reliable
-            .iter()
-            .map(|f| caller::function(f).to_owned())
-            .collect()
-    });
-    let mut death = Death {
-        kernel,
-        cpu,
-        proof: Vec::new(),
-    };
-    let mut cause = death.cause(&stack, &reliable, dying.panic_text.as_deref());
-    if let Some(cause) = &mut cause {
-        cause.fatal = true;
-        if cause.cpu.is_none() {
-            cause.cpu = Some(cpu.0);
+impl Dying {
+    /// What variables say: which CPU died, and what panic() was told.
+    pub(crate) fn by_variables(machine: &Machine<'_>) -> Dying {
+        let text = machine.kernel.panic_text();
+        let mut proof = who_died(machine);
+        proof.push(text_proof(&text));
+        Dying {
+            proof,
+            panic_text: text.ok().map(|found| found.text),
+            handed_over_by: positive(&machine.stop.panic_redirect_cpu),
+            ..Dying::default()
         }
-        if cause.task.is_none() {
-            cause.task = task.map(|task| CrashTask {
-                comm: Some(task.comm.to_string()),
-                pid: Some(i64::from(task.pid)),
-            });
-        }
-        death.proof.extend(lockup::complete(machine, cause));
-        cause.blame();
     }
-    dying.cause = cause;
-    dying.proof.append(&mut death.proof);
-    dying
+
+    /// Adds what the stack of the CPU that died says, and the state of what it was about.
+    pub(crate) fn ask_the_stack(
+        &mut self,
+        machine: &Machine<'_>,
+        cpu: CpuId,
+        task: Option<&TaskReport>,
+    ) {
+        let stack = machine.kernel.backtrace(Start::Cpu(cpu));
+        let frames = stack.frames.iter().take_while(|f| f.is_reliable());
+        let reliable: Vec<Frame> = frames.cloned().collect();
+        if reliable.is_empty() {
+            let why = stack.ended_because.to_string();
+            self.proof
+                .push(unread(&format!("stack of CPU {cpu}"), &why));
+        }
+        let named = || reliable.iter().map(|f| caller::function(f).to_owned());
+        self.functions = stack.ended_because.is_complete().then(|| named().collect());
+        let mut death = Death {
+            kernel: machine.kernel,
+            cpu,
+            proof: Vec::new(),
+        };
+        let cause = death.cause(&stack, &reliable, self.panic_text.as_deref());
+        self.cause = cause.map(|mut cause| {
+            cause.fatal = true;
+            cause.cpu = cause.cpu.or(Some(cpu.0));
+            let current = || CrashTask {
+                comm: task.map(|task| task.comm.to_string()),
+                pid: task.map(|task| i64::from(task.pid)),
+            };
+            cause.task = cause.task.or_else(|| task.map(|_| current()));
+            death.proof.extend(lockup::complete(machine, &mut cause));
+            cause.blame();
+            cause
+        });
+        self.proof.append(&mut death.proof);
+    }
 }
 
 /// `panic_cpu` and `crashing_cpu`, and who held die()'s lock.
@@ -178,13 +176,12 @@ impl Death<'_> {
         let told = text.filter(|t| !t.is_empty()).and_then(told);
         let behind = caller::behind_panic(frames);
         let rest = frames.get(behind..).unwrap_or_default();
-        if behind == 0 || caller::is_oops(rest) {
-            if let Some(found) = self.fault(frames) {
-                return Some(Crash {
-                    panic: told.and_then(|t| t.panic),
-                    ..found
-                });
-            }
+        let is_oops = behind == 0 || caller::is_oops(rest);
+        if let Some(found) = is_oops.then(|| self.fault(frames)).flatten() {
+            return Some(Crash {
+                panic: told.and_then(|t| t.panic),
+                ..found
+            });
         }
         let called = (behind > 0).then(|| caller::kind(rest)).flatten();
         if let Some((frame, kind)) = called {

@@ -1,8 +1,9 @@
 //! Reports of why a kernel died or warned, for reading.
 
 use virtopsy::klog::{Crash, Frame};
+use virtopsy::report::CrashReport;
 
-use crate::page::{Page, Tone};
+use crate::page::{Cell, Page, Tone};
 use crate::terminal::Look;
 
 /// Frames shown of a report inside the page of a dump.
@@ -19,6 +20,51 @@ pub(crate) fn crashes(crashes: &[Crash], look: Look) -> String {
         );
     }
     crash_sections(&mut page, crashes, true);
+    page.finish()
+}
+
+/// Why the kernel died, in one sentence, and what that stands on.
+pub(super) fn cause(page: &mut Page, crash: &CrashReport, whole: bool) {
+    let Some(sentence) = &crash.sentence else {
+        return;
+    };
+    page.hanging(
+        &[Cell::new(Tone::Heading, "CAUSE")],
+        Tone::Plain,
+        &sentence.to_string(),
+    );
+    for proof in &crash.proof {
+        let value = match &proof.value {
+            Some(value) if !value.as_bytes().is_empty() => format!(" = {value}"),
+            _ => String::new(),
+        };
+        let at = proof
+            .address
+            .map_or_else(String::new, |at| format!(" at {at}"));
+        page.hanging(
+            &["  -".into()],
+            Tone::Muted,
+            &format!("{}{value}{at}: {}", proof.what, proof.why),
+        );
+    }
+    if let Some(found) = crash
+        .memory
+        .as_ref()
+        .filter(|_| whole || crash.cause.is_none())
+    {
+        frames(
+            page,
+            &found.trace,
+            if whole { usize::MAX } else { FIRST_FRAMES },
+        );
+    }
+}
+
+/// The page of a dump's cause, before that of the reports in its log.
+pub(crate) fn cause_page(crash: &CrashReport, look: Look) -> String {
+    let mut page = Page::new(look);
+    cause(&mut page, crash, true);
+    page.blank();
     page.finish()
 }
 

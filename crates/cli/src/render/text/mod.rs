@@ -11,7 +11,7 @@ mod verdict;
 
 pub(crate) use callback::callback;
 pub(crate) use cpus::{cpu, cpus};
-pub(crate) use crashes::crashes;
+pub(crate) use crashes::{cause_page, crashes};
 pub(crate) use line::Lines;
 pub(crate) use log_read::log_read;
 pub(crate) use report::report;

@@ -4,7 +4,7 @@ use virtopsy::report::{CheckId, CheckVerdict, DumpReport};
 
 use super::callback::callback_section;
 use super::cpus::{cpu_story, cpu_table};
-use super::crashes::crash_sections;
+use super::crashes::{cause, crash_sections};
 use super::splats::{splat_gist, splat_sections};
 use super::verdict::headline;
 use crate::page::{Cell, Page, Tone};
@@ -21,8 +21,8 @@ pub(crate) fn report(report: &DumpReport, look: Look, verbose: bool) -> String {
     if report.error.is_none() || !report.virtualization.cpus.is_empty() {
         headline(&mut page, report);
     }
-    if let Some(sentence) = report.crash.as_ref().and_then(|c| c.sentence.as_ref()) {
-        page.paragraph(0, Tone::Plain, &sentence.to_string());
+    if let Some(crash) = &report.crash {
+        cause(&mut page, crash, verbose);
     }
     facts(&mut page, report);
     crash(&mut page, report);
@@ -214,6 +214,8 @@ mod tests {
             "{text}"
         );
         for part in [
+            "\nCAUSE  sh (PID 107) asked for a crash by sysrq.\n",
+            "panic text = sysrq triggered crash at 0xffffffff83702000",
             "\nCRASH  sysrq triggered crash\n",
             "stopping  ✗ no answer to the NMI from CPU 1; ?",
             "\n  file      kdump, zlib, written by: kdump, ✗ incomplete (3 pages are missing)\n",
