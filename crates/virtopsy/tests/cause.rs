@@ -123,7 +123,11 @@ fn an_oops_that_no_log_holds_is_told_by_its_registers() {
         whats.contains(&"pt_regs".to_owned()) && whats.contains(&"instruction".to_owned()),
         "{whats:?}"
     );
-    assert!(signature(&report).unwrap().starts_with("null-deref|proc_reg_write"));
+    assert!(
+        signature(&report)
+            .unwrap()
+            .starts_with("null-deref|proc_reg_write")
+    );
 
     let kind = |entry: &str, code: u64, bytes: &[u8]| {
         let report = die_of(entry, code, bytes);

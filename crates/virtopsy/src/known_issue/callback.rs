@@ -7,8 +7,8 @@ use crate::report::CallbackState;
 
 pub(super) const RCU_SPLAT: KnownIssue = KnownIssue {
     title: "suspicious RCU usage in the KVM emergency callback, on the way into the crash kernel",
-    since: Some("7.1"),
-    until: Some("7.1.3"),
+    since: Some("7.1-rc1"),
+    until: Some("7.1"),
     caused_by: Some("428afac5a8ea"),
     fixed_by: Some("fff82ea9d900"),
     text: "Since 428afac5a8ea (\"KVM: x86: Move bulk of emergency virtualizaton logic to virt subsystem\", \
@@ -16,7 +16,9 @@ pub(super) const RCU_SPLAT: KnownIssue = KnownIssue {
            with CONFIG_PROVE_RCU prints a splat for it whenever it crashes with KVM in use. RCU is \
            usually watching; what is missing is the lock. The callback still runs, so the splat does \
            not mean that virtualization stayed on. fff82ea9d900 (\"x86/virt: Silence RCU lockdep splat \
-           in emergency virt callback path\") reads it with rcu_dereference_raw(). Take that commit.",
+           in emergency virt callback path\") reads it with rcu_dereference_raw(). It came in the same cycle: \
+           only release candidates of 7.1, and kernels that took the one commit without the other, lack \
+           it (7.1.3 has it; the first release candidate with it was not determined). Take that commit.",
     signature: rcu_splat,
 };
 

@@ -45,6 +45,16 @@ closed_set! {
     PanicStopLosesRegisters = "panic-stop-loses-registers";
     /// The TDX module was left running for the crash kernel.
     TdxModuleLiveAcrossKdump = "tdx-module-live-across-kdump";
+    /// TDX had written to memory, and the crash NMI stopped the CPU without flushing its caches.
+    TdxCacheNotFlushedForKdump = "tdx-cache-not-flushed-for-kdump";
+    /// SEV-SNP guests were running, and the crash kernel can't take over the IOMMU.
+    SnpGuestsBlockCrashKernel = "snp-guests-block-crash-kernel";
+    /// VT-d ran in scalable mode, and the crash kernel can't copy its tables.
+    VtdScalableModeBreaksKdump = "vtd-scalable-mode-breaks-kdump";
+    /// Another hypervisor's module is loaded, and only KVM's callback would switch virtualization off.
+    VirtHeldByForeignModule = "virt-held-by-foreign-module";
+    /// The kernel runs as Xen's domain 0 or as Hyper-V's root partition.
+    VirtOwnedByHypervisorBelow = "virt-owned-by-hypervisor-below";
 }
 
 impl From<KnownSplat> for KnownIssueId {

@@ -5,10 +5,13 @@
 //! a signature itself reads nothing.
 
 mod callback;
+mod crash_kernel;
 mod emergency_path;
 mod faults;
+mod foreign;
 pub(crate) mod id;
 mod nmi;
+mod surroundings;
 mod tdx;
 mod traces;
 mod vmcs;
@@ -86,6 +89,11 @@ impl KnownIssueId {
             KnownIssueId::NmiLoopLosesRegisters => &nmi::LOOP_LOSES_REGISTERS,
             KnownIssueId::PanicStopLosesRegisters => &nmi::NO_FRIENDLY_STOP,
             KnownIssueId::TdxModuleLiveAcrossKdump => &tdx::MODULE_LIVE,
+            KnownIssueId::TdxCacheNotFlushedForKdump => &tdx::CACHE_NOT_FLUSHED,
+            KnownIssueId::SnpGuestsBlockCrashKernel => &crash_kernel::SNP_GUESTS,
+            KnownIssueId::VtdScalableModeBreaksKdump => &crash_kernel::SCALABLE_MODE,
+            KnownIssueId::VirtHeldByForeignModule => &foreign::HELD_BY_MODULE,
+            KnownIssueId::VirtOwnedByHypervisorBelow => &foreign::UNDER_HYPERVISOR,
         }
     }
 }

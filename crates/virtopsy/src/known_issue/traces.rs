@@ -4,6 +4,7 @@
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, Kernel, Result, Start, list};
 
+use super::surroundings;
 use crate::era::{DisabledBy, Vmclear};
 use crate::evidence::Findings;
 use crate::machine::{Machine, number};
@@ -53,6 +54,21 @@ pub(crate) struct Traces {
     pub(super) loops_in_nmi: Option<CpuId>,
     /// A CPU on which TDX was initialised, where nothing shuts the TDX module down.
     pub(super) tdx_left_running: Option<CpuId>,
+    /// A CPU whose caches hold lines that TDX wrote, in a kernel that flushes them only on its way
+    /// through an orderly stop.
+    pub(super) tdx_cache_dirty: Option<CpuId>,
+    /// SNP guests that were alive.
+    pub(super) snp_guests: usize,
+    /// The kernel takes over no device table of AMD's IOMMU.
+    pub(super) no_table_reuse: bool,
+    /// VT-d ran in scalable mode, and the kernel can't copy its tables.
+    pub(super) scalable_mode: bool,
+    /// Only KVM's callback switches virtualization off in a crash.
+    pub(super) callback_only: bool,
+    /// The module of another hypervisor that is loaded.
+    pub(super) foreign_hypervisor: Option<String>,
+    /// What says that a hypervisor below owns virtualization.
+    pub(super) hypervisor_below: Option<&'static str>,
 }
 
 impl Traces {
@@ -78,6 +94,16 @@ impl Traces {
             registering_nmi_handler: registering(machine),
             loops_in_nmi: loops_in_nmi(found),
             tdx_left_running: tdx_left_running(machine),
+            tdx_cache_dirty: tdx_cache_dirty(machine),
+            snp_guests: surroundings::snp_guests(kernel),
+            no_table_reuse: absent("reuse_device_table") && absent("__reuse_device_table"),
+            scalable_mode: surroundings::scalable_mode(kernel).unwrap_or(false),
+            callback_only: matches!(
+                layout.disabled_by,
+                DisabledBy::Callback | DisabledBy::CallbackFor(_)
+            ),
+            foreign_hypervisor: surroundings::foreign_hypervisor(kernel),
+            hypervisor_below: surroundings::hypervisor_below(kernel),
             ..Traces::default()
         };
         match machine.feature {
@@ -243,4 +269,23 @@ fn tdx_left_running(machine: &Machine<'_>) -> Option<CpuId> {
             .is_ok_and(|flag| flag == 1)
     };
     machine.cpus.possible.iter().find(initialised)
+}
+
+/// A CPU with lines of TDX's private memory in its caches (`cache_state_incoherent`, 6.18), where the
+/// crash path does not shut the TDX module down.
+fn tdx_cache_dirty(machine: &Machine<'_>) -> Option<CpuId> {
+    let kernel = machine.kernel;
+    if kernel.symbol("tdx_sys_disable").is_ok() {
+        return None;
+    }
+    let flag = |name: &str, cpu: CpuId| {
+        let at = kernel.percpu(name, cpu);
+        at.and_then(|at| kernel.space().u8(at))
+            .is_ok_and(|flag| flag == 1)
+    };
+    // SME sets the flag, too.
+    let dirty =
+        |cpu: &CpuId| flag("tdx_lp_initialized", *cpu) && flag("cache_state_incoherent", *cpu);
+    kernel.symbol("cache_state_incoherent").ok()?;
+    machine.cpus.possible.iter().find(dirty)
 }
