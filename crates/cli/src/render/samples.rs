@@ -4,8 +4,8 @@ use virtopsy::report::{
     CallbackReport, CallbackState, CheckId, CheckReport, CheckVerdict, CodeReport, CodeState,
     CpuReport, CpuState, CrashReport, DereferenceReport, DumpReport, ErrorReport, EvidenceKind,
     EvidenceReport, Feature, Hex, InFlightReport, KnownIssueId, KnownIssueReport, LogReport,
-    ModuleUseReport, OpsTableReport, Origin, ProofReport, RcuFact, RcuReport, Reason, Says, ShootdownReport,
-    StoryStep, Strength, TaskReport, Text, Verdict, VirtualizationReport,
+    ModuleUseReport, OpsTableReport, Origin, ProofReport, RcuFact, RcuReport, Reason, Says,
+    ShootdownReport, StoryStep, Strength, TaskReport, Text, Verdict, VirtualizationReport,
 };
 
 use crate::judge::{Judge, Judged};

@@ -19,7 +19,7 @@ pub(super) const CACHE_NOT_FLUSHED: KnownIssue = KnownIssue {
     since: Some("6.18"),
     until: Some("7.2"),
     caused_by: None,
-    fixed_by: Some("5b25f249be32"),
+    fixed_by: None,
     text: "Calls of the TDX module leave lines in a CPU's caches that belong to TDX's private memory. The \
            kernel notes that for each CPU and writes them back when a CPU is stopped in order, but not on \
            the way into a crash kernel, where an NMI stops it: a line that is written back later corrupts \
