@@ -77,6 +77,9 @@ const INTERRUPTED: [CrashKind; 5] = [
     CrashKind::Nmi,
 ];
 
+/// What reports of all kinds call at their end (6.2).
+const PANIC_ON_WARN: &str = "check_panic_on_warn";
+
 /// The functions that end an oops.
 const OOPS: [&str; 5] = [
     "oops_end",
@@ -139,14 +142,15 @@ pub(super) fn behind_panic(frames: &[Frame]) -> usize {
 /// The frame of who called panic(), and the kind of death that this makes. The frames are those
 /// behind panic(); none behind an interrupt or exception is asked.
 pub(super) fn kind(frames: &[Frame]) -> Option<(&Frame, CrashKind)> {
-    let before = frames.iter().take_while(|f| !f.interrupted);
-    before
-        .filter_map(|frame| {
-            let name = function(frame);
-            let found = CALLERS.iter().find(|(caller, _)| *caller == name)?;
-            Some((frame, found.1))
-        })
-        .next()
+    let before = || frames.iter().take_while(|f| !f.interrupted);
+    let named = before().find_map(|frame| {
+        let name = function(frame);
+        let found = CALLERS.iter().find(|(caller, _)| *caller == name)?;
+        Some((frame, found.1))
+    });
+    // What any report does with panic_on_warn: it is told by who printed it, where that is known.
+    let warned = || before().find(|frame| function(frame) == PANIC_ON_WARN);
+    named.or_else(|| warned().map(|frame| (frame, CrashKind::Warning)))
 }
 
 /// Whether an oops ended in this panic.

@@ -6,7 +6,7 @@
 use virtopsy_kernel::{Backtrace, CpuId, Kernel, Start, TaskInfo};
 use virtopsy_klog::{Crash, CrashKind, CrashTask};
 
-use super::memory::{frame_of, proof, unread};
+use super::proof::{frame_of, proof, unread};
 use crate::machine::Machine;
 use crate::report::{ProofReport, Text};
 

@@ -10,8 +10,9 @@ use virtopsy_klog::{Crash, CrashKind, CrashTask};
 
 use super::caller::{self, Vector};
 use super::lockup;
+use super::proof::{frame_of, proof, unread};
 use crate::machine::{Machine, positive};
-use crate::report::{Hex, ProofReport, TaskReport, Text};
+use crate::report::{ProofReport, TaskReport};
 
 /// Below this an address is a null pointer and the offset of a member (`PAGE_SIZE`).
 const NULL_PAGE: u64 = 4096;
@@ -35,25 +36,6 @@ pub(crate) struct Dying {
     pub(crate) functions: Option<Vec<String>>,
     /// The CPU that a panic was handed over by (`panic_force_cpu=`).
     pub(crate) handed_over_by: Option<CpuId>,
-}
-
-/// A fact that was read.
-pub(super) fn proof(what: &str, at: VirtAddr, value: &[u8], why: &str) -> ProofReport {
-    ProofReport {
-        what: what.into(),
-        address: Some(Hex(at.0)),
-        value: Some(Text::new(value.to_vec())),
-        why: why.into(),
-    }
-}
-
-/// A fact that could not be.
-pub(super) fn unread(what: &str, why: &str) -> ProofReport {
-    ProofReport {
-        what: what.into(),
-        why: Text::from(format!("not known: {why}")),
-        ..ProofReport::default()
-    }
 }
 
 impl Dying {
@@ -340,22 +322,4 @@ fn told(text: &[u8]) -> Option<Crash> {
         crash.cpu = None; // one that the message speaks of need not be the one that died
     }
     Some(crash)
-}
-
-/// A frame as a report of the log has it.
-pub(super) fn frame_of(frame: &Frame) -> virtopsy_klog::Frame {
-    let named = |function: String| virtopsy_klog::Frame {
-        function,
-        reliable: true,
-        ..virtopsy_klog::Frame::default()
-    };
-    match &frame.location {
-        Some(location) => virtopsy_klog::Frame {
-            offset: Some(format!("{:#x}", location.offset)),
-            size: location.size.map(|size| format!("{size:#x}")),
-            module: location.module.clone(),
-            ..named(location.symbol.clone())
-        },
-        None => named(format!("{:#x}", frame.ip.0)),
-    }
 }

@@ -4,6 +4,7 @@ mod caller;
 pub(crate) mod cause;
 mod lockup;
 pub(crate) mod memory;
+mod proof;
 mod rcu;
 
 use virtopsy_kernel::{CpuId, Log, NoteContent};
