@@ -76,6 +76,9 @@ _virtopsy() {
             virtopsy,summary)
                 cmd="virtopsy__subcmd__summary"
                 ;;
+            virtopsy,supports)
+                cmd="virtopsy__subcmd__supports"
+                ;;
             virtopsy,tasks)
                 cmd="virtopsy__subcmd__tasks"
                 ;;
@@ -142,6 +145,9 @@ _virtopsy() {
             virtopsy__subcmd__help,summary)
                 cmd="virtopsy__subcmd__help__subcmd__summary"
                 ;;
+            virtopsy__subcmd__help,supports)
+                cmd="virtopsy__subcmd__help__subcmd__supports"
+                ;;
             virtopsy__subcmd__help,tasks)
                 cmd="virtopsy__subcmd__help__subcmd__tasks"
                 ;;
@@ -155,7 +161,7 @@ _virtopsy() {
 
     case "${cmd}" in
         virtopsy)
-            opts="-v -q -h -V --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help --version check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help"
+            opts="-v -q -h -V --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help --version check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout supports open explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -543,7 +549,7 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__help)
-            opts="check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout open explain schema completions man help"
+            opts="check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout supports open explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -823,6 +829,20 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__help__subcmd__summary)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__help__subcmd__supports)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1375,6 +1395,52 @@ _virtopsy() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --types)
+                    COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__supports)
+            opts="-v -q -h --symbols --format --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --symbols)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --vmlinux)

@@ -68,6 +68,8 @@ fn verdict(layout: &Layout) -> Vec<Need> {
     use Source::{Member, Module, Name, Variable};
     use Weight::{EachCpu, Verdict};
     let of = "verdict";
+    // What the kernel switches off, by its own word (7.1): it is believed without types, too.
+    const USED: Source = Name("virt_ops");
     let variable = |variable| vec![Variable(variable)];
     let mut all = vec![
         need(
@@ -87,14 +89,14 @@ fn verdict(layout: &Layout) -> Vec<Need> {
         need(
             of,
             "the boot CPU's features",
-            variable(&cpu::BOOT_CPU),
+            vec![Variable(&cpu::BOOT_CPU), USED],
             Verdict,
             "whether the machine has VMX or SVM is unknown: there is no verdict",
         ),
         need(
             of,
             "feature words",
-            vec![Member(&cpu::CAPABILITY)],
+            vec![Member(&cpu::CAPABILITY), USED],
             Verdict,
             "whether the machine has VMX or SVM is unknown: there is no verdict",
         ),
