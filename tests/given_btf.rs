@@ -14,8 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::{Value, json};
-use support::{check, virtopsy};
+use support::{check, states, virtopsy};
 use virtopsy_testkit::corpus;
 
 /// Has the tool write a file from `vmlinux`; `None` where it is not installed.
@@ -29,34 +28,23 @@ fn detached(vmlinux: &Path, to: &Path) -> Option<PathBuf> {
     None
 }
 
-/// The state of each CPU with its evidence. Not its words: a place in a function has the function's
-/// size, which the dump's kallsyms tell by the next symbol and a vmlinux by its own table.
-fn verdict(report: &Value) -> Vec<Value> {
-    let cpus = report["virtualization"]["cpus"].as_array().unwrap();
-    let evidence = |cpu: &Value| {
-        let all = cpu["evidence"].as_array().unwrap();
-        let each = all
-            .iter()
-            .map(|e| json!([e["what"], e["says"], e["address"]]));
-        each.collect::<Vec<Value>>()
-    };
-    let each = cpus.iter().map(|c| {
-        json!([
-            c["cpu"],
-            c["state"],
-            c["reason"],
-            c["strength"],
-            evidence(c)
-        ])
-    });
-    each.collect()
-}
-
 /// What a command came to: its status, and all it said.
 fn said(args: &[&str]) -> (Option<i32>, String) {
     let out = virtopsy(args);
     let text = [out.stdout, out.stderr].concat();
     (out.status.code(), String::from_utf8(text).unwrap())
+}
+
+/// What each CPU's evidence is, what it says, and how strongly.
+fn proofs(report: &serde_json::Value) -> Vec<serde_json::Value> {
+    let cpus = report["virtualization"]["cpus"].as_array().unwrap();
+    let all = cpus
+        .iter()
+        .flat_map(|cpu| cpu["evidence"].as_array().unwrap());
+    let plain = |e: &serde_json::Value| {
+        serde_json::json!([e["what"], e["says"], e["strength"], e["address"]])
+    };
+    all.map(plain).collect()
 }
 
 #[test]
@@ -79,7 +67,9 @@ fn btf_of_the_dumps_kernel_answers_as_its_vmlinux_does_and_that_of_another_is_re
     assert_eq!(status, 0);
     assert_eq!(by_btf["types_from"], "btf");
     let (_, by_vmlinux) = with("--vmlinux", &vmlinux);
-    assert_eq!(verdict(&by_btf), verdict(&by_vmlinux));
+    // Lengths of functions differ between kallsyms and a symbol table, and with them the words.
+    assert_eq!(states(&by_btf), states(&by_vmlinux));
+    assert_eq!(proofs(&by_btf), proofs(&by_vmlinux));
 
     let (status, refused) = with("--btf", &other);
     let error = &refused["error"];
@@ -217,6 +207,12 @@ fn what_a_kernel_supports_is_told_of_a_dump_and_of_files() {
         text.contains("missing: cpuinfo_x86.x86_capability"),
         "{text}"
     );
+
+    // A kernel without types that says itself what it uses is not given up.
+    let dump = support::samples().join("vmx-off.kdump");
+    let (status, text) = said(&["supports", &dump.display().to_string()]);
+    assert_eq!(status, Some(3), "{text}");
+    assert!(text.contains("there are no types"), "{text}");
 
     fs::write(&map, "no symbols").unwrap();
     let (status, text) = said(&["supports", "--symbols", &map.display().to_string()]);
