@@ -225,14 +225,14 @@ fn a_dump_that_vanishes_and_one_cut_short_are_told_and_leave_the_rest() {
     std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
     std::fs::write(&short, &whole[..1000]).unwrap();
     let mut session = start(&[cut.to_str().unwrap(), short.to_str().unwrap()]);
-    session.sees("cut short");
+    session.sees("truncated at");
     std::fs::remove_dir_all(&dir).unwrap();
     session.press("]");
     session.sees("C A N ' T");
     session.press("[5");
     session.sees("5 Log");
     session.press("6j7j8:init_task\r");
-    session.sees("8 Memory");
+    session.sees("Memory at init_task");
     session.press("q");
     assert_eq!(session.ends(), 0);
 }
