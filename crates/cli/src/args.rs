@@ -67,6 +67,7 @@ pub(crate) enum Command {
     Peek(command::peek::PeekArgs),
     Layout(command::layout::LayoutArgs),
     Supports(command::supports::SupportsArgs),
+    Extract(command::extract::ExtractArgs),
     Open(command::open::OpenArgs),
     Explain(command::explain::ExplainArgs),
     Schema(command::schema::SchemaArgs),

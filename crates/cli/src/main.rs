@@ -97,6 +97,7 @@ fn run(cli: &Cli, is_worker: bool) -> anyhow::Result<Status> {
         Some(Command::Peek(args)) => command::peek::run(args, common),
         Some(Command::Layout(args)) => command::layout::run(args, common),
         Some(Command::Supports(args)) => command::supports::run(args, common),
+        Some(Command::Extract(args)) => command::extract::run(args, common),
         Some(Command::Open(args)) => command::open::run(args, common),
         Some(Command::Explain(args)) => command::explain::run(args, common),
         Some(Command::Schema(_)) => command::schema::run(),

@@ -41,6 +41,16 @@ pub(crate) fn verdict(verdict: Verdict) -> Mark {
     }
 }
 
+/// So many bytes, in the unit that suits.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_240 => format!("{bytes} bytes"),
+        10_240..10_485_760 => format!("{} KiB", bytes >> 10),
+        10_485_760..10_737_418_240 => format!("{} MiB", bytes >> 20),
+        _ => format!("{} GiB", bytes >> 30),
+    }
+}
+
 pub(crate) fn cpu(state: CpuState) -> Mark {
     match state {
         CpuState::Off => mark(Tone::Good, '○', "off"),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use virtopsy_kernel::Kernel;
 use virtopsy_vmcore::{Dump, ElfHeader, KdumpHeader, Note, PageCounts};
 
-use crate::report::{ErrorReport, Hex, Text};
+use crate::report::{ErrorReport, ExtractReport, Hex, Text};
 use crate::{DumpSpec, Options, Session};
 
 /// Ranges of memory that are listed; a filtered ELF dump can have millions.
@@ -45,6 +45,9 @@ pub struct ContainerInfo {
     pub complete: bool,
     /// What is lost.
     pub incomplete_because: Vec<String>,
+    /// What the file was made of, where it is an extract of a dump.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extract: Option<ExtractReport>,
     /// Header fields, name and value, in the file's order.
     pub header: Vec<Field>,
     /// Bytes in a page.
@@ -198,13 +201,24 @@ fn container(dump: &Dump, cancel: &AtomicBool) -> ContainerInfo {
         (None, None) => Vec::new(),
     };
     let erased = dump.erase_info().unwrap_or_default();
+    let (extract, damage) = match ExtractReport::of(dump) {
+        Some(Ok(extract)) => (Some(extract), None),
+        Some(Err(why)) => (None, Some(why)),
+        None => (None, None),
+    };
+    let of_complete = extract.as_ref().is_none_or(|extract| extract.complete) && damage.is_none();
+    let lost_before = extract.iter().flat_map(|e| e.incomplete_because.clone());
     ContainerInfo {
         format: dump.format().to_string(),
         packed: dump.packing().map(|packing| packing.to_string()),
         live: dump.is_live(),
         compression: dump.compression().iter().map(ToString::to_string).collect(),
-        complete: completeness.complete,
-        incomplete_because: completeness.reasons,
+        complete: completeness.complete && of_complete,
+        incomplete_because: lost_before
+            .chain(damage)
+            .chain(completeness.reasons)
+            .collect(),
+        extract,
         header,
         page_size: dump.page_size(),
         pages: dump.count_pages(cancel).into(),

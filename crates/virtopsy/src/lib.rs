@@ -21,6 +21,7 @@ mod crash;
 mod era;
 mod error;
 mod evidence;
+mod extract;
 pub mod facts;
 pub mod info;
 mod known_issue;
@@ -42,6 +43,7 @@ pub use virtopsy_kernel as kernel;
 pub use virtopsy_klog as klog;
 
 pub use error::{Error, Result};
+pub use extract::{ExtractError, Extracted, Packed, extract};
 pub use listing::{CodeRow, CodeTarget, Listing};
 
 pub use closed_set::UnknownId;

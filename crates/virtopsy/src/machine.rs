@@ -8,6 +8,7 @@ use virtopsy_kernel::{CpuId, Cpus, Error, Kernel, Module, NoteContent, Result, S
 use virtopsy_vmcore::{Dump, Format, QemuCpu};
 
 use crate::era::{DisabledBy, Era, Layout, RebootingFlag};
+use crate::report::extract::ExtractReport;
 use crate::report::state::{Feature, Origin};
 
 /// A value and where it was read.
@@ -357,6 +358,10 @@ fn origin_of(kernel: &Kernel, stop: &StopFacts) -> Origin {
     let dump = kernel.dump();
     if dump.format() == Format::Kcore {
         return Origin::Live;
+    }
+    // An extract has the memory of another dump, in a form that says nothing of that one.
+    if let Some(about) = ExtractReport::of(dump) {
+        return about.map_or(Origin::Unknown, |about| about.origin);
     }
     if dump.notes().iter().any(|note| note.name == "QEMU") {
         return Origin::Hypervisor;

@@ -16,7 +16,9 @@ use crate::evidence::{Findings, Usage};
 use crate::known_issue::{Case, Traces};
 use crate::listing::{self, Listing};
 use crate::machine::Machine;
-use crate::report::{CallbackReport, DumpReport, ErrorReport, FileReport, LogReport, Origin, Text};
+use crate::report::{
+    CallbackReport, DumpReport, ErrorReport, ExtractReport, FileReport, LogReport, Origin, Text,
+};
 use crate::{callback, crash, known_issue, lockdep, splat_sources, virtualization};
 
 /// Which files make up one dump.
@@ -149,8 +151,17 @@ impl Session {
     /// [`Error::Dump`] where the files are not a dump that can be read. A vmlinux that was named and
     /// does not fit is an error too ([`Error::Kernel`]): it is never silently left aside.
     pub fn open(spec: &DumpSpec, options: &Options) -> Result<Session> {
+        Session::opened(spec, options, false)
+    }
+
+    /// As [`Session::open`]; the dump keeps in mind which of its bytes are read.
+    pub(crate) fn recording(spec: &DumpSpec, options: &Options) -> Result<Session> {
+        Session::opened(spec, options, true)
+    }
+
+    fn opened(spec: &DumpSpec, options: &Options, record: bool) -> Result<Session> {
         let files = spec.paths.iter().map(|path| file_report(path)).collect();
-        let dump = open_dump(spec, options)?;
+        let dump = open_dump(spec, options, record)?;
         let kernel = Kernel::open(dump.clone(), &kernel_options(spec, options));
         match kernel {
             Err(
@@ -251,7 +262,7 @@ impl Session {
     fn container_report(&self) -> DumpReport {
         let completeness = self.dump.completeness();
         let info = self.dump.vmcoreinfo();
-        DumpReport {
+        let report = DumpReport {
             path: self.spec.label(),
             files: self.files.iter().flatten().cloned().collect(),
             format: Some(self.dump.format().to_string()),
@@ -266,8 +277,38 @@ impl Session {
             release: info.and_then(|i| i.os_release()).map(Text::from),
             notes: self.dump.packing().map(unpacked_note).into_iter().collect(),
             ..DumpReport::default()
+        };
+        match ExtractReport::of(&self.dump) {
+            None => report,
+            Some(about) => of_an_extract(report, about),
         }
     }
+}
+
+/// The container's report where the container is an extract: that of the dump that it was made of.
+fn of_an_extract(
+    mut report: DumpReport,
+    about: std::result::Result<ExtractReport, String>,
+) -> DumpReport {
+    match about {
+        Ok(about) => {
+            report.format = Some(about.format.clone());
+            report.compression = about.compression.clone();
+            // An extract can be damaged itself.
+            report.complete = Some(about.complete && report.complete == Some(true));
+            report.incomplete_because = [
+                about.incomplete_because.clone(),
+                std::mem::take(&mut report.incomplete_because),
+            ]
+            .concat();
+            report.extract = Some(about);
+        }
+        Err(why) => {
+            report.complete = Some(false);
+            report.incomplete_because.push(why);
+        }
+    }
+    report
 }
 
 /// Opens a dump and reports on it. What went wrong stands in the report's `error`.
@@ -288,8 +329,10 @@ fn failed(path: Text, files: Vec<FileReport>, error: ErrorReport) -> DumpReport 
     }
 }
 
-fn open_dump(spec: &DumpSpec, options: &Options) -> Result<Arc<Dump>> {
-    let mut open = OpenOptions::default().with_mmap(options.mmap);
+fn open_dump(spec: &DumpSpec, options: &Options, record: bool) -> Result<Arc<Dump>> {
+    let mut open = OpenOptions::default()
+        .with_mmap(options.mmap)
+        .with_record(record);
     open.unpack = options.unpack.clone();
     Ok(Arc::new(Dump::open(&spec.paths, &open)?))
 }

@@ -38,6 +38,13 @@ impl Codec {
         (0x20, Codec::Zstd),
     ];
 
+    /// This codec's bit.
+    pub(crate) fn bit(self) -> u32 {
+        let mut bits = Codec::BITS.iter();
+        bits.find(|(_, codec)| *codec == self)
+            .map_or(0, |(bit, _)| *bit)
+    }
+
     /// The codec of a page descriptor's flags; `Ok(None)`: stored as it is. An error says what is
     /// wrong with the flags.
     pub(crate) fn of_page(flags: u32) -> Result<Option<Codec>, String> {

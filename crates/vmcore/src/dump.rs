@@ -1,11 +1,13 @@
 //! An open dump, whatever its format.
 
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::cache::PageCache;
 use crate::elfcore::{ElfHeader, Segment as ElfSegment};
+use crate::extract::{EXTRACT_ABOUT, EXTRACT_HELD, EXTRACT_OWNER};
 use crate::format::Format;
+use crate::held::HeldBytes;
 use crate::image::Image;
 use crate::kdump::KdumpHeader;
 use crate::notes::{self, Note, PrStatus, QemuCpu};
@@ -50,6 +52,10 @@ pub struct Dump {
     pub(crate) reasons: Vec<String>,
     completeness: OnceLock<Completeness>,
     pub(crate) cache: PageCache,
+    /// Of an extract, the bytes that it has.
+    pub(crate) held: Option<HeldBytes>,
+    /// The bytes that were read, where that is recorded.
+    pub(crate) recorder: Option<Mutex<HeldBytes>>,
 }
 
 impl Dump {
@@ -67,7 +73,57 @@ impl Dump {
             reasons: Vec::new(),
             completeness: OnceLock::new(),
             cache: PageCache::new(cache_pages),
+            held: None,
+            recorder: None,
         }
+    }
+
+    /// The same dump, which records from now on what is read, or does not.
+    pub(crate) fn recording(mut self, record: bool) -> Dump {
+        self.recorder = record.then(|| Mutex::new(HeldBytes::new(self.page_size)));
+        self
+    }
+
+    /// Takes the list of what an extract holds from its notes. An error says why it can't be read:
+    /// without it, zeros that nobody saw would be taken for the machine's.
+    pub(crate) fn read_held(&mut self) -> Result<(), String> {
+        let mut notes = self.notes.iter().filter(|note| note.name == EXTRACT_OWNER);
+        let Some(note) = notes.clone().find(|note| note.kind == EXTRACT_HELD) else {
+            return notes
+                .next()
+                .map_or(Ok(()), |_| Err("no such note".to_owned()));
+        };
+        let held = HeldBytes::parse(&note.desc)?;
+        if held.page_size() != self.page_size {
+            return Err(format!("pages of {} bytes", held.page_size()));
+        }
+        self.held = Some(held);
+        Ok(())
+    }
+
+    /// The bytes of physical memory that were read since the dump was opened with
+    /// [`crate::OpenOptions::record`]; none without it. What a scan of all pages went over is not
+    /// among them.
+    #[must_use]
+    pub fn recorded(&self) -> HeldBytes {
+        self.recorder.as_ref().map_or_else(
+            || HeldBytes::new(self.page_size),
+            |recorder| {
+                recorder
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone()
+            },
+        )
+    }
+
+    /// The content of the note that says what this extract was made of; `None`: it is none.
+    #[must_use]
+    pub fn extract_note(&self) -> Option<&[u8]> {
+        let mut notes = self.notes.iter();
+        notes
+            .find(|note| note.name == EXTRACT_OWNER && note.kind == EXTRACT_ABOUT)
+            .map(|note| note.desc.as_slice())
     }
 
     /// Reads the notes and texts that the sub-header points to, from the first part that has them.

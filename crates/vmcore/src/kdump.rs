@@ -373,6 +373,11 @@ impl KdumpFile {
         }
     }
 
+    /// Where the machine has RAM: the bits of `from..to`, the first that of `from` rounded down to 8.
+    pub(crate) fn ram_bits(&self, from: u64, to: u64) -> Result<Vec<u8>, ReadError> {
+        self.ram.as_ref().unwrap_or(&self.dumped).bytes(from, to)
+    }
+
     /// Tells `visit` what there is of each page in `from..to`, a few thousand pages: reads their
     /// bits and descriptors at once.
     pub(crate) fn each(

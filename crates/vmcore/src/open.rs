@@ -29,6 +29,8 @@ pub struct OpenOptions {
     /// Where to unpack a file that is packed whole (gzip, xz, zstd, lz4). `None`, the default: such
     /// a file is refused, with the command that unpacks it.
     pub unpack: Option<Unpack>,
+    /// Keep in mind which bytes are read ([`Dump::recorded`]).
+    pub record: bool,
 }
 
 impl Default for OpenOptions {
@@ -37,6 +39,7 @@ impl Default for OpenOptions {
             mmap: false,
             cache_pages: 256,
             unpack: None,
+            record: false,
         }
     }
 }
@@ -53,6 +56,13 @@ impl OpenOptions {
     #[must_use]
     pub fn with_unpack(mut self, unpack: Unpack) -> OpenOptions {
         self.unpack = Some(unpack);
+        self
+    }
+
+    /// The same options with `record` set.
+    #[must_use]
+    pub fn with_record(mut self, record: bool) -> OpenOptions {
+        self.record = record;
         self
     }
 
@@ -86,7 +96,7 @@ impl Dump {
     /// concerned, and told by [`Dump::completeness`].
     pub fn open(paths: &[PathBuf], options: &OpenOptions) -> Result<Dump, Error> {
         if let Some(images) = raw_images(paths, options) {
-            return Ok(Dump::raw(images?, options));
+            return Ok(Dump::raw(images?, options).recording(options.record));
         }
         let mut files = Vec::with_capacity(paths.len());
         for path in paths {
@@ -144,7 +154,7 @@ impl Dump {
         reasons.append(&mut dump.reasons);
         dump.reasons = reasons;
         dump.read_vmcoreinfo();
-        Ok(dump)
+        Ok(dump.recording(options.record))
     }
 
     fn raw(images: RawImages, options: &OpenOptions) -> Dump {
@@ -167,8 +177,13 @@ impl Dump {
             (false, true) => Format::KdumpFlattened,
             (false, false) => Format::Kdump,
         };
+        let file = parts.files().first().map(|file| file.source.clone());
         let mut dump = Dump::new(format, Memory::Kdump(parts), options.cache_pages);
         dump.read_kdump_notes();
+        if let (Err(what), Some(file)) = (dump.read_held(), file) {
+            let expected = "a list of the bytes that the extract holds";
+            return Err(file.corrupt("note of the extract", 0, expected, what));
+        }
         Ok(dump)
     }
 

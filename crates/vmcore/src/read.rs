@@ -1,10 +1,12 @@
 //! Reading an open dump's memory.
 
 use std::cell::RefCell;
+use std::sync::PoisonError;
 
 use crate::cache::copy_out;
 use crate::dump::{Dump, Memory};
-use crate::{Page, PageError, Pfn, PhysAddr, run};
+use crate::held::HeldBytes;
+use crate::{Page, PageError, PageState, Pfn, PhysAddr, run};
 
 impl Dump {
     /// A whole page, [`Dump::page_size`] bytes.
@@ -26,6 +28,37 @@ impl Dump {
     /// # Errors
     /// Which byte cannot be had first, and why; `buf` then holds the bytes before it.
     pub fn read_at(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PageError> {
+        if let Some(recorder) = &self.recorder {
+            let mut recorded = recorder.lock().unwrap_or_else(PoisonError::into_inner);
+            recorded.insert(at, buf.len() as u64);
+        }
+        if let Some(held) = &self.held {
+            return self.read_held_bytes(held, at, buf);
+        }
+        self.read_bytes(at, buf)
+    }
+
+    /// Reads from an extract: bytes that it does not hold were left out, whatever their page has.
+    fn read_held_bytes(
+        &self,
+        held: &HeldBytes,
+        at: PhysAddr,
+        buf: &mut [u8],
+    ) -> Result<(), PageError> {
+        let Some(missing) = held.first_missing(at, buf.len() as u64) else {
+            return self.read_bytes(at, buf);
+        };
+        let before = usize::try_from(missing.0.saturating_sub(at.0)).unwrap_or(usize::MAX);
+        if let Some(before) = buf.get_mut(..before) {
+            self.read_bytes(at, before)?;
+        }
+        Err(match self.page_state(missing.pfn(self.page_size)) {
+            PageState::Hole => PageError::Hole { at: missing },
+            _ => PageError::Excluded { at: missing },
+        })
+    }
+
+    fn read_bytes(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PageError> {
         let page = usize::try_from(self.page_size).unwrap_or(usize::MAX);
         if buf.len() / page < run::SHORTEST {
             return self.read_by_page(at, buf);

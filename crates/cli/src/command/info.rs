@@ -16,7 +16,7 @@ use crate::page::{Page, Tone};
 use crate::progress::Progress;
 use crate::render::{PageFormat, json};
 use crate::terminal::{Look, say};
-use crate::{batch, input};
+use crate::{batch, input, words};
 
 const INFO_HELP: &str = "\
 Examples:
@@ -47,7 +47,6 @@ pub(crate) struct InfoArgs {
 
 /// Ranges of memory that a page shows.
 const RANGES_SHOWN: usize = 8;
-const KIB: u64 = 1024;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -126,6 +125,15 @@ fn container(found: &ContainerInfo, path: &Text, page: &mut Page) {
         .map(|field| (field.name.as_str(), field.value.to_string()))
         .collect();
     page.fields(&fields);
+    if let Some(extract) = &found.extract {
+        page.section("extract", Tone::Plain, &format!("of {}", extract.of));
+        page.fields(&[
+            ("made by", extract.tool.clone()),
+            ("for", words::word(&extract.questions)),
+            ("the dump's format", extract.format.clone()),
+            ("written by", words::word(&extract.origin)),
+        ]);
+    }
     match found.complete {
         true => page.section("complete", Tone::Good, "nothing is known to be lost"),
         false => page.section("incomplete", Tone::Bad, ""),
@@ -157,7 +165,10 @@ fn pages(found: &ContainerInfo, page: &mut Page) {
         .map(|(name, count)| {
             (
                 *name,
-                format!("{count} ({})", size(*count, found.page_size)),
+                format!(
+                    "{count} ({})",
+                    words::size(count.saturating_mul(found.page_size))
+                ),
             )
         })
         .collect();
@@ -256,15 +267,5 @@ fn finding(found: &Finding) -> String {
         (Some(from), _, _) => format!("{from}{count}"),
         (None, Some(why), Some(needed)) => format!("none: {why}; needed: {needed}"),
         (None, why, _) => format!("none: {}", why.clone().unwrap_or_default()),
-    }
-}
-
-/// So many pages, in the unit that suits.
-fn size(pages: u64, page_size: u64) -> String {
-    let kib = pages.saturating_mul(page_size) / KIB;
-    match kib {
-        0..10_240 => format!("{kib} KiB"),
-        10_240..10_485_760 => format!("{} MiB", kib / KIB),
-        _ => format!("{} GiB", kib / KIB / KIB),
     }
 }

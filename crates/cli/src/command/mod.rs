@@ -8,6 +8,7 @@ mod cpu_states;
 pub(crate) mod cpus;
 pub(crate) mod crashes;
 pub(crate) mod explain;
+pub(crate) mod extract;
 pub(crate) mod info;
 pub(crate) mod layout;
 pub(crate) mod locks;

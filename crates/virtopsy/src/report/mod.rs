@@ -5,6 +5,7 @@
 //! the command and the terminal UI.
 
 pub(crate) mod check;
+pub(crate) mod extract;
 mod json;
 mod redact;
 mod scalar;
@@ -13,6 +14,7 @@ pub(crate) mod state;
 use serde::{Deserialize, Serialize};
 
 pub use check::{Check, CheckId};
+pub use extract::{ExtractReport, Questions};
 pub use json::write_json;
 pub use redact::{REDACTED, redacted_crashes, redacted_splats, without_addresses};
 pub use scalar::{Hex, Text, ranges};
@@ -47,6 +49,9 @@ pub struct DumpReport {
     /// What is missing, where `complete` is false.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incomplete_because: Vec<String>,
+    /// What the dump was made of, where it is an extract of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extract: Option<ExtractReport>,
     /// Who wrote the dump.
     pub origin: Origin,
     /// `uname -r` of the crashed kernel.

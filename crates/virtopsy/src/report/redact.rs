@@ -46,6 +46,7 @@ impl DumpReport {
             compression: self.compression.clone(),
             complete: self.complete,
             incomplete_because: redactor.sentences(&self.incomplete_because),
+            extract: self.extract.clone(),
             origin: self.origin,
             release: self.release.clone(),
             build_id: self.build_id.clone(),

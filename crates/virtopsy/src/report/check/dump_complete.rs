@@ -13,7 +13,13 @@ pub(super) const CHECK: Check = Check {
 
 fn run(report: &DumpReport) -> (CheckVerdict, String) {
     match report.complete {
-        Some(true) => (CheckVerdict::Pass, "nothing is missing".into()),
+        Some(true) => match &report.extract {
+            Some(extract) => (
+                CheckVerdict::Pass,
+                format!("an extract of {}, of which nothing was missing", extract.of),
+            ),
+            None => (CheckVerdict::Pass, "nothing is missing".into()),
+        },
         Some(false) => {
             let why = report
                 .incomplete_because

@@ -1,0 +1,59 @@
+//! What an extract says of itself.
+
+use serde::{Deserialize, Serialize};
+use virtopsy_vmcore::Dump;
+
+use super::{Origin, Text};
+
+/// What an extract must be able to answer. Each holds what those before it do.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Questions {
+    /// The verdict on virtualization, the callback, the checks, and the reports in the log.
+    Check,
+    /// The log, what each CPU did, and the code on the way to the callback, too.
+    #[default]
+    Report,
+    /// Every listing: tasks, modules, locks, virtual machines, all backtraces.
+    All,
+}
+
+/// What an extract was made of: the content of its note, as JSON.
+///
+/// A report of an extract tells format, compression, completeness and origin of the dump that it
+/// was made of: they decide what its memory proves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct ExtractReport {
+    /// What made it, with its version.
+    pub tool: String,
+    /// The name of the dump's file, without its folder.
+    pub of: Text,
+    /// What it can answer; anything else is excluded.
+    pub questions: Questions,
+    /// The dump's container format.
+    pub format: String,
+    /// The dump's page codecs.
+    pub compression: Vec<String>,
+    /// Whether the dump was complete.
+    pub complete: bool,
+    /// What was missing there.
+    pub incomplete_because: Vec<String>,
+    /// Who wrote the dump.
+    pub origin: Origin,
+}
+
+impl ExtractReport {
+    /// What the dump says of itself, if it is an extract. An error says why its note can't be read;
+    /// nothing is known then of the dump that it was made of.
+    pub(crate) fn of(dump: &Dump) -> Option<Result<ExtractReport, String>> {
+        let note = dump.extract_note()?;
+        Some(serde_json::from_slice(note).map_err(|error| {
+            format!("the note that says what this extract was made of can't be read: {error}")
+        }))
+    }
+}
