@@ -37,6 +37,9 @@ _virtopsy() {
             virtopsy,explain)
                 cmd="virtopsy__subcmd__explain"
                 ;;
+            virtopsy,extract)
+                cmd="virtopsy__subcmd__extract"
+                ;;
             virtopsy,help)
                 cmd="virtopsy__subcmd__help"
                 ;;
@@ -106,6 +109,9 @@ _virtopsy() {
             virtopsy__subcmd__help,explain)
                 cmd="virtopsy__subcmd__help__subcmd__explain"
                 ;;
+            virtopsy__subcmd__help,extract)
+                cmd="virtopsy__subcmd__help__subcmd__extract"
+                ;;
             virtopsy__subcmd__help,help)
                 cmd="virtopsy__subcmd__help__subcmd__help"
                 ;;
@@ -161,7 +167,7 @@ _virtopsy() {
 
     case "${cmd}" in
         virtopsy)
-            opts="-v -q -h -V --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help --version check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout supports open explain schema completions man help"
+            opts="-v -q -h -V --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help --version check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout supports extract open explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -548,8 +554,62 @@ _virtopsy() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        virtopsy__subcmd__extract)
+            opts="-o -v -q -h --output --for --compress --force --vmlinux --btf --debug-dir --debuginfod --unpack-dir --types --no-mmap --mmap --force-vmlinux --verbose --quiet --redact --color --no-progress --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -W "check report all" -- "${cur}"))
+                    return 0
+                    ;;
+                --compress)
+                    COMPREPLY=($(compgen -W "zlib zstd none" -- "${cur}"))
+                    return 0
+                    ;;
+                --vmlinux)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --btf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --debug-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpack-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --types)
+                    COMPREPLY=($(compgen -W "auto btf dwarf" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         virtopsy__subcmd__help)
-            opts="check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout supports open explain schema completions man help"
+            opts="check summary report cpus callback info crashes splats log bt tasks modules vms locks peek layout supports extract open explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -647,6 +707,20 @@ _virtopsy() {
             return 0
             ;;
         virtopsy__subcmd__help__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virtopsy__subcmd__help__subcmd__extract)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
