@@ -27,7 +27,7 @@ pub use virtopsy_klog::escape;
 use virtopsy_klog::{Crash, Splat};
 
 /// Version of the JSON documents (SchemaVer: model.revision.addition).
-pub const SCHEMA: &str = "1.0.2";
+pub const SCHEMA: &str = "1.0.3";
 
 /// Everything that is known of one dump.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
