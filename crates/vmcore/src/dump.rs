@@ -5,12 +5,11 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::cache::PageCache;
 use crate::elfcore::{ElfHeader, Segment as ElfSegment};
-use crate::extract::{EXTRACT_ABOUT, EXTRACT_HELD, EXTRACT_OWNER};
 use crate::format::Format;
 use crate::held::HeldBytes;
 use crate::image::Image;
 use crate::kdump::KdumpHeader;
-use crate::notes::{self, Note, PrStatus, QemuCpu};
+use crate::notes::{self, EXTRACT_ABOUT, EXTRACT_HELD, EXTRACT_OWNER, Note, PrStatus, QemuCpu};
 use crate::packed::Packing;
 use crate::split::Parts;
 use crate::{Codec, PageState, Pfn, PhysAddr, VmcoreInfo};

@@ -12,15 +12,8 @@ use crate::codec::Codec;
 use crate::dump::{Dump, Memory};
 use crate::held::HeldBytes;
 use crate::kdump::Utsname;
-use crate::notes::Note;
+use crate::notes::{EXTRACT_ABOUT, EXTRACT_HELD, EXTRACT_OWNER, Note};
 use crate::{PageState, Pfn, PhysAddr};
-
-/// The owner of the notes that an extract has beside those of its dump.
-pub const EXTRACT_OWNER: &str = "VIRTOPSY";
-/// The type of the note that says what was extracted, from what; its content is its writer's.
-pub const EXTRACT_ABOUT: u32 = 1;
-/// The type of the note that lists which bytes are held.
-pub(crate) const EXTRACT_HELD: u32 = 2;
 
 /// Bytes of the sub-header that carry fields, in version 6.
 const SUB_HEADER_LEN: u64 = 104;
@@ -295,7 +288,10 @@ impl Writer<'_> {
             out.extend(field);
         }
         out.resize(408, 0);
-        let crashed = self.dump.vmcoreinfo().and_then(|info| info.crash_time());
+        let crashed = self
+            .dump
+            .vmcoreinfo()
+            .and_then(crate::VmcoreInfo::crash_time);
         out.extend(crashed.unwrap_or(0).to_le_bytes());
         out.extend(0_u64.to_le_bytes());
         let word = |value: u64| u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes();

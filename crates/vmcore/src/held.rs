@@ -196,7 +196,7 @@ fn join(ranges: &mut Vec<Range<u32>>, range: Range<u32>) {
         .first()
         .map_or(range.start, |r| r.start.min(range.start));
     let end = touched.last().map_or(range.end, |r| r.end.max(range.end));
-    ranges.splice(first..after.max(first), [start..end]);
+    ranges.splice(first..after.max(first), std::iter::once(start..end));
 }
 
 /// A number of bytes within a page; those of a larger one do not occur.

@@ -26,6 +26,13 @@ const NT_VMCOREDD: u32 = 0x700;
 /// `XEN_ELFNOTE_CRASH_INFO` and `XEN_ELFNOTE_CRASH_REGS`: the notes of a Xen host's dump.
 const XEN_CRASH: [u32; 2] = [0x0100_0001, 0x0100_0002];
 
+/// The owner of the notes that an extract has beside those of its dump.
+pub(crate) const EXTRACT_OWNER: &str = "VIRTOPSY";
+/// The type of the note that says what was extracted, from what; its content is its writer's.
+pub(crate) const EXTRACT_ABOUT: u32 = 1;
+/// The type of the note that lists which bytes are held.
+pub(crate) const EXTRACT_HELD: u32 = 2;
+
 /// One ELF note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,5 +1,7 @@
 //! An extract holds the bytes that were read, and no other.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
 use std::io::Cursor;
 
 use virtopsy_testkit::{Codec as Made, Kdump, Memory, Note, Page};
