@@ -69,6 +69,7 @@ pub fn extract<W: Write + Seek>(
 ) -> Result<Extracted, ExtractError> {
     let whole = Options {
         redact: false,
+        cause_in_full: true,
         ..options.clone()
     };
     let session = Session::recording(spec, &whole)?;
