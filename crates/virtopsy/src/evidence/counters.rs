@@ -5,7 +5,7 @@
 //! `svm_data.max_asid`. The count is taken back before the hardware is switched off in order, so
 //! zero means off. No emergency path touches any of them: a count that stands says "was on", and
 //! nothing of what happened since. Lies when enabling failed with -EBUSY because something before
-//! this kernel had left the hardware on.
+//! this kernel had left the hardware on, and on a CPU that was between the count and the hardware.
 
 use virtopsy_debuginfo::VirtAddr;
 use virtopsy_kernel::{CpuId, CpuMask, Error, Result};
@@ -22,7 +22,8 @@ struct Entry {
 }
 
 const LIES: &str = "enabling failed with -EBUSY because a predecessor had left the hardware on; \
-                    something other than KVM enabled it";
+                    something other than KVM enabled it; \
+                    the CPU was just enabling or disabling";
 
 pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, findings: &mut Findings) {
     let out = &mut findings.evidence;

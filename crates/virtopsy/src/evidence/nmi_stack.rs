@@ -173,7 +173,10 @@ impl Handler {
             let e = e.lies_when("it hung there after the hardware was already off");
             return (Place::Inside, e);
         }
+        // A CPU that hangs in another callback's memory access, or was interrupted there, leaves the
+        // address of the counting itself: that instruction has not run.
         let past = self.order_holds()
+            && word.value != self.counted_off
             && self
                 .function
                 .is_only_reached_through(word.value, self.counted_off);
@@ -289,6 +292,16 @@ mod tests {
         assert_eq!(judged.0, Place::Inside);
         let judged = handler(CALL).judge(&word(0x1011), true, &[]);
         assert_eq!(judged.0, Place::Past);
+    }
+
+    #[test]
+    fn the_address_of_the_counting_itself_is_before_it() {
+        let mut inlined = handler(CALL);
+        inlined.inside_disable = None;
+        let (place, e) = inlined.judge(&word(0x1005), true, &[]);
+        assert_eq!(place, Place::Inside);
+        assert_eq!((e.says, e.strength), (Says::On, Strength::Weak));
+        assert_eq!(inlined.judge(&word(0x1011), true, &[]).0, Place::Past);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A CPU that left the online mask although its `cpuhp_state` still says CPUHP_ONLINE was stopped
 //! by `stop_this_cpu()`, behind the emergency disable (REBOOT vector or NMI,
 //! `native_stop_other_cpus()`). One whose state is lower was taken offline in order, which gives
-//! virtualization back first. Lies for the CPU that redirected its panic (`panic_force_cpu=`): it
+//! virtualization back first, unless it was caught on the way. Lies for the CPU that redirected its panic (`panic_force_cpu=`): it
 //! clears its own bit and disables nothing. In era A the REBOOT vector leaves SVM on.
 
 use virtopsy_kernel::declared::cpu::HOTPLUG_STATE;
@@ -32,16 +32,33 @@ pub(super) fn examine(machine: &Machine<'_>, cpu: CpuId, findings: &mut Findings
             stopped(machine, cpu, findings.usage, read, out);
         }
         Ok((read, false)) => {
-            let why = "the CPU was taken offline (or never started), which gives virtualization back first";
-            let e = Evidence::off(EvidenceKind::Hotplug, Strength::Strong, why)
-                .read(read.address, Value::Number(read.value));
-            out.push(e.lies_when("something other than KVM enabled it"));
+            let e = taken_offline(findings.usage, read.value);
+            out.push(e.read(read.address, Value::Number(read.value)));
             findings.offline = true;
         }
         Err(e) => {
             out.push(Evidence::unreadable(EvidenceKind::CpuhpState, &e));
         }
     }
+}
+
+/// CPUHP_OFFLINE (include/linux/cpuhotplug.h): no callback is left to run on the way down.
+const OFFLINE: i64 = 0;
+
+/// A CPU out of use. Until 6.3 it leaves the online mask before KVM's callback gives virtualization
+/// back, and comes into it after that took it: a state between the ends proves nothing by itself.
+fn taken_offline(usage: Usage, hotplug_state: i64) -> Evidence {
+    let strength = match (usage, hotplug_state) {
+        (Usage::Enabled, _) => {
+            let why = "the CPU was on its way offline or online, and virtualization is still counted as enabled here";
+            return Evidence::neutral(EvidenceKind::Hotplug, why);
+        }
+        (Usage::Disabled { .. }, _) | (Usage::Unknown, OFFLINE) => Strength::Strong,
+        (Usage::Unknown, _) => Strength::Weak,
+    };
+    let why = "the CPU was taken offline (or never started), which gives virtualization back first";
+    Evidence::off(EvidenceKind::Hotplug, strength, why)
+        .lies_when("something other than KVM enabled it; the CPU was just going down")
 }
 
 /// The CPU's hotplug state, and whether it is that of a running CPU.
@@ -72,11 +89,9 @@ fn stopped(
     let read = |e: Evidence| e.read(state.address, Value::OfflineThough(state.value));
     if positive(&machine.stop.panic_redirect_cpu) == Some(cpu) {
         let why = "this CPU handed its panic to another one, left the online mask and stopped itself without disabling";
-        out.push(read(Evidence::on(
-            EvidenceKind::PanicRedirect,
-            Strength::Strong,
-            why,
-        )));
+        let e = Evidence::on(EvidenceKind::PanicRedirect, Strength::Strong, why)
+            .lies_when("it waited in an NMI, and answered the crash by itself (7.3)");
+        out.push(read(e));
         return;
     }
     let stopping = positive(&machine.stop.stopping_cpu);
@@ -116,6 +131,19 @@ fn left_on(usage: Usage) -> Evidence {
 mod tests {
     use super::*;
     use crate::report::state::Says;
+
+    #[test]
+    fn a_cpu_caught_on_its_way_offline_is_not_called_off() {
+        let said = |usage, state| {
+            let e = taken_offline(usage, state);
+            (e.says, e.strength)
+        };
+        assert_eq!(said(Usage::Enabled, 140).0, Says::Neutral);
+        assert_eq!(said(Usage::Unknown, 140), (Says::Off, Strength::Weak));
+        assert_eq!(said(Usage::Unknown, 0), (Says::Off, Strength::Strong));
+        let none = Usage::Disabled { ever: true };
+        assert_eq!(said(none, 140), (Says::Off, Strength::Strong));
+    }
 
     #[test]
     fn svm_that_was_enabled_stays_on_where_the_reboot_vector_knows_only_vmx() {

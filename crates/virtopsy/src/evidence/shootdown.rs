@@ -4,7 +4,8 @@
 //! emergency disable, so zero is proof for every CPU that was counted: those that were online.
 //! The initial value is zero too, so it speaks only once the NMI has been sent. Lies for the CPU
 //! that redirected its panic (it is not counted), in 4.19 with offlined CPUs (they count down
-//! too), and from 7.3 where the redirecting CPU counts down without having been counted.
+//! too), from 7.3 where the redirecting CPU counts down without having been counted, and for a CPU
+//! that came online after the count was taken.
 
 use virtopsy_kernel::CpuId;
 
@@ -68,9 +69,28 @@ fn finished(machine: &Machine<'_>, findings: &Findings) -> Evidence {
             "an offlined CPU counted down in another's place (4.19)",
         );
     }
-    let why =
-        "every CPU that was sent the crash NMI has counted itself off, after its emergency disable";
-    Evidence::off(WHAT, Strength::Proof, why).lies_when("a panic was redirected")
+    finished_in_order(findings.place)
+}
+
+/// A CPU that came online after the others had been counted is in the mask of those that are
+/// online, and not in the count: only a stack that shows it past the counting tells the two apart.
+fn finished_in_order(place: Place) -> Evidence {
+    let (strength, why) = match place {
+        Place::Past => (
+            Strength::Proof,
+            "every CPU that was sent the crash NMI has counted itself off, after its emergency disable",
+        ),
+        Place::Unknown => (
+            Strength::Strong,
+            "every counted CPU finished its emergency disable; but no stack shows this one past it",
+        ),
+        Place::Inside => (
+            Strength::Weak,
+            "every counted CPU finished its emergency disable; but this one's stack is still inside the handler",
+        ),
+    };
+    Evidence::off(WHAT, strength, why)
+        .lies_when("the CPU came online after the others had been counted")
 }
 
 /// Some CPUs did not finish. Is this one of them?
@@ -95,5 +115,23 @@ fn unfinished(waiting: i32, note: NoteState, usage: Usage) -> Evidence {
             WHAT,
             format!("{waiting} CPU(s) did not finish; which ones is not known"),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::state::Says;
+
+    #[test]
+    fn a_count_of_zero_is_proof_only_where_the_cpus_own_stack_is_past_the_counting() {
+        let of = |place| {
+            let e = finished_in_order(place);
+            assert_eq!(e.says, Says::Off);
+            e.strength
+        };
+        assert_eq!(of(Place::Past), Strength::Proof);
+        assert_eq!(of(Place::Unknown), Strength::Strong);
+        assert_eq!(of(Place::Inside), Strength::Weak);
     }
 }
