@@ -7,36 +7,12 @@
 use std::io::{Seek, Write};
 
 use virtopsy_kernel::{Kernel, SymbolOrigin};
-use virtopsy_vmcore::{Codec, ExtractHead, HeldBytes, Utsname};
+use virtopsy_vmcore::{ExtractHead, HeldBytes, PagePacking, Utsname, Written};
 
 use crate::error::Error;
 use crate::facts::StacksOf;
 use crate::report::{DumpReport, ExtractReport, Questions, Text};
 use crate::session::{DumpSpec, Options, Session};
-
-/// How the pages of an extract are packed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Packed {
-    /// zlib, which every reader knows.
-    #[default]
-    Zlib,
-    /// zstd: makedumpfile 1.7 and crash 8 or later.
-    Zstd,
-    /// Not at all: for an archive that packs better.
-    None,
-}
-
-/// What was extracted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Extracted {
-    /// Pages of which the extract has bytes.
-    pub pages: u64,
-    /// Bytes of memory that it has.
-    pub held: u64,
-    /// Its length in bytes.
-    pub bytes: u64,
-}
 
 /// Why there is no extract.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +40,9 @@ pub fn extract<W: Write + Seek>(
     spec: &DumpSpec,
     options: &Options,
     questions: Questions,
-    packed: Packed,
+    packing: PagePacking,
     out: &mut W,
-) -> Result<Extracted, ExtractError> {
+) -> Result<Written, ExtractError> {
     let whole = Options {
         redact: false,
         cause_in_full: true,
@@ -98,14 +74,9 @@ pub fn extract<W: Write + Seek>(
         incomplete_because: report.incomplete_because,
         origin: report.origin,
     };
-    let head = head(kernel, &about, packed).map_err(ExtractError::Write)?;
+    let head = head(kernel, &about, packing).map_err(ExtractError::Write)?;
     let written = session.dump().write_extract(&held, &head, out);
-    let written = written.map_err(ExtractError::Write)?;
-    Ok(Extracted {
-        pages: written.pages,
-        held: written.held,
-        bytes: written.bytes,
-    })
+    written.map_err(ExtractError::Write)
 }
 
 /// The bytes that the answers rest on where the dump must tell everything itself.
@@ -145,7 +116,11 @@ fn ask(session: &Session, questions: Questions) -> DumpReport {
     report
 }
 
-fn head(kernel: &Kernel, about: &ExtractReport, packed: Packed) -> std::io::Result<ExtractHead> {
+fn head(
+    kernel: &Kernel,
+    about: &ExtractReport,
+    packing: PagePacking,
+) -> std::io::Result<ExtractHead> {
     let mut head = ExtractHead::default();
     head.utsname = Utsname {
         sysname: "Linux".to_owned(),
@@ -157,11 +132,7 @@ fn head(kernel: &Kernel, about: &ExtractReport, packed: Packed) -> std::io::Resu
     let phys_base = kernel.vmcoreinfo().number("phys_base");
     head.phys_base = phys_base.unwrap_or(0).cast_unsigned();
     head.about = serde_json::to_vec(about)?;
-    head.codec = match packed {
-        Packed::Zlib => Some(Codec::Zlib),
-        Packed::Zstd => Some(Codec::Zstd),
-        Packed::None => None,
-    };
+    head.packing = packing;
     Ok(head)
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use virtopsy_kernel::Kernel;
 use virtopsy_vmcore::{Dump, ElfHeader, KdumpHeader, Note, PageCounts};
 
+use crate::report::extract::Completeness;
 use crate::report::{ErrorReport, ExtractReport, Hex, Text};
 use crate::{DumpSpec, Options, Session};
 
@@ -193,7 +194,7 @@ impl Session {
 }
 
 fn container(dump: &Dump, cancel: &AtomicBool) -> ContainerInfo {
-    let completeness = dump.completeness();
+    let completeness = Completeness::of(dump);
     let ranges = dump.physical_ranges();
     let header = match (dump.kdump_header(), dump.elf_header()) {
         (Some(kdump), _) => kdump_fields(kdump),
@@ -201,24 +202,14 @@ fn container(dump: &Dump, cancel: &AtomicBool) -> ContainerInfo {
         (None, None) => Vec::new(),
     };
     let erased = dump.erase_info().unwrap_or_default();
-    let (extract, damage) = match ExtractReport::of(dump) {
-        Some(Ok(extract)) => (Some(extract), None),
-        Some(Err(why)) => (None, Some(why)),
-        None => (None, None),
-    };
-    let of_complete = extract.as_ref().is_none_or(|extract| extract.complete) && damage.is_none();
-    let lost_before = extract.iter().flat_map(|e| e.incomplete_because.clone());
     ContainerInfo {
         format: dump.format().to_string(),
         packed: dump.packing().map(|packing| packing.to_string()),
         live: dump.is_live(),
         compression: dump.compression().iter().map(ToString::to_string).collect(),
-        complete: completeness.complete && of_complete,
-        incomplete_because: lost_before
-            .chain(damage)
-            .chain(completeness.reasons)
-            .collect(),
-        extract,
+        complete: completeness.complete,
+        incomplete_because: completeness.reasons,
+        extract: completeness.extract,
         header,
         page_size: dump.page_size(),
         pages: dump.count_pages(cancel).into(),

@@ -43,8 +43,9 @@ pub use virtopsy_kernel as kernel;
 pub use virtopsy_klog as klog;
 
 pub use error::{Error, Result};
-pub use extract::{ExtractError, Extracted, Packed, extract};
+pub use extract::{ExtractError, extract};
 pub use listing::{CodeRow, CodeTarget, Listing};
+pub use virtopsy_vmcore::{PagePacking, Written};
 
 pub use closed_set::UnknownId;
 pub use known_issue::{KnownIssue, KnownIssueId};

@@ -16,9 +16,8 @@ use crate::evidence::{Findings, Usage};
 use crate::known_issue::{Case, Traces};
 use crate::listing::{self, Listing};
 use crate::machine::Machine;
-use crate::report::{
-    CallbackReport, DumpReport, ErrorReport, ExtractReport, FileReport, LogReport, Origin, Text,
-};
+use crate::report::extract::Completeness;
+use crate::report::{CallbackReport, DumpReport, ErrorReport, FileReport, LogReport, Origin, Text};
 use crate::{callback, crash, known_issue, lockdep, splat_sources, virtualization};
 
 /// Which files make up one dump.
@@ -258,57 +257,31 @@ impl Session {
         Ok(listing::around(self.kernel()?, at))
     }
 
-    /// What the container alone says.
+    /// What the container alone says. Of an extract, that of the dump that it was made of.
     fn container_report(&self) -> DumpReport {
-        let completeness = self.dump.completeness();
+        let completeness = Completeness::of(&self.dump);
         let info = self.dump.vmcoreinfo();
-        let report = DumpReport {
+        let (format, compression) = match &completeness.extract {
+            Some(about) => (about.format.clone(), about.compression.clone()),
+            None => {
+                let codecs = self.dump.compression();
+                let codecs = codecs.iter().map(ToString::to_string);
+                (self.dump.format().to_string(), codecs.collect())
+            }
+        };
+        DumpReport {
             path: self.spec.label(),
             files: self.files.iter().flatten().cloned().collect(),
-            format: Some(self.dump.format().to_string()),
-            compression: self
-                .dump
-                .compression()
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            format: Some(format),
+            compression,
             complete: Some(completeness.complete),
             incomplete_because: completeness.reasons,
+            extract: completeness.extract,
             release: info.and_then(|i| i.os_release()).map(Text::from),
             notes: self.dump.packing().map(unpacked_note).into_iter().collect(),
             ..DumpReport::default()
-        };
-        match ExtractReport::of(&self.dump) {
-            None => report,
-            Some(about) => of_an_extract(report, about),
         }
     }
-}
-
-/// The container's report where the container is an extract: that of the dump that it was made of.
-fn of_an_extract(
-    mut report: DumpReport,
-    about: std::result::Result<ExtractReport, String>,
-) -> DumpReport {
-    match about {
-        Ok(about) => {
-            report.format = Some(about.format.clone());
-            report.compression = about.compression.clone();
-            // An extract can be damaged itself.
-            report.complete = Some(about.complete && report.complete == Some(true));
-            report.incomplete_because = [
-                about.incomplete_because.clone(),
-                std::mem::take(&mut report.incomplete_because),
-            ]
-            .concat();
-            report.extract = Some(about);
-        }
-        Err(why) => {
-            report.complete = Some(false);
-            report.incomplete_because.push(why);
-        }
-    }
-    report
 }
 
 /// Opens a dump and reports on it. What went wrong stands in the report's `error`.

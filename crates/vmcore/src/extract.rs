@@ -11,18 +11,52 @@ use std::ops::Range;
 use crate::codec::Codec;
 use crate::dump::{Dump, Memory};
 use crate::held::HeldBytes;
-use crate::kdump::Utsname;
+use crate::kdump::{DESC_LEN, SUB_HEADER_LEN, Utsname};
 use crate::notes::{EXTRACT_ABOUT, EXTRACT_HELD, EXTRACT_OWNER, Note};
 use crate::{PageState, Pfn, PhysAddr};
 
-/// Bytes of the sub-header that carry fields, in version 6.
-const SUB_HEADER_LEN: u64 = 104;
 /// The dump level that is claimed: everything that can be left out was.
 const DUMP_LEVEL: i32 = 31;
 /// Pages whose bits are written at once.
 const CHUNK: u64 = 1 << 18;
-/// The form of a zlib page that `Compression::best` gives; more does not pay for a page.
-const ZLIB_LEVEL: u32 = 9;
+/// How the pages of an extract are packed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PagePacking {
+    /// zlib, which every reader knows.
+    #[default]
+    Zlib,
+    /// zstd: makedumpfile 1.7 and crash 8 or later.
+    Zstd,
+    /// Not at all: for an archive that packs better.
+    None,
+}
+
+impl PagePacking {
+    fn codec(self) -> Option<Codec> {
+        match self {
+            PagePacking::Zlib => Some(Codec::Zlib),
+            PagePacking::Zstd => Some(Codec::Zstd),
+            PagePacking::None => None,
+        }
+    }
+
+    /// Packs a page; `None`: it is taken as it is.
+    fn pack(self, page: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        match self {
+            PagePacking::Zlib => {
+                let level = flate2::Compression::best();
+                let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), level);
+                packer.write_all(page)?;
+                packer.finish().map(Some)
+            }
+            PagePacking::Zstd => {
+                let level = ruzstd::encoding::CompressionLevel::Fastest;
+                Ok(Some(ruzstd::encoding::compress_to_vec(page, level)))
+            }
+            PagePacking::None => Ok(None),
+        }
+    }
+}
 
 /// What an extract says beside its memory.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +70,8 @@ pub struct ExtractHead {
     pub phys_base: u64,
     /// The content of the note that says what was extracted, from what.
     pub about: Vec<u8>,
-    /// How pages are packed; `None`: not at all. `Zlib` and `Zstd` are written.
-    pub codec: Option<Codec>,
+    /// How pages are packed.
+    pub packing: PagePacking,
     /// Bytes that stand in the extract in place of the dump's, by their address, sorted.
     pub replaced: Vec<(PhysAddr, Vec<u8>)>,
 }
@@ -114,6 +148,20 @@ struct Packed {
     lost: bool,
 }
 
+impl Packed {
+    /// Packs a page, or takes it as it is where that is shorter.
+    fn new(page: &[u8], packing: PagePacking) -> io::Result<Packed> {
+        let packed = packing.pack(page)?;
+        let packed = packed.filter(|data| data.len() < page.len());
+        let flags = packed.as_ref().and(packing.codec()).map_or(0, Codec::bit);
+        Ok(Packed {
+            data: packed.unwrap_or_else(|| page.to_vec()),
+            flags,
+            lost: false,
+        })
+    }
+}
+
 struct Writer<'a> {
     dump: &'a Dump,
     head: &'a ExtractHead,
@@ -134,7 +182,7 @@ impl Writer<'_> {
             let found = self.page(pfn, ranges, &mut page);
             match (found, self.dump.page_state(pfn)) {
                 (true, _) => {
-                    packed.push(pack(&page, self.head.codec)?);
+                    packed.push(Packed::new(&page, self.head.packing)?);
                     self.pfns.push(pfn.0);
                 }
                 // Left out, or never there: the bitmaps say it.
@@ -217,7 +265,7 @@ impl Writer<'_> {
         out.write_all(&notes)?;
         self.bitmaps(bitmaps_at, one, out)?;
         let descriptors_at = bitmaps_at.saturating_add(bitmaps);
-        let data_at = descriptors_at.saturating_add((pages.len() as u64).saturating_mul(24));
+        let data_at = descriptors_at.saturating_add((pages.len() as u64).saturating_mul(DESC_LEN));
         let mut at = data_at;
         for page in pages {
             self.describe(page, at);
@@ -295,7 +343,7 @@ impl Writer<'_> {
         out.extend(crashed.unwrap_or(0).to_le_bytes());
         out.extend(0_u64.to_le_bytes());
         let word = |value: u64| u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes();
-        out.extend(head.codec.map_or(0, Codec::bit).to_le_bytes());
+        out.extend(head.packing.codec().map_or(0, Codec::bit).to_le_bytes());
         for value in [
             self.page_size,
             sub_blocks,
@@ -314,7 +362,7 @@ impl Writer<'_> {
 
     /// The fields of block 1.
     fn sub_header(&self, text_at: u64, notes_at: u64, notes_len: u64) -> Vec<u8> {
-        let mut out = Vec::with_capacity(104);
+        let mut out = Vec::new();
         out.extend(self.head.phys_base.to_le_bytes());
         out.extend(DUMP_LEVEL.to_le_bytes());
         out.extend(0_i32.to_le_bytes()); // not split
@@ -371,38 +419,6 @@ impl Writer<'_> {
         self.descriptors.extend(page.flags.to_le_bytes());
         self.descriptors.extend(0_u64.to_le_bytes());
     }
-}
-
-/// Packs a page, or takes it as it is where that is shorter.
-fn pack(page: &[u8], codec: Option<Codec>) -> io::Result<Packed> {
-    let packed = match codec {
-        Some(Codec::Zlib) => {
-            let level = flate2::Compression::new(ZLIB_LEVEL);
-            let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), level);
-            packer.write_all(page)?;
-            Some((Codec::Zlib, packer.finish()?))
-        }
-        Some(Codec::Zstd) => {
-            let level = ruzstd::encoding::CompressionLevel::Fastest;
-            Some((Codec::Zstd, ruzstd::encoding::compress_to_vec(page, level)))
-        }
-        Some(Codec::Lzo | Codec::Snappy) => {
-            return Err(io::Error::from(io::ErrorKind::Unsupported));
-        }
-        None => None,
-    };
-    Ok(match packed {
-        Some((codec, data)) if data.len() < page.len() => Packed {
-            data,
-            flags: codec.bit(),
-            lost: false,
-        },
-        _ => Packed {
-            data: page.to_vec(),
-            flags: 0,
-            lost: false,
-        },
-    })
 }
 
 /// Appends a note in the form of ELF.

@@ -26,9 +26,9 @@ use crate::{Error, FileOffset, PageError, Pfn, PhysAddr};
 /// The bytes of block 0 that carry fields.
 const HEADER_LEN: u64 = 464;
 /// The bytes of block 1 that carry fields, in version 6.
-const SUB_HEADER_LEN: u64 = 104;
+pub(crate) const SUB_HEADER_LEN: u64 = 104;
 /// Bytes of one page descriptor.
-const DESC_LEN: u64 = 24;
+pub(crate) const DESC_LEN: u64 = 24;
 
 /// Bytes of physical memory that an x86-64 machine can address.
 const PHYSICAL_SPACE: u64 = 1 << 52;

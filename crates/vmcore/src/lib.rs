@@ -72,7 +72,7 @@ pub use codec::Codec;
 pub use dump::{Completeness, Dump};
 pub use elfcore::{ElfHeader, Segment as ElfSegment};
 pub use error::{Error, PageError, PageState};
-pub use extract::{ExtractHead, Written};
+pub use extract::{ExtractHead, PagePacking, Written};
 pub use format::Format;
 pub use held::HeldBytes;
 pub use kdump::{KdumpHeader, Utsname};

@@ -5,7 +5,9 @@
 use std::io::Cursor;
 
 use virtopsy_testkit::{Codec as Made, Kdump, Memory, Note, Page};
-use virtopsy_vmcore::{Codec, Dump, ExtractHead, HeldBytes, OpenOptions, PageError, PhysAddr};
+use virtopsy_vmcore::{
+    Dump, ExtractHead, HeldBytes, OpenOptions, PageError, PagePacking, PhysAddr,
+};
 
 const SECRET: &[u8] = b"a secret beside it";
 
@@ -31,11 +33,11 @@ fn dump(dir: &std::path::Path) -> Dump {
     Dump::open(&[path], &OpenOptions::default().with_record(true)).unwrap()
 }
 
-fn written(dump: &Dump, held: &HeldBytes, codec: Option<Codec>) -> Vec<u8> {
+fn written(dump: &Dump, held: &HeldBytes, packing: PagePacking) -> Vec<u8> {
     let mut head = ExtractHead::default();
     head.vmcoreinfo = "OSRELEASE=6.1.0-made\nPAGESIZE=4096\n".to_owned();
     head.about = b"{}".to_vec();
-    head.codec = codec;
+    head.packing = packing;
     let mut out = Cursor::new(Vec::new());
     dump.write_extract(held, &head, &mut out).unwrap();
     out.into_inner()
@@ -49,10 +51,10 @@ fn what_was_read_is_there_and_all_else_is_excluded() {
     dump.read_at(PhysAddr(0x1100), &mut word).unwrap();
     assert!(dump.read_at(PhysAddr(0x3000), &mut word).is_err());
     let held = dump.recorded();
-    for codec in [Some(Codec::Zlib), Some(Codec::Zstd), None] {
-        let bytes = written(&dump, &held, codec);
+    for packing in [PagePacking::Zlib, PagePacking::Zstd, PagePacking::None] {
+        let bytes = written(&dump, &held, packing);
         let secret = bytes.windows(SECRET.len()).any(|window| window == SECRET);
-        assert!(!secret, "{codec:?}");
+        assert!(!secret, "{packing:?}");
         let small = Dump::from_bytes(bytes).unwrap();
         small.read_at(PhysAddr(0x1100), &mut word).unwrap();
         assert_eq!(u64::from_le_bytes(word), 0x1122_3344_5566_7788);
@@ -85,7 +87,7 @@ fn an_extract_whose_list_is_lost_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let dump = dump(dir.path());
     dump.read_at(PhysAddr(0x1100), &mut [0; 8]).unwrap();
-    let bytes = written(&dump, &dump.recorded(), None);
+    let bytes = written(&dump, &dump.recorded(), PagePacking::None);
     let list = bytes
         .windows(4)
         .rposition(|window| window == [1, 0, 0, 0])
@@ -127,7 +129,7 @@ fn a_page_that_the_dump_lost_is_lost_in_the_extract() {
             .kind(),
         "incomplete"
     );
-    let small = Dump::from_bytes(written(&dump, &dump.recorded(), None)).unwrap();
+    let small = Dump::from_bytes(written(&dump, &dump.recorded(), PagePacking::None)).unwrap();
     small.read_at(PhysAddr(0x0), &mut word).unwrap();
     assert_eq!(
         small

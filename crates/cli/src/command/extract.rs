@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use virtopsy::report::{ErrorReport, Questions};
-use virtopsy::{DumpSpec, ExtractError, Extracted, Packed, extract};
+use virtopsy::{DumpSpec, ExtractError, PagePacking, Written, extract};
 
 use crate::batch;
 use crate::exit::Status;
@@ -91,12 +91,12 @@ impl From<For> for Questions {
     }
 }
 
-impl From<Compress> for Packed {
-    fn from(compress: Compress) -> Packed {
+impl From<Compress> for PagePacking {
+    fn from(compress: Compress) -> PagePacking {
         match compress {
-            Compress::Zlib => Packed::Zlib,
-            Compress::Zstd => Packed::Zstd,
-            Compress::None => Packed::None,
+            Compress::Zlib => PagePacking::Zlib,
+            Compress::Zstd => PagePacking::Zstd,
+            Compress::None => PagePacking::None,
         }
     }
 }
@@ -128,7 +128,7 @@ pub(crate) fn run(args: &ExtractArgs, common: &Common) -> anyhow::Result<Status>
     Ok(status)
 }
 
-fn told(job: &Job, target: &Path, extracted: Extracted) -> String {
+fn told(job: &Job, target: &Path, extracted: Written) -> String {
     format!(
         "{}: {} of memory in {}, a file of {}: {}",
         job.label,
@@ -174,7 +174,7 @@ fn within(job: &Job, named: &[OsString]) -> PathBuf {
 }
 
 /// Writes one extract: beside its place, and there when it is complete.
-fn one(job: &Job, target: &Path, args: &ExtractArgs, common: &Common) -> anyhow::Result<Extracted> {
+fn one(job: &Job, target: &Path, args: &ExtractArgs, common: &Common) -> anyhow::Result<Written> {
     let spec = match &job.spec {
         Ok(spec) => spec,
         Err(error) => bail!("{}: {}", error.kind, error.message),
@@ -227,11 +227,11 @@ fn refuse(spec: &DumpSpec, target: &Path, force: bool) -> anyhow::Result<()> {
     let Ok(there) = fs::canonicalize(target) else {
         return Ok(());
     };
-    let inputs = spec
+    let mut inputs = spec
         .paths
         .iter()
         .filter_map(|path| fs::canonicalize(path).ok());
-    if inputs.into_iter().any(|path| path == there) {
+    if inputs.any(|path| path == there) {
         bail!("{} is the dump itself; name another file", target.display());
     }
     if !force {

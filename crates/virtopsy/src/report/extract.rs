@@ -57,3 +57,32 @@ impl ExtractReport {
         }))
     }
 }
+
+/// Whether a dump is complete, and what is missing. Of an extract that is the dump's it was made
+/// of, and the extract's own: it can be damaged itself.
+pub(crate) struct Completeness {
+    /// What the dump says of itself, if it is an extract.
+    pub(crate) extract: Option<ExtractReport>,
+    pub(crate) complete: bool,
+    pub(crate) reasons: Vec<String>,
+}
+
+impl Completeness {
+    pub(crate) fn of(dump: &Dump) -> Completeness {
+        let own = dump.completeness();
+        let (extract, complete, mut reasons) = match ExtractReport::of(dump) {
+            None => (None, true, Vec::new()),
+            Some(Err(why)) => (None, false, vec![why]),
+            Some(Ok(about)) => {
+                let reasons = about.incomplete_because.clone();
+                (Some(about.clone()), about.complete, reasons)
+            }
+        };
+        reasons.extend(own.reasons);
+        Completeness {
+            extract,
+            complete: complete && own.complete,
+            reasons,
+        }
+    }
+}
