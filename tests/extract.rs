@@ -174,3 +174,63 @@ fn a_dump_that_fails_leaves_no_file_and_stops_no_other() {
         .collect();
     assert_eq!(left, ["b.kdump"]);
 }
+
+/// The same command, redacted: of the dump because it was asked for, of the extract by itself.
+#[test]
+fn a_redacted_extract_gives_the_redacted_answers_and_holds_no_name() {
+    let dir = tempfile::tempdir().unwrap();
+    for dump in sample_dumps() {
+        let small = dir.path().join("small");
+        let (from, to) = (dump.display().to_string(), small.display().to_string());
+        let made = virtopsy([
+            "extract",
+            "--redact",
+            "--for",
+            "check",
+            "--compress",
+            "none",
+            &from,
+            "-o",
+            &to,
+        ]);
+        assert!(made.status.success(), "{made:?}");
+        for command in CHECK {
+            let asked = [command, &["--redact"]].concat();
+            let (mut want, mut got) = (json(&asked, &dump), json(command, &small));
+            comparable(&mut want.1);
+            comparable(&mut got.1);
+            assert_eq!(want, got, "{command:?} of {}", dump.display());
+        }
+        let bytes = fs::read(&small).unwrap();
+        for name in names_of(&dump) {
+            assert!(!holds(&bytes, &name), "{name} in the extract of {from}");
+        }
+        let log = virtopsy(["log", &from]);
+        let log = String::from_utf8_lossy(&log.stdout);
+        for secret in log.lines().filter(|line| line.contains("Command line:")) {
+            let text = secret.split("Command line:").nth(1).unwrap().trim();
+            assert!(!holds(&bytes, text), "{text}");
+        }
+        fs::remove_file(&small).unwrap();
+    }
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes
+        .windows(text.len())
+        .any(|here| here == text.as_bytes())
+}
+
+/// Names of tasks that can't be words of something else, as they lie in memory: ended by a NUL.
+fn names_of(dump: &Path) -> Vec<String> {
+    let (_, report) = json(&["check"], dump);
+    let cpus = report["dumps"][0]["virtualization"]["cpus"]
+        .as_array()
+        .unwrap()
+        .iter();
+    let names = cpus.filter_map(|cpu| cpu["task"]["comm"].as_str());
+    let mut names: Vec<String> = names.map(|name| format!("{name}\0")).collect();
+    names.sort();
+    names.dedup();
+    names
+}

@@ -87,6 +87,7 @@ impl Cli {
                     | Command::Callback(_)
                     | Command::Crashes(_)
                     | Command::Splats(_)
+                    | Command::Extract(_)
                     | Command::Explain(_)
                     | Command::Schema(_)
                     | Command::Completions(_)
@@ -94,7 +95,7 @@ impl Cli {
             )
         );
         (self.common.redact && !can).then_some(
-            "--redact is for check, report, cpus, callback, crashes and splats; this command shows the memory itself",
+            "--redact is for check, report, cpus, callback, crashes, splats and extract; this command shows the memory itself",
         )
     }
 

@@ -15,10 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use virtopsy_debuginfo::VirtAddr;
-use virtopsy_vmcore::{Dump, PhysAddr, VmcoreInfo};
+use virtopsy_vmcore::{Dump, PageError, PhysAddr, VmcoreInfo};
 
 use crate::erased::Erased;
 use crate::error::{Error, Result};
+use crate::private::{Private, PrivateBytes};
 
 /// Where the kernel's image is linked and mapped (`__START_KERNEL_map`).
 pub const KERNEL_IMAGE_BASE: u64 = 0xffff_ffff_8000_0000;
@@ -48,7 +49,12 @@ pub struct AddressSpace {
     tlb: Vec<TlbSlot>,
     /// What was overwritten before the dump was written; empty in almost all dumps.
     erased: Vec<Erased>,
+    /// What was read of names of tasks and of the log, where that is recorded.
+    private: PrivateBytes,
 }
+
+/// A way to read physical memory of a dump.
+type ReadPhysical = fn(&Dump, PhysAddr, &mut [u8]) -> std::result::Result<(), PageError>;
 
 #[derive(Default)]
 struct TlbSlot {
@@ -115,7 +121,6 @@ impl AddressSpace {
     /// An address space over `dump`.
     pub fn new(dump: Arc<Dump>, mode: PagingMode) -> Self {
         AddressSpace {
-            dump,
             root: mode.root,
             levels: if mode.five_levels { 5 } else { 4 },
             sme_mask: mode.sme_mask,
@@ -123,6 +128,8 @@ impl AddressSpace {
             tlb: std::iter::repeat_with(TlbSlot::default)
                 .take(TLB_SLOTS)
                 .collect(),
+            private: PrivateBytes::where_recorded(&dump),
+            dump,
             erased: Vec::new(),
         }
     }
@@ -254,6 +261,11 @@ impl AddressSpace {
     /// The first page that is not mapped or not in the dump; `buf` is then partly filled.
     /// [`Error::Erased`] where a byte of the range was overwritten on request.
     pub fn read(&self, at: VirtAddr, buf: &mut [u8]) -> Result<()> {
+        self.read_by(at, buf, Dump::read_at)
+    }
+
+    /// As [`AddressSpace::read`], by one of the ways to read physical memory.
+    pub(crate) fn read_by(&self, at: VirtAddr, buf: &mut [u8], way: ReadPhysical) -> Result<()> {
         self.refuse_erased(at, buf.len())?;
         let mut done = 0usize;
         while done < buf.len() {
@@ -265,7 +277,7 @@ impl AddressSpace {
             let Some(part) = buf.get_mut(done..done.saturating_add(len)) else {
                 break;
             };
-            self.dump.read_at(physical, part).map_err(|source| {
+            way(&self.dump, physical, part).map_err(|source| {
                 let page = |at: u64| at & !0xfff;
                 let before = page(source.at().0).wrapping_sub(page(physical.0));
                 let at = match before {
@@ -280,6 +292,43 @@ impl AddressSpace {
             done = done.saturating_add(len);
         }
         Ok(())
+    }
+
+    /// Takes `len` bytes from `at` for read, where that is recorded.
+    pub(crate) fn record(&self, at: VirtAddr, len: usize) {
+        if self.dump.is_recording() {
+            for (place, len) in self.places(at, len) {
+                self.dump.record(place, len as u64);
+            }
+        }
+    }
+
+    /// Tells what the bytes that were read at `at` hold.
+    pub(crate) fn note_private(&self, what: Private, at: VirtAddr, bytes: &[u8]) {
+        self.private.note(what, at, bytes);
+    }
+
+    /// All names of tasks and texts of the log that were read so far, by address; nothing where
+    /// reads are not recorded.
+    #[must_use]
+    pub fn private(&self) -> Vec<(VirtAddr, Private, Vec<u8>)> {
+        self.private.all()
+    }
+
+    /// The physical places of `len` bytes from `at`, as far as they are mapped.
+    pub fn places(&self, at: VirtAddr, len: usize) -> Vec<(PhysAddr, usize)> {
+        let mut out = Vec::new();
+        let mut done = 0usize;
+        while done < len {
+            let here = at.0.checked_add(done as u64).map(VirtAddr);
+            let found = here.and_then(|here| self.neighbours(here, len - done).ok());
+            let Some((physical, reach)) = found.filter(|(_, reach)| *reach > 0) else {
+                break;
+            };
+            out.push((physical, reach));
+            done = done.saturating_add(reach);
+        }
+        out
     }
 
     /// Where `at` lies, and how many bytes from there on, at most `len`, lie one behind the other.

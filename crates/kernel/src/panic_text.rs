@@ -9,6 +9,7 @@ use virtopsy_debuginfo::VirtAddr;
 
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
+use crate::private::Private;
 
 /// Size of the buffer, the same since 2.6.
 const BUFFER: usize = 1024;
@@ -36,7 +37,7 @@ impl Kernel {
         for name in PANICS {
             match self.buffer_of(name) {
                 Ok(address) => {
-                    let text = self.space().string(address, BUFFER)?;
+                    let text = self.message(address)?;
                     return Ok(PanicText { address, text });
                 }
                 // A kernel that has vpanic() formats there, and panic() takes no such address.
@@ -50,6 +51,17 @@ impl Kernel {
         Err(failed.unwrap_or_else(|| Error::NoSymbol {
             tried: PANICS.join(" or "),
         }))
+    }
+
+    /// The text in the buffer; an older and longer message may stand behind its end.
+    fn message(&self, address: VirtAddr) -> Result<Vec<u8>> {
+        let space = self.space();
+        let mut text = space
+            .bytes(address, BUFFER)
+            .or_else(|_| space.string(address, BUFFER))?;
+        space.note_private(Private::LogText, address, &text);
+        text.truncate(memchr::memchr(0, &text).unwrap_or(text.len()));
+        Ok(text)
     }
 
     fn buffer_of(&self, function: &str) -> Result<VirtAddr> {

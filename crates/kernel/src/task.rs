@@ -6,6 +6,8 @@ use crate::cpu::CpuId;
 use crate::declared::task as declared;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
+use crate::object::Object;
+use crate::private::Private;
 
 /// A `task_struct`, as far as reports need it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,9 @@ pub struct Task {
     /// Name of the thread, at most 15 bytes of any kind.
     pub comm: Vec<u8>,
 }
+
+/// The longest `comm` that is read: TASK_COMM_LEN is 16.
+const MAX_NAME: usize = 64;
 
 /// Where a CPU's current task stands, newest first.
 const CURRENT: [(&str, Option<&str>); 3] = [
@@ -67,7 +72,17 @@ impl Kernel {
         Ok(Task {
             address,
             pid: task.declared(&declared::PID)?.i64()? as i32,
-            comm: task.declared(&declared::COMM)?.string()?,
+            comm: name(&task.declared(&declared::COMM)?)?,
         })
     }
+}
+
+/// A task's name, of its `comm`.
+pub(crate) fn name(comm: &Object<'_>) -> Result<Vec<u8>> {
+    // A shorter name may leave the end of a longer one behind its NUL.
+    let mut name = comm.bytes(MAX_NAME)?;
+    comm.space()
+        .note_private(Private::TaskName, comm.address, &name);
+    name.truncate(memchr::memchr(0, &name).unwrap_or(name.len()));
+    Ok(name)
 }

@@ -23,7 +23,7 @@ use crate::kernel::Kernel;
 use crate::list;
 use crate::object::Object;
 use crate::pid_namespace::{InnerPid, PidLayout};
-use crate::xarray;
+use crate::{task, xarray};
 
 /// More tasks than a kernel can have (`PID_MAX_LIMIT`).
 const MAX_TASKS: usize = 4 << 20;
@@ -193,7 +193,7 @@ impl<'k> Layout<'k> {
             inner: self.inner.as_ref().and_then(|of| of.read(at).ok()?),
             tgid: number(&self.tgid)? as i32,
             parent: parent().ok(),
-            comm: self.comm.of(at).string()?,
+            comm: task::name(&self.comm.of(at))?,
             state: TaskState {
                 state: number(&self.state)? as u64,
                 exit,

@@ -19,7 +19,11 @@ impl Session {
     /// # Errors
     /// Where it is not known which CPUs there are.
     pub fn cpus(&self) -> Result<CpusFacts> {
-        Ok(CpusFacts::read(self.kernel()?)?)
+        let facts = CpusFacts::read(self.kernel()?)?;
+        Ok(match self.is_redacted() {
+            true => facts.redacted(),
+            false => facts,
+        })
     }
 
     /// Backtraces, unwound by the kernel's own tables, with what a sleeping task waits for.

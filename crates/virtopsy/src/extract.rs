@@ -4,10 +4,12 @@
 //! The questions are asked of the dump as ever, and which bytes are read is recorded beneath all
 //! code that interprets them. What was not asked for is "excluded" in the extract.
 
+mod blank;
+
 use std::io::{Seek, Write};
 
 use virtopsy_kernel::{Kernel, SymbolOrigin};
-use virtopsy_vmcore::{ExtractHead, HeldBytes, PagePacking, Utsname, Written};
+use virtopsy_vmcore::{ExtractHead, PagePacking, Utsname, Written};
 
 use crate::error::Error;
 use crate::facts::StacksOf;
@@ -27,9 +29,15 @@ pub enum ExtractError {
     /// The extract can't be written.
     #[error("the extract can't be written")]
     Write(#[source] std::io::Error),
+    /// Without the text of the log, the extract would not say what the redacted report says.
+    #[error("the log's text can't be taken out without changing the reports in it")]
+    NotRedacted,
 }
 
 /// Writes an extract of a dump to `out`, which is empty, and says how large it became.
+///
+/// With [`Options::redact`] the names of tasks and the text of the log are replaced in the bytes
+/// themselves, and what is said of the extract is the redacted report.
 ///
 /// Where symbols and types came from a vmlinux, the questions are asked without it, too, so that
 /// whoever has no such file gets the answers that this dump alone gives.
@@ -54,16 +62,21 @@ pub fn extract<W: Write + Seek>(
     }
     let kernel = session.kernel()?;
     let report = ask(&session, questions);
-    let mut held = session.dump().recorded();
-    if kernel
+    let by_a_vmlinux = kernel
         .symbols()
-        .is_ok_and(|symbols| symbols.origin() == SymbolOrigin::Vmlinux)
-    {
-        held.merge(&alone(spec, &whole, questions)?);
-    }
-    if let Some(error) = session.changed() {
+        .is_ok_and(|symbols| symbols.origin() == SymbolOrigin::Vmlinux);
+    let alone = match by_a_vmlinux {
+        true => Some(alone(spec, &whole, questions)?),
+        false => None,
+    };
+    let sessions = || std::iter::once(&session).chain(&alone);
+    if let Some(error) = sessions().find_map(Session::changed) {
         return Err(error.into());
     }
+    let mut held = session.dump().recorded();
+    sessions()
+        .skip(1)
+        .for_each(|session| held.merge(&session.dump().recorded()));
     let about = ExtractReport {
         tool: format!("virtopsy {}", env!("CARGO_PKG_VERSION")),
         of: file_name(spec),
@@ -73,18 +86,26 @@ pub fn extract<W: Write + Seek>(
         complete: report.complete.unwrap_or(false),
         incomplete_because: report.incomplete_because,
         origin: report.origin,
+        redacted: options.redact || session.is_redacted(),
     };
-    let head = head(kernel, &about, packing).map_err(ExtractError::Write)?;
+    let mut head = head(kernel, &about, packing).map_err(ExtractError::Write)?;
+    if options.redact {
+        for session in sessions() {
+            let replaced = blank::replacements(session.kernel()?);
+            head.replaced
+                .extend(replaced.ok_or(ExtractError::NotRedacted)?);
+        }
+    }
     let written = session.dump().write_extract(&held, &head, out);
     written.map_err(ExtractError::Write)
 }
 
-/// The bytes that the answers rest on where the dump must tell everything itself.
+/// The session that answers where the dump must tell everything itself.
 fn alone(
     spec: &DumpSpec,
     options: &Options,
     questions: Questions,
-) -> Result<HeldBytes, ExtractError> {
+) -> Result<Session, ExtractError> {
     let options = Options {
         vmlinux: None,
         debug_dirs: Vec::new(),
@@ -94,7 +115,7 @@ fn alone(
     };
     let session = Session::recording(spec, &options)?;
     ask(&session, questions);
-    Ok(session.dump().recorded())
+    Ok(session)
 }
 
 /// Asks the questions. An answer that fails leaves behind what it read, as it will in the extract.

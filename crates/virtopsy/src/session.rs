@@ -17,7 +17,9 @@ use crate::known_issue::{Case, Traces};
 use crate::listing::{self, Listing};
 use crate::machine::Machine;
 use crate::report::extract::Completeness;
-use crate::report::{CallbackReport, DumpReport, ErrorReport, FileReport, LogReport, Origin, Text};
+use crate::report::{
+    CallbackReport, DumpReport, ErrorReport, ExtractReport, FileReport, LogReport, Origin, Text,
+};
 use crate::{callback, crash, known_issue, lockdep, splat_sources, virtualization};
 
 /// Which files make up one dump.
@@ -161,7 +163,10 @@ impl Session {
     fn opened(spec: &DumpSpec, options: &Options, record: bool) -> Result<Session> {
         let files = spec.paths.iter().map(|path| file_report(path)).collect();
         let dump = open_dump(spec, options, record)?;
-        let kernel = Kernel::open(dump.clone(), &kernel_options(spec, options));
+        let mut options = options.clone();
+        // What was taken out of its bytes is not told as if it had been read.
+        options.redact |= matches!(ExtractReport::of(&dump), Some(Ok(about)) if about.redacted);
+        let kernel = Kernel::open(dump.clone(), &kernel_options(spec, &options));
         match kernel {
             Err(
                 e @ (virtopsy_kernel::Error::WrongVmlinux { .. }
@@ -170,12 +175,17 @@ impl Session {
             ) => Err(Error::Kernel(e)),
             kernel => Ok(Session {
                 spec: spec.clone(),
-                options: options.clone(),
+                options,
                 files,
                 dump,
                 kernel,
             }),
         }
+    }
+
+    /// Whether answers are redacted: it was asked for, or the dump is a redacted extract.
+    pub fn is_redacted(&self) -> bool {
+        self.options.redact
     }
 
     /// The files that were opened.

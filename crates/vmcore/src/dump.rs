@@ -116,6 +116,12 @@ impl Dump {
         )
     }
 
+    /// Whether reads are recorded ([`crate::OpenOptions::record`]).
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        self.recorder.is_some()
+    }
+
     /// The content of the note that says what this extract was made of; `None`: it is none.
     #[must_use]
     pub fn extract_note(&self) -> Option<&[u8]> {

@@ -28,10 +28,24 @@ impl Dump {
     /// # Errors
     /// Which byte cannot be had first, and why; `buf` then holds the bytes before it.
     pub fn read_at(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PageError> {
+        self.record(at, buf.len() as u64);
+        self.read_unrecorded(at, buf)
+    }
+
+    /// Takes `len` bytes from `at` for read, where that is recorded.
+    pub fn record(&self, at: PhysAddr, len: u64) {
         if let Some(recorder) = &self.recorder {
             let mut recorded = recorder.lock().unwrap_or_else(PoisonError::into_inner);
-            recorded.insert(at, buf.len() as u64);
+            recorded.insert(at, len);
         }
+    }
+
+    /// As [`Dump::read_at`], and what is read is not recorded: for a reader that takes more than it
+    /// needs, and says by [`Dump::record`] what it used.
+    ///
+    /// # Errors
+    /// As [`Dump::read_at`].
+    pub fn read_unrecorded(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PageError> {
         if let Some(held) = &self.held {
             return self.read_held_bytes(held, at, buf);
         }

@@ -57,9 +57,7 @@ struct OneCpu<'a> {
 /// When it cannot be printed.
 pub(crate) fn run(args: &CpusArgs, common: &Common) -> anyhow::Result<Status> {
     let (report, machine) = examine_and_ask(&args.dump, common, |session| session.cpus().ok());
-    let machine = machine
-        .filter(|_| report.error.is_none())
-        .map(|m| if common.redact { m.redacted() } else { m });
+    let machine = machine.filter(|_| report.error.is_none());
     let (judged, status) = judged(report, CheckId::VirtDisabledAllCpus);
     let report = &judged.report;
     let (schema, path, error, virtualization) =

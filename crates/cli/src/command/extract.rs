@@ -22,12 +22,14 @@ const EXTRACT_HELP: &str = "\
 Examples:
   virtopsy extract vmcore -o small.kdump
   virtopsy extract --for check vmcore -o small.kdump
+  virtopsy extract --redact --for check vmcore -o small.kdump
   virtopsy extract /var/crash -o /tmp/extracts
   virtopsy info small.kdump                    what it was made of, and what it can answer
 
-What an extract reveals: names of tasks and of the host, the kernel log, and whatever else the
-answers tell. Bytes that no answer rests on are zero, also where they share a page with one that
-an answer rests on. --redact on a report does not change the extract.
+What an extract reveals: names of tasks, the kernel log, and whatever else the answers tell. Bytes
+that no answer rests on are zero, also where they share a page with one that an answer rests on.
+With --redact names of tasks and the text of the log are replaced in the bytes themselves, but for
+what the redacted reports tell; --for report and all have stacks, in which more may be found.
 
 Exit status:
   0  every dump gave its extract        2  a dump could not be read, or an extract not be written";

@@ -11,7 +11,7 @@ pub(crate) struct SchemaArgs {}
 
 /// The schema of the version that [`virtopsy::report::SCHEMA`] names, generated from the types by
 /// the tests below.
-const TEXT: &str = include_str!("../../schema/virtopsy-1.0.3.schema.json");
+const TEXT: &str = include_str!("../../schema/virtopsy-1.0.4.schema.json");
 
 /// Prints the schema.
 ///

@@ -11,6 +11,7 @@
 use crate::cpu::CpuId;
 use crate::error::Result;
 use crate::kernel::Kernel;
+use crate::private::Private;
 
 /// Most bytes of one buffer that are read (`SAFE_LOG_BUF_LEN` is at most 128 KiB).
 const MAX_LEN: u64 = 1 << 17;
@@ -55,7 +56,11 @@ fn buffer(kernel: &Kernel, symbol: &str, cpu: CpuId) -> Result<Vec<u8>> {
     let buffer = found.field("buffer")?;
     let len = found.field("len.counter")?.u64()?;
     let len = len.min(buffer.size()?).min(MAX_LEN);
-    kernel.space().bytes(buffer.address, len as usize)
+    let text = kernel.space().bytes(buffer.address, len as usize)?;
+    kernel
+        .space()
+        .note_private(Private::LogText, buffer.address, &text);
+    Ok(text)
 }
 
 fn lines(bytes: &[u8], cpu: CpuId, in_nmi: bool) -> Vec<Leftover> {

@@ -13,6 +13,7 @@ use virtopsy_debuginfo::VirtAddr;
 use super::{Caller, Log, MAX_RECORDS, Property, Record};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
+use crate::private::Private;
 
 /// Longest buffer that is believed: `log_buf_len=` of 1 GiB.
 const MAX_BUFFER: u64 = 1 << 30;
@@ -146,6 +147,9 @@ impl Layout {
         let text = usize::from(space.u16(field(self.text_len))?).min(room);
         let dict = usize::from(space.u16(field(self.dict_len))?).min(room.saturating_sub(text));
         let flags = space.u8(field(self.flags_at + 1))?;
+        let text_at = field(self.head);
+        let text = space.bytes(text_at, text)?;
+        space.note_private(Private::LogText, text_at, &text);
         let record = Record {
             sequence,
             timestamp_ns: space.u64(field(self.ts))?,
@@ -157,8 +161,10 @@ impl Layout {
                 .map(Caller::from_id),
             continuation: flags & 8 != 0,
             newline: flags & 2 != 0,
-            text: space.bytes(field(self.head), text)?,
-            dictionary: properties(&space.bytes(field(self.head + text as u64), dict)?),
+            dictionary: properties(
+                &space.bytes(VirtAddr(text_at.0.wrapping_add(text.len() as u64)), dict)?,
+            ),
+            text,
         };
         Ok(Some((length.into(), record)))
     }

@@ -15,11 +15,12 @@
 use std::cell::{Cell, RefCell};
 
 use virtopsy_debuginfo::VirtAddr;
-use virtopsy_vmcore::VmcoreInfo;
+use virtopsy_vmcore::{Dump, VmcoreInfo};
 
 use super::{Caller, Log, Property, Record};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
+use crate::private::Private;
 
 /// Most records and bytes that a ring may claim to have: CONFIG_LOG_BUF_SHIFT is at most 25, and
 /// `log_buf_len=` at most 2 GiB; a ring above 1 GiB is refused.
@@ -250,7 +251,7 @@ impl<'k> Ring<'k> {
         if !self.claim(len) {
             return None;
         }
-        let mut text = data.bytes(start.checked_add(ID_SIZE)?, len)?;
+        let mut text = data.text(start.checked_add(ID_SIZE)?, len)?;
         text.truncate(memchr::memchr(0, &text).unwrap_or(text.len()));
         record.text = text;
         (!record.text.is_empty()).then_some(record)
@@ -289,7 +290,7 @@ impl<'k> Ring<'k> {
         let (start, end) = self.block(begin, next)?;
         let text_at = start.checked_add(ID_SIZE)?;
         let len = len.min(end.checked_sub(text_at)?);
-        data.bytes(text_at, len)
+        data.text(text_at, len)
     }
 
     /// Where a block lies in the ring, its id included, end exclusive.
@@ -376,19 +377,41 @@ impl<'k> Table<'k> {
             let from = VirtAddr(self.at.0.wrapping_add(start));
             *window = Window {
                 start,
-                bytes: self.kernel.space().bytes(from, len).ok(),
+                bytes: self.window(from, len),
             };
         }
         let inside = (at - start) as usize;
         let whole = window.bytes.as_ref();
         match whole.and_then(|bytes| bytes.get(inside..inside + buf.len())) {
-            Some(bytes) => buf.copy_from_slice(bytes),
-            None => {
-                let from = VirtAddr(self.at.0.wrapping_add(at));
-                self.kernel.space().read(from, buf).ok()?;
+            Some(bytes) => {
+                buf.copy_from_slice(bytes);
+                self.kernel.space().record(self.address(at), buf.len());
             }
+            None => self.kernel.space().read(self.address(at), buf).ok()?,
         }
         Some(())
+    }
+
+    /// The text at `at`, which is told for text of the log.
+    fn text(&self, at: u64, len: u64) -> Option<Vec<u8>> {
+        let text = self.bytes(at, len)?;
+        let space = self.kernel.space();
+        space.note_private(Private::LogText, self.address(at), &text);
+        Some(text)
+    }
+
+    fn address(&self, at: u64) -> VirtAddr {
+        VirtAddr(self.at.0.wrapping_add(at))
+    }
+
+    /// More than will be used of it is read at once: what is used is recorded then.
+    fn window(&self, from: VirtAddr, len: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        let space = self.kernel.space();
+        space
+            .read_by(from, &mut bytes, Dump::read_unrecorded)
+            .ok()?;
+        Some(bytes)
     }
 
     fn bytes(&self, at: u64, len: u64) -> Option<Vec<u8>> {

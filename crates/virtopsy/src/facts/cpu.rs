@@ -86,7 +86,7 @@ impl CpusFacts {
 
     /// Without addresses and names of tasks; functions stay.
     #[must_use]
-    pub fn redacted(self) -> CpusFacts {
+    pub(crate) fn redacted(self) -> CpusFacts {
         CpusFacts {
             processor: self.processor,
             states: self.states.into_iter().map(CpuFacts::redacted).collect(),

@@ -45,6 +45,9 @@ pub struct ExtractReport {
     pub incomplete_because: Vec<String>,
     /// Who wrote the dump.
     pub origin: Origin,
+    /// Whether names of tasks and the log's text were taken out; reports of it are redacted.
+    #[serde(default)]
+    pub redacted: bool,
 }
 
 impl ExtractReport {

@@ -27,7 +27,7 @@ pub use virtopsy_klog::escape;
 use virtopsy_klog::{Crash, Splat};
 
 /// Version of the JSON documents (SchemaVer: model.revision.addition).
-pub const SCHEMA: &str = "1.0.3";
+pub const SCHEMA: &str = "1.0.4";
 
 /// Everything that is known of one dump.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -476,7 +476,7 @@ pub struct LogReport {
 }
 
 /// A known defect that left its traces here.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KnownIssueReport {
     /// Stable id; `virtopsy explain ID` tells more.
