@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing_subscriber::layer::SubscriberExt as _;
+use virtopsy::kernel::{CpuId, Kernel, VirtAddr};
 use virtopsy::{DumpSpec, Options, Session};
-use virtopsy_kernel::{CpuId, Kernel, VirtAddr};
 use virtopsy_testkit::{Kdump, KdumpBytes};
 use virtopsy_vmcore::PhysAddr;
 
@@ -124,8 +124,8 @@ impl Subject {
 /// Opens a dump as the campaign does: by position, as the file changes between runs.
 pub(crate) fn open(path: &Path) -> Result<Session, virtopsy::Error> {
     let mut options = Options::default();
-    options.mmap = false;
-    options.system_root = None;
+    options.dump.mmap = false;
+    options.kernel.system_root = None;
     let paths = vec![path.to_path_buf()];
     Session::open(&DumpSpec { paths }, &options)
 }

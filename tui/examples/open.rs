@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     while let Some(arg) = args.next() {
         match arg.to_str() {
-            Some("--vmlinux") => options.vmlinux = args.next().map(Into::into),
+            Some("--vmlinux") => options.kernel.vmlinux = args.next().map(Into::into),
             Some("--source") => settings.sources.extend(args.next().map(Into::into)),
             Some("--editor") => {
                 settings.editor = args.next().map(|a| a.to_string_lossy().into_owned());

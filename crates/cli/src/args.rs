@@ -135,7 +135,10 @@ mod tests {
         let cli = parse(&["vmcore", "--vmlinux", "v"]).unwrap();
         assert!(cli.command.is_none());
         assert_eq!(cli.dumps, ["vmcore"]);
-        assert_eq!(cli.common.options().vmlinux, Some(PathBuf::from("v")));
+        assert_eq!(
+            cli.common.options().kernel.vmlinux,
+            Some(PathBuf::from("v"))
+        );
     }
 
     #[test]

@@ -132,15 +132,15 @@ impl Common {
     /// How the library is to open dumps.
     pub(crate) fn options(&self) -> Options {
         let mut options = Options::default();
-        options.vmlinux = self.vmlinux.clone();
-        options.btf = self.btf.clone();
-        options.debug_dirs = self.debug_dir.clone();
-        options.mmap = self.mmap && !self.no_mmap;
-        options.force_vmlinux = self.force_vmlinux;
-        options.unpack = Some(surroundings::unpack(self.unpack_dir.clone()));
-        options.debuginfod = self.debuginfod_client().and_then(Result::ok);
+        options.kernel.vmlinux = self.vmlinux.clone();
+        options.kernel.btf = self.btf.clone();
+        options.kernel.debug_dirs = self.debug_dir.clone();
+        options.dump.mmap = self.mmap && !self.no_mmap;
+        options.kernel.force_vmlinux = self.force_vmlinux;
+        options.dump.unpack = Some(surroundings::unpack(self.unpack_dir.clone()));
+        options.kernel.debuginfod = self.debuginfod_client().and_then(Result::ok);
         options.redact = self.redact;
-        options.types = match self.types {
+        options.kernel.types = match self.types {
             Types::Auto => TypesChoice::Auto,
             Types::Btf => TypesChoice::Btf,
             Types::Dwarf => TypesChoice::Dwarf,

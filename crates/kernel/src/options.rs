@@ -18,6 +18,7 @@ pub enum TypesChoice {
 
 /// How to find a kernel's symbols and types.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct KernelOptions {
     /// A vmlinux, or a directory that holds it and its modules.
     pub vmlinux: Option<PathBuf>,

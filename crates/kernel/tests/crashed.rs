@@ -33,15 +33,9 @@ fn open(path: &Path, corpus: &Path) -> Option<Kernel> {
     let dump = Arc::new(Dump::open(&[path.to_owned()], &OpenOptions::default()).ok()?);
     let release = dump.vmcoreinfo()?.os_release()?.to_owned();
     let folder = corpus.join("kernels").join(release.rsplit('-').next()?);
-    let vmlinux = folder.is_dir().then_some(folder);
-    let kernel = Kernel::open(
-        dump,
-        &KernelOptions {
-            vmlinux,
-            ..KernelOptions::default()
-        },
-    )
-    .ok()?;
+    let mut options = KernelOptions::default();
+    options.vmlinux = folder.is_dir().then_some(folder);
+    let kernel = Kernel::open(dump, &options).ok()?;
     (kernel.symbols().is_ok() && kernel.types().is_ok()).then_some(kernel)
 }
 

@@ -215,13 +215,9 @@ fn with_vmlinux(file: &str, kernel: &str) -> Option<(Dump, KernelOptions)> {
         return None;
     }
     let dump = Dump::open(&[path], &OpenOptions::default()).unwrap();
-    Some((
-        dump,
-        KernelOptions {
-            vmlinux: Some(vmlinux),
-            ..KernelOptions::default()
-        },
-    ))
+    let mut options = KernelOptions::default();
+    options.vmlinux = Some(vmlinux);
+    Some((dump, options))
 }
 
 fn same_kernel(found: &Kernel, truth: &Kernel) {

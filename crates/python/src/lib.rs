@@ -42,11 +42,11 @@ fn options(
     force_vmlinux: bool,
 ) -> PyResult<Options> {
     let mut options = Options::default();
-    options.vmlinux = vmlinux;
-    options.btf = btf;
-    options.debug_dirs = debug_dirs;
-    options.force_vmlinux = force_vmlinux;
-    options.types = match types {
+    options.kernel.vmlinux = vmlinux;
+    options.kernel.btf = btf;
+    options.kernel.debug_dirs = debug_dirs;
+    options.kernel.force_vmlinux = force_vmlinux;
+    options.kernel.types = match types {
         "auto" => TypesChoice::Auto,
         "btf" => TypesChoice::Btf,
         "dwarf" => TypesChoice::Dwarf,

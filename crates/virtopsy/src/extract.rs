@@ -51,12 +51,13 @@ pub fn extract<W: Write + Seek>(
     packing: PagePacking,
     out: &mut W,
 ) -> Result<Written, ExtractError> {
-    let whole = Options {
+    let mut whole = Options {
         redact: false,
         cause_in_full: true,
         ..options.clone()
     };
-    let session = Session::recording(spec, &whole)?;
+    whole.dump.record = true;
+    let session = Session::open(spec, &whole)?;
     if session.dump().is_live() {
         return Err(ExtractError::Live);
     }
@@ -106,14 +107,12 @@ fn alone(
     options: &Options,
     questions: Questions,
 ) -> Result<Session, ExtractError> {
-    let options = Options {
-        vmlinux: None,
-        debug_dirs: Vec::new(),
-        system_root: None,
-        debuginfod: None,
-        ..options.clone()
-    };
-    let session = Session::recording(spec, &options)?;
+    let mut options = options.clone();
+    options.kernel.vmlinux = None;
+    options.kernel.debug_dirs = Vec::new();
+    options.kernel.system_root = None;
+    options.kernel.debuginfod = None;
+    let session = Session::open(spec, &options)?;
     ask(&session, questions);
     Ok(session)
 }

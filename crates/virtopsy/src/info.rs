@@ -71,6 +71,7 @@ pub struct ContainerInfo {
 
 /// A name and a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Field {
     /// The name as the format's documentation has it.
     pub name: String,
@@ -98,6 +99,7 @@ pub struct PagesInfo {
 
 /// Notes of one owner and type.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct NoteInfo {
     /// `CORE`, `QEMU`, `VMCOREINFO`.
     pub owner: Text,
@@ -138,6 +140,7 @@ pub struct KernelInfo {
 
 /// Something that is needed: found somewhere, or missing for a reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Finding {
     /// Where it was found.
     pub from: Option<String>,
@@ -157,10 +160,8 @@ pub fn inspect(spec: &DumpSpec, options: &Options, cancel: &AtomicBool) -> DumpI
         Err(error) => error,
     };
     // A vmlinux that does not fit says nothing against the dump.
-    let bare = Options {
-        vmlinux: None,
-        ..options.clone()
-    };
+    let mut bare = options.clone();
+    bare.kernel.vmlinux = None;
     let info = match Session::open(spec, &bare) {
         Ok(session) => session.info(cancel),
         Err(_) => DumpInfo {

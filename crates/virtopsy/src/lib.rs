@@ -54,4 +54,8 @@ pub use report::{Check, CheckId};
 pub use supports::{SupportedFact, SupportedVerdict, SupportsFacts, supports};
 pub use types::layout;
 
-pub use session::{Debuginfod, DumpSpec, Options, Session, TypesChoice, Unpack, examine};
+pub use session::{DumpSpec, Options, Session, examine};
+/// What [`Options`] are made of.
+pub use virtopsy_kernel::{Debuginfod, KernelOptions, TypesChoice};
+/// What [`Options`] are made of.
+pub use virtopsy_vmcore::{OpenOptions, Unpack};

@@ -7,9 +7,6 @@ use std::sync::Arc;
 use virtopsy_kernel::{CpuId, Kernel, KernelOptions, Log, VirtAddr};
 use virtopsy_vmcore::{Dump, OpenOptions, is_procfs};
 
-pub use virtopsy_kernel::{Debuginfod, TypesChoice};
-pub use virtopsy_vmcore::Unpack;
-
 use crate::callback::Circumstances;
 use crate::error::{Error, Result};
 use crate::evidence::{Findings, Usage};
@@ -71,27 +68,11 @@ fn file_report(path: &Path) -> Option<FileReport> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// A vmlinux, or a directory that holds it and its modules.
-    pub vmlinux: Option<PathBuf>,
-    /// BTF of the kernel in files of its own, held against the dump: a file, an archive, or a folder
-    /// with that of modules beside it.
-    pub btf: Option<PathBuf>,
-    /// Trees to search for debug files by build-id.
-    pub debug_dirs: Vec<PathBuf>,
-    /// Where types may come from.
-    pub types: TypesChoice,
-    /// Map files into memory instead of reading them piece by piece: not faster, and a disk or
-    /// network that fails then ends the process (SIGBUS).
-    pub mmap: bool,
-    /// Use the vmlinux although its build-id is not the dump's.
-    pub force_vmlinux: bool,
-    /// Below which folder the places that distributions put a vmlinux are looked for, where the
-    /// dump alone does not suffice: `/`, or nowhere.
-    pub system_root: Option<PathBuf>,
-    /// Servers that are asked for a vmlinux which is needed and nowhere else; `None`: none.
-    pub debuginfod: Option<Debuginfod>,
-    /// Where to unpack a dump that is packed whole; `None`: such a dump is refused.
-    pub unpack: Option<Unpack>,
+    /// How the dump's files are read.
+    pub dump: OpenOptions,
+    /// Where the kernel's symbols and types may come from. A debug file beside the dump and those
+    /// that a distribution has put below `/` count, unless `system_root` names another place.
+    pub kernel: KernelOptions,
     /// [`examine`] and [`Session::report`] give a report without host names, names of tasks,
     /// addresses and log text ([`DumpReport::redacted`]).
     pub redact: bool,
@@ -114,16 +95,11 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
+        let mut kernel = KernelOptions::default();
+        kernel.system_root = Some(PathBuf::from("/"));
         Options {
-            vmlinux: None,
-            btf: None,
-            debug_dirs: Vec::new(),
-            types: TypesChoice::Auto,
-            mmap: false,
-            force_vmlinux: false,
-            system_root: Some(PathBuf::from("/")),
-            debuginfod: None,
-            unpack: None,
+            dump: OpenOptions::default(),
+            kernel,
             redact: false,
             cause_in_full: false,
         }
@@ -152,21 +128,14 @@ impl Session {
     /// [`Error::Dump`] where the files are not a dump that can be read. A vmlinux that was named and
     /// does not fit is an error too ([`Error::Kernel`]): it is never silently left aside.
     pub fn open(spec: &DumpSpec, options: &Options) -> Result<Session> {
-        Session::opened(spec, options, false)
-    }
-
-    /// As [`Session::open`]; the dump keeps in mind which of its bytes are read.
-    pub(crate) fn recording(spec: &DumpSpec, options: &Options) -> Result<Session> {
-        Session::opened(spec, options, true)
-    }
-
-    fn opened(spec: &DumpSpec, options: &Options, record: bool) -> Result<Session> {
         let files = spec.paths.iter().map(|path| file_report(path)).collect();
-        let dump = open_dump(spec, options, record)?;
+        let dump = Arc::new(Dump::open(&spec.paths, &options.dump)?);
         let mut options = options.clone();
         // What was taken out of its bytes is not told as if it had been read.
         options.redact |= matches!(ExtractReport::of(&dump), Some(Ok(about)) if about.redacted);
-        let kernel = Kernel::open(dump.clone(), &kernel_options(spec, &options));
+        let mut of_kernel = options.kernel.clone();
+        of_kernel.dump = of_kernel.dump.or_else(|| spec.paths.first().cloned());
+        let kernel = Kernel::open(dump.clone(), &of_kernel);
         match kernel {
             Err(
                 e @ (virtopsy_kernel::Error::WrongVmlinux { .. }
@@ -312,31 +281,10 @@ fn failed(path: Text, files: Vec<FileReport>, error: ErrorReport) -> DumpReport 
     }
 }
 
-fn open_dump(spec: &DumpSpec, options: &Options, record: bool) -> Result<Arc<Dump>> {
-    let mut open = OpenOptions::default()
-        .with_mmap(options.mmap)
-        .with_record(record);
-    open.unpack = options.unpack.clone();
-    Ok(Arc::new(Dump::open(&spec.paths, &open)?))
-}
-
 fn unpacked_note(packing: virtopsy_vmcore::Packing) -> Text {
     Text::from(format!(
         "the dump is packed as {packing} and was unpacked to be read"
     ))
-}
-
-fn kernel_options(spec: &DumpSpec, options: &Options) -> KernelOptions {
-    KernelOptions {
-        vmlinux: options.vmlinux.clone(),
-        btf: options.btf.clone(),
-        debug_dirs: options.debug_dirs.clone(),
-        types: options.types,
-        force_vmlinux: options.force_vmlinux,
-        dump: spec.paths.first().cloned(),
-        system_root: options.system_root.clone(),
-        debuginfod: options.debuginfod.clone(),
-    }
 }
 
 /// What the kernel's memory says. Each part stands on its own: one that fails leaves a note. Gives

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use virtopsy_debuginfo::TypeSource;
-use virtopsy_kernel::{Error, FileTypes, KernelOptions};
+use virtopsy_kernel::{Error, FileTypes};
 
 use crate::error::Result;
 use crate::facts::{Asked, LayoutFacts};
@@ -21,15 +21,7 @@ use crate::{Options, Session};
 /// [`Error::NoSuch`] where the type or member is not there, with the names that are most like it;
 /// [`Error::File`], [`Error::NoTypes`] where there are no types to ask.
 pub fn layout(options: &Options, asked: &str, module: Option<&str>) -> Result<LayoutFacts> {
-    let options = KernelOptions {
-        vmlinux: options.vmlinux.clone(),
-        btf: options.btf.clone(),
-        debug_dirs: options.debug_dirs.clone(),
-        types: options.types,
-        system_root: options.system_root.clone(),
-        ..KernelOptions::default()
-    };
-    let files = FileTypes::open(&options)?;
+    let files = FileTypes::open(&options.kernel)?;
     let asked = Asked::parse(asked);
     let types = match (&files, module) {
         (Some(files), None) => files.kernel().clone(),

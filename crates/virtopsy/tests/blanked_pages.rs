@@ -37,8 +37,8 @@ fn sample(name: &str) -> PathBuf {
 fn states(path: &Path) -> Vec<(u32, CpuState)> {
     // By position, not mapped: the file changes between runs.
     let mut options = Options::default();
-    options.mmap = false;
-    options.system_root = None;
+    options.dump.mmap = false;
+    options.kernel.system_root = None;
     let report = examine(
         &DumpSpec {
             paths: vec![path.to_path_buf()],

@@ -27,7 +27,7 @@ const PT_REGS: u64 = 168;
 /// The options of `report`: everything that memory tells.
 fn in_full() -> Options {
     let mut options = Options::default();
-    options.system_root = None;
+    options.kernel.system_root = None;
     options.cause_in_full = true;
     options
 }

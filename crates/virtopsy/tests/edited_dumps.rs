@@ -241,7 +241,7 @@ fn a_callback_that_the_ops_table_does_not_name_is_not_kvms() {
     };
     let kernel = corpus.join("kernels/virtdbg");
     let mut options = Options::default();
-    options.vmlinux = Some(kernel);
+    options.kernel.vmlinux = Some(kernel);
     let mut dump = Edited::new(OFFLINE);
     let table = dump.report_with(&options).callback.ops_table.unwrap();
     assert!(table.agrees);
@@ -404,7 +404,7 @@ fn frames_of_a_report_have_file_and_line_where_the_vmlinux_is_at_hand() {
     };
     let kernel = corpus.join("kernels/virtdbg");
     let mut options = Options::default();
-    options.vmlinux = Some(kernel);
+    options.kernel.vmlinux = Some(kernel);
     let report = Edited::new(OFFLINE).report_with(&options);
     let frames = &report.splats[0].trace;
     let guilty = frames

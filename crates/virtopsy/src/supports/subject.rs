@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use virtopsy_debuginfo::{SymbolList, TypeSource, TypeSourceExt as _};
 use virtopsy_kernel::declared::Member;
-use virtopsy_kernel::{Error, FileTypes, Kernel, KernelOptions};
+use virtopsy_kernel::{Error, FileTypes, Kernel};
 
 use crate::Options;
 use crate::era;
@@ -46,14 +46,7 @@ impl<'k> Subject<'k> {
     }
 
     pub(super) fn of_files(options: &Options, symbols: Option<&Path>) -> Result<Subject<'k>> {
-        let mut asked = KernelOptions {
-            vmlinux: options.vmlinux.clone(),
-            btf: options.btf.clone(),
-            debug_dirs: options.debug_dirs.clone(),
-            types: options.types,
-            system_root: options.system_root.clone(),
-            ..KernelOptions::default()
-        };
+        let mut asked = options.kernel.clone();
         let runs = asked.vmlinux.is_none() && asked.btf.is_none() && symbols.is_none();
         if runs {
             asked.btf = Some(RUNNING.0.into());
