@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use apart::take_apart;
 use support::{samples, virtopsy};
+use virtopsy::kernel::{Kernel, KernelOptions, VirtAddr};
 use virtopsy::klog::deceives;
-use virtopsy_kernel::{Kernel, KernelOptions, VirtAddr};
 use virtopsy_testkit::{Kdump, KdumpBytes, Note};
 use virtopsy_vmcore::{Dump, OpenOptions};
 

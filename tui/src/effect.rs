@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use virtopsy::Listing;
 use virtopsy::facts::ModulesFacts;
+use virtopsy::kernel::{TaskList, VmList};
 use virtopsy::report::{DumpReport, ErrorReport};
-use virtopsy_kernel::{TaskList, VmList};
 
 use crate::editor::SourceLine;
 use crate::logtext::{LogFilter, LogText};

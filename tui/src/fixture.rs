@@ -12,7 +12,7 @@ use virtopsy::klog::{Record, scan_records};
 use virtopsy::report::*;
 use virtopsy::{CodeRow, CodeTarget, DumpSpec, Listing};
 
-use virtopsy_kernel::{
+use virtopsy::kernel::{
     Backtrace, CpuId, Ended, FoundBy, Frame, GuestRegisters, Location, ModuleState, SourceFrame,
     StackKind, TaskInfo, TaskList, TaskState, Vcpu, VcpuMode, VirtAddr, Vm, VmKind, VmList,
 };

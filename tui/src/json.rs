@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use virtopsy::facts::{EndedFacts, FrameFacts, TaskFacts, VmFacts};
+use virtopsy::kernel::Vm;
 use virtopsy::report::Hex;
-use virtopsy_kernel::Vm;
 
 use crate::model::{MachineRow, Model, Shape, StackRow, Tab};
 use crate::place::Pane;

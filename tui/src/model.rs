@@ -6,8 +6,8 @@ use std::sync::Arc;
 use virtopsy::DumpSpec;
 use virtopsy::Listing;
 use virtopsy::facts::{ModuleFacts, ModulesFacts};
+use virtopsy::kernel::{TaskInfo, TaskList, Vm, VmList};
 use virtopsy::report::{CpuReport, DumpReport, ErrorReport};
-use virtopsy_kernel::{TaskInfo, TaskList, Vm, VmList};
 
 use crate::effect::JobId;
 use crate::input::LineInput;

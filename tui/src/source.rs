@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use virtopsy::Listing;
 use virtopsy::facts::{LogRecord, ModulesFacts};
+use virtopsy::kernel::{Backtrace, SourceFrame, TaskInfo, TaskList, VmList};
 use virtopsy::report::{DumpReport, ErrorReport, Text};
-use virtopsy_kernel::{Backtrace, SourceFrame, TaskInfo, TaskList, VmList};
 
 use crate::editor::SourceLine;
 use crate::place::Place;

@@ -113,6 +113,6 @@ pub use tables::TypesOrigin;
 pub use task::Task;
 pub use tasks::{TaskInfo, TaskList, TaskState};
 pub use unwind::{Backtrace, Ended, FoundBy, Frame, Start, Unwinder};
-pub use virtopsy_debuginfo::{Debuginfod, SourceFrame, VirtAddr};
+pub use virtopsy_debuginfo::{Debuginfod, SourceFrame, SymbolSource, VirtAddr};
 pub use wall_clock::{BootTime, BootTimeSource};
 pub use watchdog::Watched;

@@ -28,6 +28,7 @@ pub enum SupportedVerdict {
 
 /// What could be answered of a kernel.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct SupportsFacts {
     /// Which kernel layout it has.
     pub era: String,
@@ -45,6 +46,7 @@ pub struct SupportsFacts {
 
 /// One fact and where it would be read.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct SupportedFact {
     /// What it is needed for: `verdict`, `callback`, `log`, `stacks`, `tasks`, `vms`, `locks`.
     pub needed_for: &'static str,

@@ -1,7 +1,7 @@
 //! A place in memory in three shapes: by its type, as code, and word by word.
 
 use virtopsy::Session;
-use virtopsy_kernel::{Kernel, Location, Node, PeekLimits, Value, VirtAddr};
+use virtopsy::kernel::{Kernel, Location, Node, PeekLimits, Value, VirtAddr};
 
 use super::{name, symbol};
 use crate::place::Place;

@@ -6,10 +6,10 @@ mod stack;
 use std::sync::{Arc, OnceLock};
 
 use virtopsy::facts::{LogRecord, ModulesFacts, RecordState};
+use virtopsy::kernel::SymbolSource as _;
+use virtopsy::kernel::{Error, Kernel, SourceFrame, TaskList, VirtAddr, VmList};
 use virtopsy::report::{DumpReport, ErrorReport, Text};
 use virtopsy::{DumpSpec, Listing, Options, Session};
-use virtopsy_debuginfo::SymbolSource as _;
-use virtopsy_kernel::{Error, Kernel, SourceFrame, TaskList, VirtAddr, VmList};
 
 use crate::editor::SourceLine;
 use crate::fuzzy::{self, Best};

@@ -1,8 +1,8 @@
 //! The stack of a CPU or a task: what the unwinder makes of it, what it waits for and holds, and
 //! the code addresses that stand on the stacks of a CPU.
 
+use virtopsy::kernel::{CpuId, Frame, Kernel, SourceFrame, Stack, Start, TaskInfo, VirtAddr};
 use virtopsy::report::Text;
-use virtopsy_kernel::{CpuId, Frame, Kernel, SourceFrame, Stack, Start, TaskInfo, VirtAddr};
 
 use crate::source::{Cancelled, Held, StackOf, StackPart, StackText, Waits};
 
@@ -64,7 +64,7 @@ fn sources(kernel: &Kernel, frame: &Frame) -> Vec<SourceFrame> {
     found.map_or(Vec::new(), |found| found.to_vec())
 }
 
-fn waits(kernel: &Kernel, waiting: virtopsy_kernel::Waiting) -> Waits {
+fn waits(kernel: &Kernel, waiting: virtopsy::kernel::Waiting) -> Waits {
     let owner = waiting.owner.map(|at| {
         let known = kernel.task_info(at).ok();
         known.map_or((0, Text::from(at.to_string())), |task| {
@@ -85,7 +85,7 @@ fn held(kernel: &Kernel, task: &TaskInfo) -> Vec<Held> {
     let Ok(held) = kernel.held_locks(task.address) else {
         return Vec::new();
     };
-    let one = |lock: virtopsy_kernel::HeldLock| Held {
+    let one = |lock: virtopsy::kernel::HeldLock| Held {
         name: match &lock.class {
             Ok(class) => Text::new(class.name.clone()),
             Err(e) => Text::from(e.to_string()),
@@ -115,7 +115,7 @@ fn scans(kernel: &Kernel, cpu: CpuId, task: Option<&TaskInfo>) -> Vec<StackPart>
     parts
 }
 
-fn scan(kernel: &Kernel, title: &'static str, stack: virtopsy_kernel::Result<Stack>) -> StackPart {
+fn scan(kernel: &Kernel, title: &'static str, stack: virtopsy::kernel::Result<Stack>) -> StackPart {
     match stack {
         Err(e) => StackPart {
             title,

@@ -1,6 +1,6 @@
 //! The list of stacks: every CPU, then every task that no CPU ran.
 
-use virtopsy_kernel::{TaskInfo, TaskState};
+use virtopsy::kernel::{TaskInfo, TaskState};
 
 use crate::model::{ListState, StackRow, Tab, TaskSort};
 use crate::place::Pane;

@@ -1,8 +1,8 @@
 //! Virtual machines, and the modules: their state, and where they lie.
 
 use virtopsy::facts::{ModuleFacts, ModulesFacts};
+use virtopsy::kernel::{ModuleState, Vcpu, Vm};
 use virtopsy::report::Text;
-use virtopsy_kernel::{ModuleState, Vcpu, Vm};
 
 use crate::cells;
 use crate::doc::{Doc, DocLine, piece, safe, shown};

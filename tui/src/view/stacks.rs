@@ -1,7 +1,7 @@
 //! The stacks of CPUs and tasks: a list of both, and who called whom on the chosen one.
 
+use virtopsy::kernel::{Frame, SourceFrame, StackKind, TaskInfo};
 use virtopsy::report::Text;
-use virtopsy_kernel::{Frame, SourceFrame, StackKind, TaskInfo};
 
 use crate::cells;
 use crate::doc::{Doc, DocLine, piece, safe};

@@ -1,7 +1,7 @@
 //! The words in which states are told; those of the JSON.
 
+use virtopsy::kernel::TaskInfo;
 use virtopsy::report::{CpuReport, CpuState, Feature, Reason, Strength, Text};
-use virtopsy_kernel::TaskInfo;
 
 /// Why a CPU is in its state.
 pub(crate) fn reason_word(reason: Reason) -> &'static str {

@@ -1,7 +1,7 @@
 //! `virtopsy explain`: what an id means.
 
 use clap::Args;
-use virtopsy_kernel::nearest;
+use virtopsy::kernel::nearest;
 
 use super::print;
 use crate::exit::Status;

@@ -1,7 +1,7 @@
 //! `virtopsy man`: manual pages.
 
 use clap::Args;
-use virtopsy_kernel::nearest;
+use virtopsy::kernel::nearest;
 
 use crate::exit::Status;
 use crate::terminal::say;

@@ -28,6 +28,7 @@ pub enum LayoutFacts {
 
 /// A type. Sizes and offsets are in bytes.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct TypeFacts {
     /// Its name in C.
     pub name: String,
@@ -54,6 +55,7 @@ pub struct TypeFacts {
 
 /// A member as it lies in memory.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct PlacedFacts {
     /// Its name; empty for an anonymous one.
     pub name: String,
@@ -80,6 +82,7 @@ pub struct PlacedFacts {
 
 /// An enumerator.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct EnumeratorFacts {
     /// Its name.
     pub name: String,
@@ -89,6 +92,7 @@ pub struct EnumeratorFacts {
 
 /// Where one member is.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct MemberFacts {
     /// The structure.
     pub name: String,

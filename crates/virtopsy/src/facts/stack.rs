@@ -14,6 +14,7 @@ fn shown<S: Serializer>(what: &Option<impl Display>, to: S) -> Result<S::Ok, S::
 
 /// A frame of a backtrace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct FrameFacts {
     /// The instruction pointer: a return address, but for the innermost and for interrupted ones.
     pub ip: Hex,
@@ -63,6 +64,7 @@ impl FrameFacts {
 
 /// A place in the sources.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct SourceFacts {
     /// The function.
     pub function: Option<Text>,
@@ -90,6 +92,7 @@ impl From<&SourceFrame> for SourceFacts {
 
 /// Why a backtrace ends where it does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct EndedFacts {
     /// A word for programs.
     pub kind: &'static str,

@@ -60,6 +60,7 @@ impl ListedTask {
 
 /// A task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct TaskFacts {
     /// Its `task_struct`.
     pub address: Hex,

@@ -44,6 +44,7 @@ impl VmsFacts {
 
 /// A virtual machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct VmFacts {
     /// Its `struct kvm`.
     pub address: Hex,
@@ -88,6 +89,7 @@ impl VmFacts {
 
 /// A virtual CPU.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct VcpuFacts {
     /// Its `struct kvm_vcpu`.
     pub address: Hex,
