@@ -24,7 +24,7 @@ pub(super) const REBOOT_VECTOR: KnownIssue = KnownIssue {
     fixed_by: Some("a2b07fa7b933"),
     text: "Until 6.2 the kernel switches only VMX off when it stops CPUs by the REBOOT vector (a panic \
            without a crash kernel, a reboot). On AMD, SVM stays on, and a CPU with GIF clear then ignores \
-           INIT: the next kernel can't start it. Mended by a2b07fa7b933 (\"x86/reboot: Disable SVM, not \
+           INIT: the next kernel can't start it. Fixed by a2b07fa7b933 (\"x86/reboot: Disable SVM, not \
            just VMX, when stopping CPUs\") and d81f952aa657, in 6.3 and its stable backports.",
     signature: reboot_leaves_svm,
 };
@@ -120,7 +120,12 @@ fn gif_left_clear(case: &Case<'_>) -> Option<String> {
     {
         return None;
     }
-    let cpu = case.cpu(|c| c.reason == Reason::DidNotAnswer)?;
+    // A CPU that hangs in another NMI, or was out of use, has its reason without a clear GIF.
+    let cpu = case.cpu(|c| {
+        c.reason == Reason::DidNotAnswer
+            && c.online != Some(false)
+            && !has_evidence(c, |e| e.what == EvidenceKind::NmiHandler)
+    })?;
     Some(format!(
         "CPU {} never answered the crash NMI, and the kernel's emergency disable has no STGI",
         cpu.cpu
@@ -206,5 +211,22 @@ mod tests {
         );
         assert!(ids(&report, &traces(Some(true)), None).is_empty());
         assert!(ids(&report, &traces(None), None).is_empty());
+    }
+
+    #[test]
+    fn a_cpu_that_hangs_in_another_nmi_or_is_offline_is_not_put_down_to_a_clear_gif() {
+        let traces = Traces {
+            disable_sets_gif: Some(false),
+            ..Traces::default()
+        };
+        let mut report = with_evidence(CpuState::On, says(EvidenceKind::NmiHandler, Says::Neutral));
+        report.virtualization.feature = Feature::Svm;
+        report.virtualization.cpus[0].reason = Reason::DidNotAnswer;
+        assert!(ids(&report, &traces, None).is_empty());
+        let mut report = with_evidence(CpuState::On, says(EvidenceKind::CrashNotes, Says::On));
+        report.virtualization.feature = Feature::Svm;
+        report.virtualization.cpus[0].reason = Reason::DidNotAnswer;
+        report.virtualization.cpus[0].online = Some(false);
+        assert!(ids(&report, &traces, None).is_empty());
     }
 }
