@@ -117,7 +117,7 @@ fn explain(id: &str, doc: &mut Doc) {
             issue.caused_by.unwrap_or("not known"),
         );
         doc.field(
-            "mended by",
+            "fixed by",
             Role::Plain,
             issue.fixed_by.unwrap_or("not known"),
         );

@@ -224,7 +224,7 @@ fn issues(model: &Model, report: &DumpReport, doc: &mut Doc) {
             doc.para_to(
                 Role::Muted,
                 4,
-                &format!("mended by {}", safe(commit)),
+                &format!("fixed by {}", safe(commit)),
                 Some(&to),
             );
         }

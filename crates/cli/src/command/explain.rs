@@ -78,7 +78,7 @@ fn page(explanation: &Explanation, look: Look) -> String {
     }
     let commits = [
         ("Brought in by", explanation.caused_by),
-        ("Mended by", explanation.fixed_by),
+        ("Fixed by", explanation.fixed_by),
     ];
     let known = commits
         .iter()

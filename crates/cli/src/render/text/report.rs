@@ -165,7 +165,7 @@ fn known_issues(page: &mut Page, report: &DumpReport) {
         page.paragraph(2, Tone::Plain, &format!("{}: {}", issue.id, issue.title));
         page.paragraph(4, Tone::Plain, &issue.because);
         if let Some(commit) = &issue.fixed_by {
-            page.paragraph(4, Tone::Plain, &format!("Mended by commit {commit}."));
+            page.paragraph(4, Tone::Plain, &format!("Fixed by commit {commit}."));
         }
     }
 }
